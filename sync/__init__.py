@@ -1,0 +1,1 @@
+"""Everything stateful: the customer master, the runs, the deliveries. The only place that commits."""
