@@ -1,0 +1,112 @@
+"""The database: engines, transactions, and the one place that knows the dialects' session settings.
+
+Every unit of work is one ``with database.transaction() as connection:``; leaving the block commits, an error rolls
+back. Code below the entry points receives the connection and never commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.engine import URL
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# Hot queries always go by index; pinned, because a plan flipped by stale statistics cost ten times as much.
+_PINNED_PLANS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+
+
+class Database:
+    """One database, embedded (SQLite) or shared (PostgreSQL); safe to use from several threads.
+
+    ``url`` is any SQLAlchemy URL of the two dialects; ``postgresql://`` means psycopg 3.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _normalised(url)
+        self.is_postgres = self.url.get_backend_name() == "postgresql"
+        self.engine = _postgres(self.url) if self.is_postgres else _sqlite(self.url)
+        self._hot = _postgres(self.url, _PINNED_PLANS) if self.is_postgres else self.engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A unit of work: committed when the block ends, rolled back when it raises."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def hot_transaction(self) -> Iterator[Connection]:
+        """A unit of work of the sync path: the same as ``transaction``, with plans pinned to indexes."""
+        with self._hot.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent read: one snapshot, nothing written."""
+        with self.engine.connect() as connection:
+            if self.is_postgres:
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            else:
+                connection = connection.execution_options(kehu_read_only=True)
+            with connection.begin():
+                yield connection
+
+    def dispose(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+        self._hot.dispose()
+
+
+def _normalised(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _postgres(url: URL, options: str = "") -> Engine:
+    settings = {"application_name": "kehu", "connect_timeout": 10}
+    if options:
+        settings["options"] = options
+    return create_engine(
+        url, connect_args=settings, pool_pre_ping=True, pool_size=5, max_overflow=20, pool_recycle=1800
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling is switched off: it would not take the write lock up front.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "busy_timeout=60000",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: upgrading a read snapshot later fails under concurrency.
+    read_only = connection.get_execution_options().get("kehu_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,147 @@
+"""The tables of the customer master: what came in, what it matched, and the golden records derived from it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from sync.database import metadata
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    comment="Gap-free numbers: the row is advanced inside the transaction that uses the number.",
+)
+
+source_record = Table(
+    "source_record",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=False),
+    Column("stream_id", Integer, ForeignKey("stream_state.id"), nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("part", Text, nullable=False, server_default=""),
+    Column("parent_id", BigInteger, comment="the record this part was found in; null for the record itself"),
+    Column("version", Integer, nullable=False, comment="counts the landed contents, from 1"),
+    Column("hash", LargeBinary, comment="xxh3-128 of the raw body; null for parts"),
+    Column("raw", Text, comment="the body as received; null for parts"),
+    Column("canonical", Text, comment="the mapped customer as JSON; null when the mapping gives none"),
+    Column("features", Text, comment="comparison features as JSON; null when there is no customer"),
+    Column("changed_at", Text, comment="the source's own change stamp, ISO 8601 UTC"),
+    Column("landed_at", DateTime(timezone=True), nullable=False),
+    Column("deleted_at", DateTime(timezone=True)),
+    Index("uq_source_record_key", "stream_id", "source_id", "part", unique=True),
+    Index(
+        "ix_source_record_parent",
+        "parent_id",
+        postgresql_where=text("parent_id IS NOT NULL"),
+        sqlite_where=text("parent_id IS NOT NULL"),
+    ),
+)
+
+landing = Table(
+    "landing",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("stream_id", Integer, nullable=False),
+    Column("record_ids", LargeBinary, nullable=False, comment="int64 little-endian: landed, not yet resolved"),
+    Column("records", Integer, nullable=False),
+    Column("landed_at", DateTime(timezone=True), nullable=False),
+    comment="Pending work of RESOLVE: one row per landed page, deleted by the transaction that resolves it.",
+)
+
+match_key = Table(
+    "match_key",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+match_edge = Table(
+    "match_edge",
+    metadata,
+    Column("left_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("right_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("left_version", Integer, nullable=False),
+    Column("right_version", Integer, nullable=False),
+    Column("weight", Float, nullable=False),
+    Column("rule", String(60), nullable=False),
+    Index("ix_match_edge_right_id", "right_id"),
+    comment="Evidence between two records (left < right); it counts only while both versions are current.",
+)
+
+crosswalk = Table(
+    "crosswalk",
+    metadata,
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False, comment="the record's version that was resolved"),
+    Index("ix_crosswalk_customer_id", "customer_id"),
+    sqlite_with_rowid=False,
+)
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("status", String(10), nullable=False, comment="active, merged or deleted"),
+    Column("kind", String(12), nullable=False),
+    Column("name", Text),
+    Column("golden", Text, nullable=False),
+    Column("members", Integer, nullable=False, comment="live source records"),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+customer_alias = Table(
+    "customer_alias",
+    metadata,
+    Column("old_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer_id", BigInteger, nullable=False),
+    Index("ix_customer_alias_customer_id", "customer_id"),
+    comment="Ids that records would found, or did found, and the customer they stand for now.",
+)
+
+change = Table(
+    "change",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("type", String(10), nullable=False, comment="created, updated, merged, split or deleted"),
+    Column("version", Integer, nullable=False, comment="the customer's version after the change"),
+    Column("body", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    comment="The change feed: gap-free, in commit order. Replayed from zero it gives the master.",
+)
+
+steward_decision = Table(
+    "steward_decision",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("left_record_id", BigInteger, nullable=False, index=True),
+    Column("right_record_id", BigInteger, nullable=False, index=True),
+    Column("same", Boolean, nullable=False),
+    Column("decided_by", String(120), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("decided_at", DateTime(timezone=True), nullable=False),
+    Column("undone_at", DateTime(timezone=True)),
+    comment="Anchored on source records, so that it holds through rebuilds.",
+)
