@@ -70,9 +70,9 @@ def accepts_connections(port: int) -> bool:
 class Process:
     """One server process in its own process group, with its log in a file.
 
-    It ends at ``stop`` or ``kill``, at the exit of this program, and (on Linux) also when this program is
-    killed: the kernel then sends ``death_signal``. That signal hangs on the *thread* that started the process,
-    so start servers from threads that live as long as the servers shall.
+    It ends at ``stop`` or ``kill``, at the exit of this program and, on Linux, also when this program is
+    killed (the kernel then sends ``death_signal``). That signal hangs on the *thread* that started the
+    process: start servers from threads that live as long as the servers shall.
     """
 
     def __init__(

@@ -4,8 +4,8 @@
         with server.database() as url: ...              redis.Redis.from_url(server.url())
 
 Both handles offer ``start``, ``stop`` and ``kill`` (SIGKILL) and keep their port and data over a restart.
-Everything started ends at exit, and when the starting process is killed. PostgreSQL refuses to run as root, so
-root's server runs as nobody.
+Everything started ends at exit, and when the starting process is killed. PostgreSQL refuses to run as root:
+there it runs as nobody.
 """
 
 from __future__ import annotations
