@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -18,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from sync.database import metadata
+from sync.database import UtcDateTime, metadata
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -44,8 +43,8 @@ source_record = Table(
     Column("canonical", Text, comment="the mapped customer as JSON; null when the mapping gives none"),
     Column("features", Text, comment="comparison features as JSON; null when there is no customer"),
     Column("changed_at", Text, comment="the source's own change stamp, ISO 8601 UTC"),
-    Column("landed_at", DateTime(timezone=True), nullable=False),
-    Column("deleted_at", DateTime(timezone=True)),
+    Column("landed_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
     Index("uq_source_record_key", "stream_id", "source_id", "part", unique=True),
     Index(
         "ix_source_record_parent",
@@ -62,7 +61,7 @@ landing = Table(
     Column("stream_id", Integer, nullable=False),
     Column("record_ids", LargeBinary, nullable=False, comment="int64 little-endian: landed, not yet resolved"),
     Column("records", Integer, nullable=False),
-    Column("landed_at", DateTime(timezone=True), nullable=False),
+    Column("landed_at", UtcDateTime, nullable=False),
     comment="Pending work of RESOLVE: one row per landed page, deleted by the transaction that resolves it.",
 )
 
@@ -107,7 +106,7 @@ customer = Table(
     Column("name", Text),
     Column("golden", Text, nullable=False),
     Column("members", Integer, nullable=False, comment="live source records"),
-    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -128,7 +127,7 @@ change = Table(
     Column("type", String(10), nullable=False, comment="created, updated, merged, split or deleted"),
     Column("version", Integer, nullable=False, comment="the customer's version after the change"),
     Column("body", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
     comment="The change feed: gap-free, in commit order. Replayed from zero it gives the master.",
 )
 
@@ -141,7 +140,7 @@ steward_decision = Table(
     Column("same", Boolean, nullable=False),
     Column("decided_by", String(120), nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
-    Column("decided_at", DateTime(timezone=True), nullable=False),
-    Column("undone_at", DateTime(timezone=True)),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("undone_at", UtcDateTime),
     comment="Anchored on source records, so that it holds through rebuilds.",
 )

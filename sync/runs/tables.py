@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -19,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from sync.database import metadata
+from sync.database import UtcDateTime, metadata
 from sync.master.tables import BigId
 
 
@@ -40,8 +39,8 @@ connection = Table(
     Column("name", String(80), nullable=False, unique=True),
     Column("connector", String(80), nullable=False),
     *_pause_columns(),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("removed_at", DateTime(timezone=True)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("removed_at", UtcDateTime),
 )
 
 stream_state = Table(
@@ -55,7 +54,7 @@ stream_state = Table(
     Column("mapping_fingerprint", String(80)),
     Column("shape", Text, comment="the known schema as JSON, for drift detection"),
     *_pause_columns(),
-    Column("succeeded_at", DateTime(timezone=True), comment="end of the last run without a fault"),
+    Column("succeeded_at", UtcDateTime, comment="end of the last run without a fault"),
     UniqueConstraint("connection_id", "name"),
 )
 
@@ -68,7 +67,7 @@ stream_cursor = Table(
     Column("reading", String(12), nullable=False, comment="full or incremental: what the cursor is in the middle of"),
     Column("complete", Boolean, nullable=False, comment="the read ended; the next one may be incremental"),
     Column("pages", Integer, nullable=False, server_default="0", comment="pages of this read stored so far"),
-    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
 )
 
 seen_page = Table(
@@ -90,8 +89,8 @@ sync_run = Table(
     Column("mode", String(12), nullable=False, comment="full, incremental or backfill"),
     Column("status", String(12), nullable=False, comment="queued, running, waiting, succeeded, partial, failed, cancelled"),
     Column("trigger", String(20), nullable=False, comment="manual, schedule, webhook or recovery"),
-    Column("since", DateTime(timezone=True)),
-    Column("until", DateTime(timezone=True)),
+    Column("since", UtcDateTime),
+    Column("until", UtcDateTime),
     Column("pages", Integer, nullable=False, server_default="0"),
     Column("read", BigInteger, nullable=False, server_default="0"),
     Column("created", BigInteger, nullable=False, server_default="0"),
@@ -102,14 +101,14 @@ sync_run = Table(
     Column("expected", BigInteger, comment="how many records the source says it has"),
     Column("attempts", Integer, nullable=False, server_default="0", comment="starts; a run that crashes its process stops after 3"),
     Column("retries", Integer, nullable=False, server_default="0", comment="passing faults in a row"),
-    Column("waiting_until", DateTime(timezone=True)),
+    Column("waiting_until", UtcDateTime),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("error_code", String(60)),
     Column("error", Text, comment="JSON {template, params}"),
     Column("remedy", Text),
-    Column("queued_at", DateTime(timezone=True), nullable=False),
-    Column("started_at", DateTime(timezone=True)),
-    Column("finished_at", DateTime(timezone=True)),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
     Index("ix_sync_run_stream_id_id", "stream_id", "id"),
     Index(
         "ix_sync_run_open",
@@ -124,7 +123,7 @@ run_event = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("run_id", BigInteger, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
     Column("level", String(8), nullable=False),
     Column("text", Text, nullable=False, comment="JSON {template, params}"),
     Index("ix_run_event_run_id_id", "run_id", "id"),
@@ -147,9 +146,9 @@ quarantine = Table(
     Column("payload", LargeBinary, nullable=False, comment="the record as received, readable or not"),
     Column("changed_at", Text, comment="the source's change stamp of the payload"),
     Column("attempts", Integer, nullable=False, server_default="1"),
-    Column("first_seen_at", DateTime(timezone=True), nullable=False),
-    Column("last_seen_at", DateTime(timezone=True), nullable=False),
-    Column("closed_at", DateTime(timezone=True)),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
     Column("note", Text),
     Index(
         "uq_quarantine_open",

@@ -1,0 +1,45 @@
+"""Customer ids: what a source record would found, and how an id is written.
+
+An id is a pure function of the founding record's address (connection, stream, source id, part), so that any order of
+arrival, any number of workers and a rebuild from scratch give the same ids. The senior record of a cluster names the
+customer; the ids its other members would found are aliases of it, so every id ever issued resolves.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base32: no I, L, O, U
+_VALUES = {letter: number for number, letter in enumerate(_ALPHABET)} | {"O": 0, "I": 1, "L": 1}
+_LENGTH = 13
+_SEPARATOR = "\x1f"
+
+
+def founder_id(connection: str, stream: str, source_id: str, part: str = "") -> int:
+    """The 63-bit id of the customer that this record would found: BLAKE2b of its address."""
+    address = _SEPARATOR.join((connection, stream, source_id, part))
+    digest = blake2b(address.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def public_id(customer_id: int) -> str:
+    """The id as people and systems see it: ``C`` and 13 letters or digits without look-alikes."""
+    letters = []
+    for _ in range(_LENGTH):
+        customer_id, remainder = divmod(customer_id, 32)
+        letters.append(_ALPHABET[remainder])
+    return "C" + "".join(reversed(letters))
+
+
+def parse_public_id(text: str) -> int | None:
+    """The number behind a written id, tolerant of case and look-alikes; None if it is not one."""
+    text = text.strip().upper()
+    if len(text) != _LENGTH + 1 or text[0] != "C":
+        return None
+    number = 0
+    for letter in text[1:]:
+        value = _VALUES.get(letter)
+        if value is None:
+            return None
+        number = number * 32 + value
+    return number if number < 1 << 63 else None
