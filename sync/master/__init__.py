@@ -1,0 +1,1 @@
+"""The customer master: landing, resolving, golden records, the change feed."""

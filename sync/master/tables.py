@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Sequence,
     String,
     Table,
     Text,
@@ -28,6 +29,8 @@ counter = Table(
     Column("value", BigInteger, nullable=False),
     comment="Gap-free numbers: the row is advanced inside the transaction that uses the number.",
 )
+
+record_id = Sequence("record_id", metadata=metadata)
 
 source_record = Table(
     "source_record",

@@ -1,0 +1,267 @@
+"""LAND: one page of raw records into ``source_record``, mapped, keyed, and queued for RESOLVE.
+
+Everything here happens inside the caller's transaction, which also stores the cursor and the counters. Only records
+whose content changed are parsed and mapped; the others cost a hash and a look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+from xxhash import xxh3_128_digest
+
+from connectors.contract import Page, Record
+from connectors.errors import RecordRejected
+from mappings.contract import CompiledMapping, Matcher
+from mappings.errors import RecordInvalid
+from sync.master.bulk import Bulk, bulk_for
+from sync.master.records import LandedRecord, derive, pack_ids
+from sync.master.streams import StreamRef
+from sync.master.writing import Change, Writes
+
+MAX_KEY = 500
+"""Longest source id that is stored, in bytes of UTF-8."""
+
+
+class Counts(NamedTuple):
+    """What became of the records that were read. They add up, or the run is wrong."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    deleted: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        """The sum, field by field."""
+        return Counts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def adds_up(self) -> bool:
+        """Whether every record that was read is accounted for exactly once."""
+        return self.read == sum(self[1:])
+
+
+class Rejection(NamedTuple):
+    """A record that could not be landed, as it came, and why."""
+
+    source_id: str
+    payload: bytes
+    error: Exception
+    changed_at: str | None
+
+
+@dataclass(slots=True)
+class Landed:
+    """The outcome of landing one page; ``batch`` may be handed to RESOLVE, which else loads it by ``landing_id``."""
+
+    counts: Counts
+    landing_id: int | None
+    batch: list[LandedRecord]
+    seen: bytes
+    accepted: Sequence[str]
+    rejections: list[Rejection]
+
+
+class _Known(NamedTuple):
+    id: int
+    hash: bytes
+    version: int
+    deleted: bool
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The records of a page by what has to be done."""
+
+    fresh: list[Change] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
+    unchanged: int = 0
+    revived: int = 0
+    seen: list[int] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def land(
+    connection: Connection,
+    stream: StreamRef,
+    page: Page,
+    mapping: CompiledMapping,
+    matcher: Matcher,
+    *,
+    now: datetime,
+) -> Landed:
+    """Store what changed on a page and queue it for RESOLVE. Idempotent: landing a page again changes nothing."""
+    bulk = bulk_for(connection)
+    latest = {record.key: record for record in page.records}
+    gone = [key for key in dict.fromkeys(page.deleted) if key not in latest]
+    known = _look_up(bulk, stream.id, [*latest, *gone])
+    sorting = _sort(latest, known, mapping, matcher)
+    sorting.rejections += [Rejection(bad.key, bad.body, bad.reason, None) for bad in page.rejected]
+
+    writes = Writes(bulk, stream, matcher, now)
+    writes.add_new(sorting.fresh)
+    writes.change(sorting.changed)
+    live_gone = [known[key].id for key in gone if key in known and not known[key].deleted]
+    writes.delete(live_gone)
+    landing_id = writes.flush()
+
+    read = len(page.records) + len(page.deleted) + len(page.rejected)
+    created = len(sorting.fresh) + sorting.revived
+    updated = len(sorting.changed) - sorting.revived
+    touched = created + updated + len(sorting.rejections) + len(live_gone)
+    counts = Counts(read, created, updated, read - touched, len(sorting.rejections), len(live_gone))
+    seen = pack_ids([*sorting.seen, *writes.new_main_ids])
+    return Landed(counts, landing_id, writes.batch, seen, sorting.accepted, sorting.rejections)
+
+
+def delete(
+    connection: Connection, stream: StreamRef, record_ids: Sequence[int], matcher: Matcher, *, now: datetime
+) -> Landed:
+    """Mark records as deleted at their source (a sweep) and queue them for RESOLVE."""
+    bulk = bulk_for(connection)
+    live = bulk.fetch(
+        "SELECT id, source_id FROM source_record "
+        "WHERE id {ints} AND stream_id = ? AND part = '' AND deleted_at IS NULL ORDER BY id",
+        [int(record_id) for record_id in record_ids],
+        stream.id,
+    )
+    writes = Writes(bulk, stream, matcher, now)
+    writes.delete([row[0] for row in live])
+    landing_id = writes.flush()
+    counts = Counts(read=len(live), deleted=len(live))
+    return Landed(counts, landing_id, writes.batch, b"", [row[1] for row in live], [])
+
+
+def live_ids(connection: Connection, stream: StreamRef) -> NDArray[np.int64]:
+    """The ids of a stream's live records (not of their parts), ascending."""
+    rows = bulk_for(connection).fetch(
+        "SELECT id FROM source_record WHERE stream_id = ? AND part = '' AND deleted_at IS NULL ORDER BY id",
+        stream.id,
+    )
+    return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+
+def remap(
+    connection: Connection,
+    stream: StreamRef,
+    mapping: CompiledMapping,
+    matcher: Matcher,
+    *,
+    after_id: int,
+    limit: int,
+    now: datetime,
+) -> tuple[Landed, int | None]:
+    """Derive again, from the stored raw bodies, one batch of records after a mapping changed.
+
+    Answers the outcome and the id to go on after, None at the end. Records that map to the same customer as before
+    are untouched.
+    """
+    bulk = bulk_for(connection)
+    rows = bulk.fetch(
+        "SELECT id, source_id, raw, version, changed_at FROM source_record WHERE stream_id = ? AND part = '' "
+        "AND id > ? AND deleted_at IS NULL AND raw IS NOT NULL ORDER BY id LIMIT ?",
+        stream.id,
+        after_id,
+        limit,
+    )
+    sorting = _Sorted()
+    for record_id, source_id, raw, version, changed_at in rows:
+        record = Record(source_id, raw.encode(), changed_at)
+        _derive_into(sorting, sorting.changed, record, b"", (record_id, version), mapping, matcher)
+    writes = Writes(bulk, stream, matcher, now)
+    writes.rederive(sorting.changed)
+    landing_id = writes.flush()
+    updated, rejected = writes.rederived, len(sorting.rejections)
+    counts = Counts(len(rows), 0, updated, len(rows) - updated - rejected, rejected, 0)
+    landed = Landed(counts, landing_id, writes.batch, b"", sorting.accepted, sorting.rejections)
+    return landed, rows[-1][0] if len(rows) == limit else None
+
+
+def _look_up(bulk: Bulk, stream_id: int, keys: list[str]) -> dict[str, _Known]:
+    storable = [key for key in keys if _storable(key)]
+    rows = bulk.fetch(
+        "SELECT source_id, id, hash, version, deleted_at IS NOT NULL FROM source_record "
+        "WHERE stream_id = ? AND source_id {texts} AND part = ''",
+        stream_id,
+        storable,
+    )
+    return {row[0]: _Known(row[1], row[2], row[3], bool(row[4])) for row in rows}
+
+
+def _sort(latest: Dict[str, Record], known: Dict[str, _Known], mapping: CompiledMapping, matcher: Matcher) -> _Sorted:
+    sorting = _Sorted()
+    for key, record in latest.items():
+        digest = xxh3_128_digest(record.body)
+        prior = known.get(key)
+        if prior is None:
+            _derive_into(sorting, sorting.fresh, record, digest, None, mapping, matcher)
+            continue
+        sorting.seen.append(prior.id)
+        if prior.hash == digest and not prior.deleted:
+            sorting.accepted.append(key)
+            continue
+        changed = (prior.id, prior.version)
+        derived = _derive_into(sorting, sorting.changed, record, digest, changed, mapping, matcher)
+        sorting.revived += derived and prior.deleted
+    return sorting
+
+
+def _derive_into(
+    sorting: _Sorted,
+    target: list[Change],
+    record: Record,
+    digest: bytes,
+    prior: tuple[int, int] | None,
+    mapping: CompiledMapping,
+    matcher: Matcher,
+) -> bool:
+    """Add the record to ``target``, or to the rejections; answers which."""
+    try:
+        if not _storable(record.key):
+            raise RecordRejected(
+                "The record's key cannot be stored: it is empty, longer than {limit} bytes, or holds characters "
+                "that are not text.",
+                path="",
+                value=repr(record.key[:80]),
+                rule="key",
+                limit=MAX_KEY,
+                remedy="Choose another key field for this stream.",
+            )
+        raw = record.body.decode()
+        derived = derive(record.body, mapping, matcher)
+    except (RecordInvalid, RecordRejected) as error:
+        sorting.rejections.append(Rejection(record.key, record.body, error, record.changed_at))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeDecodeError, RecursionError) as error:
+        sorting.rejections.append(Rejection(record.key, record.body, _unreadable(error), record.changed_at))
+    else:
+        record_id, version = prior or (0, 0)
+        target.append(Change(record_id, version + 1, record.key, digest, raw, record.changed_at, derived))
+        sorting.accepted.append(record.key)
+        return True
+    return False
+
+
+def _unreadable(error: Exception) -> RecordRejected:
+    return RecordRejected(
+        "The record is not one JSON object in UTF-8: {detail}",
+        rule="json",
+        detail=str(error).split("\n", 1)[0][:200],
+        remedy="Correct the record in its system, or report the connector; then replay it.",
+    )
+
+
+def _storable(key: str) -> bool:
+    try:
+        return 0 < len(key.encode()) <= MAX_KEY and "\x00" not in key
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,71 @@
+"""Source records in memory: how a raw body becomes the parts, features and keys that are stored and matched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from mappings.contract import CompiledMapping, Features, Matcher, RecordKey
+
+
+class Derived(NamedTuple):
+    """One canonical customer of a record with what matching needs of it."""
+
+    part: str
+    canonical: bytes
+    features: Features
+    keys: list[int]
+
+
+class LandedRecord(NamedTuple):
+    """One stored record (or part) as the resolver needs it. Without a customer, features are None."""
+
+    id: int
+    version: int
+    stream_id: int
+    source_id: str
+    part: str
+    canonical: bytes | None
+    features: Features | None
+    keys: Sequence[int]
+
+    def key(self, connection_id: int) -> RecordKey:
+        """The record's key, which also ranks it."""
+        return (connection_id, self.stream_id, self.source_id, self.part)
+
+
+def derive(body: bytes, mapping: CompiledMapping, matcher: Matcher) -> list[Derived]:
+    """Everything that follows from a raw body. Raises ``RecordInvalid``, or ``orjson.JSONDecodeError`` on bad JSON."""
+    return [
+        Derived(part, orjson.dumps(customer), *_matchable(customer, matcher))
+        for part, customer in mapping(orjson.loads(body))
+    ]
+
+
+def _matchable(customer: Any, matcher: Matcher) -> tuple[Features, list[int]]:
+    features = matcher.features(customer)
+    return features, matcher.keys(features)
+
+
+def pack_ids(ids: Iterable[int]) -> bytes:
+    """Record ids as little-endian int64, for one-row-per-page columns."""
+    return np.fromiter(ids, dtype="<i8").tobytes()
+
+
+def unpack_ids(packed: bytes) -> NDArray[np.int64]:
+    """The inverse of ``pack_ids``."""
+    return np.frombuffer(packed, dtype="<i8").astype(np.int64, copy=False)
+
+
+def features_text(features: Features | None) -> str | None:
+    """Features as they are stored."""
+    return None if features is None else orjson.dumps(features).decode()
+
+
+def features_of(text: str | None) -> Features | None:
+    """The inverse of ``features_text``. Lists inside stay lists: matchers accept both."""
+    return None if text is None else tuple(orjson.loads(text))

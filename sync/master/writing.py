@@ -1,0 +1,254 @@
+"""The writes of one landing: source records, their parts and their blocking keys, gathered and then sent in bulk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from mappings.contract import Features, Matcher
+from sync.master.bulk import Bulk, Row
+from sync.master.records import Derived, LandedRecord, features_of, features_text, pack_ids
+from sync.master.streams import StreamRef
+
+
+class Change(NamedTuple):
+    """A main record to write; ``id`` is 0 while it has none."""
+
+    id: int
+    version: int
+    key: str
+    hash: bytes
+    raw: str
+    changed_at: str | None
+    derived: list[Derived]
+
+    def main(self) -> Derived | None:
+        """The customer of the record itself, if the mapping gives one."""
+        return next((entry for entry in self.derived if entry.part == ""), None)
+
+    def parts(self) -> dict[str, Derived]:
+        """The further customers found inside the record."""
+        return {entry.part: entry for entry in self.derived if entry.part != ""}
+
+
+class _Stored(NamedTuple):
+    """A stored record or part that is about to change."""
+
+    id: int
+    key: str
+    part: str
+    version: int
+    canonical: str | None
+    features: Features | None
+    deleted: bool
+
+
+class Writes:
+    """Gathers the changes of one page and sends them with one statement a table.
+
+    ``batch`` holds what RESOLVE needs, ``new_main_ids`` the ids given to new records. Nothing is committed.
+    """
+
+    def __init__(self, bulk: Bulk, stream: StreamRef, matcher: Matcher, now: datetime) -> None:
+        self._bulk, self._stream, self._matcher, self._now = bulk, stream, matcher, bulk.instant(now)
+        self.batch: list[LandedRecord] = []
+        self.new_main_ids: list[int] = []
+        self.rederived = 0
+        self._rows: list[Row] = []
+        self._updates: list[Row] = []
+        self._derived_updates: list[Row] = []
+        self._deletes: list[Row] = []
+        self._keys_added: list[tuple[int, Sequence[int]]] = []
+        self._keys_removed: list[Row] = []
+
+    def add_new(self, changes: Sequence[Change]) -> None:
+        """Records never seen before, with their parts."""
+        ids = iter(self._bulk.record_ids(sum(1 + len(change.parts()) for change in changes)) if changes else ())
+        for change in changes:
+            record_id = next(ids)
+            self.new_main_ids.append(record_id)
+            self._insert(record_id, change, "", None, change.main())
+            for part, derived in change.parts().items():
+                self._insert(next(ids), change, part, record_id, derived)
+
+    def change(self, changes: Sequence[Change]) -> None:
+        """Records with new content: updated in place, their parts added, updated or deleted."""
+        if not changes:
+            return
+        stored = self._load([change.id for change in changes])
+        added: list[tuple[Change, Derived]] = []
+        for change in changes:
+            before = stored[change.id]
+            self._update_main(change, before[""])
+            added += self._reconcile_parts(change, before)
+        self._add_parts(added)
+
+    def rederive(self, changes: Sequence[Change]) -> None:
+        """The same raw content under another mapping: only what maps differently is written."""
+        if not changes:
+            return
+        stored = self._load([change.id for change in changes])
+        added: list[tuple[Change, Derived]] = []
+        for change in changes:
+            before = stored[change.id]
+            length = len(self.batch) + len(added)
+            self._update_derived(before[""], change.main())
+            added += self._reconcile_parts(change, before)
+            self.rederived += len(self.batch) + len(added) > length
+        self._add_parts(added)
+
+    def delete(self, record_ids: Sequence[int]) -> None:
+        """Live records that are gone at their source, with all their parts."""
+        if not record_ids:
+            return
+        for parts in self._load(record_ids).values():
+            for stored in parts.values():
+                self._delete(stored)
+
+    def flush(self) -> int | None:
+        """Send everything; answers the number of the landing row, or None when nothing awaits RESOLVE."""
+        bulk = self._bulk
+        bulk.insert("source_record", self._rows)
+        bulk.run_many(
+            "UPDATE source_record SET version = ?, hash = ?, raw = ?, canonical = ?, features = ?, changed_at = ?, "
+            "landed_at = ?, deleted_at = NULL WHERE id = ?",
+            self._updates,
+        )
+        bulk.run_many(
+            "UPDATE source_record SET version = ?, canonical = ?, features = ?, landed_at = ?, deleted_at = NULL "
+            "WHERE id = ?",
+            self._derived_updates,
+        )
+        bulk.run_many("UPDATE source_record SET version = ?, deleted_at = ? WHERE id = ?", self._deletes)
+        bulk.run_many("DELETE FROM match_key WHERE key = ? AND record_id = ?", self._keys_removed)
+        self._insert_keys()
+        return self._queue()
+
+    def _insert(
+        self, record_id: int, change: Change, part: str, parent_id: int | None, derived: Derived | None
+    ) -> None:
+        main = parent_id is None
+        self._rows.append(
+            (
+                record_id,
+                self._stream.id,
+                change.key,
+                part,
+                parent_id,
+                1,
+                change.hash if main else None,
+                change.raw if main else None,
+                derived and derived.canonical.decode(),
+                derived and features_text(derived.features),
+                change.changed_at,
+                self._now,
+            )
+        )
+        if derived is not None:
+            self._keys_added.append((record_id, derived.keys))
+            self._await_resolve(record_id, 1, change.key, part, derived)
+
+    def _update_main(self, change: Change, stored: _Stored) -> None:
+        derived = change.main()
+        canonical = derived and derived.canonical.decode()
+        features = derived and features_text(derived.features)
+        self._updates.append(
+            (
+                change.version,
+                change.hash,
+                change.raw,
+                canonical,
+                features,
+                change.changed_at,
+                self._now,
+                stored.id,
+            )
+        )
+        self._replace_keys(stored, derived)
+        self._await_resolve(stored.id, change.version, change.key, "", derived)
+
+    def _update_derived(self, stored: _Stored, derived: Derived | None) -> None:
+        canonical = derived and derived.canonical.decode()
+        features = derived and derived.features
+        if canonical == stored.canonical and _same(features, stored.features) and not stored.deleted:
+            return
+        version = stored.version + 1
+        self._derived_updates.append((version, canonical, features_text(features), self._now, stored.id))
+        self._replace_keys(stored, derived)
+        self._await_resolve(stored.id, version, stored.key, stored.part, derived)
+
+    def _reconcile_parts(self, change: Change, before: dict[str, _Stored]) -> list[tuple[Change, Derived]]:
+        wanted = change.parts()
+        for part, stored in before.items():
+            if part == "":
+                continue
+            if part in wanted:
+                self._update_derived(stored, wanted[part])
+            else:
+                self._delete(stored)
+        return [(change, derived) for part, derived in wanted.items() if part not in before]
+
+    def _add_parts(self, added: Sequence[tuple[Change, Derived]]) -> None:
+        if added:
+            for record_id, (change, derived) in zip(self._bulk.record_ids(len(added)), added, strict=True):
+                self._insert(record_id, change, derived.part, change.id, derived)
+
+    def _delete(self, stored: _Stored) -> None:
+        if stored.deleted:
+            return
+        self._deletes.append((stored.version + 1, self._now, stored.id))
+        self._replace_keys(stored, None)
+        self._await_resolve(stored.id, stored.version + 1, stored.key, stored.part, None)
+
+    def _replace_keys(self, stored: _Stored, derived: Derived | None) -> None:
+        had_keys = stored.features is not None and not stored.deleted
+        before = set(self._matcher.keys(stored.features)) if had_keys and stored.features else set()
+        after = set(derived.keys) if derived else set()
+        self._keys_removed += [(key, stored.id) for key in sorted(before - after)]
+        self._keys_added.append((stored.id, sorted(after - before)))
+
+    def _insert_keys(self) -> None:
+        counts = [len(keys) for _, keys in self._keys_added]
+        record_ids = np.fromiter((record_id for record_id, _ in self._keys_added), np.int64, len(counts))
+        keys = np.fromiter(chain.from_iterable(keys for _, keys in self._keys_added), np.int64, sum(counts))
+        self._bulk.insert_keys(keys, np.repeat(record_ids, counts))
+
+    def _queue(self) -> int | None:
+        if not self.batch:
+            return None
+        rows = self._bulk.fetch(
+            "INSERT INTO landing (stream_id, record_ids, records, landed_at) VALUES (?, ?, ?, ?) RETURNING id",
+            self._stream.id,
+            pack_ids(record.id for record in self.batch),
+            len(self.batch),
+            self._now,
+        )
+        return int(rows[0][0])
+
+    def _await_resolve(self, record_id: int, version: int, key: str, part: str, derived: Derived | None) -> None:
+        canonical, features, keys = (None, None, ()) if derived is None else derived[1:]
+        self.batch.append(LandedRecord(record_id, version, self._stream.id, key, part, canonical, features, keys))
+
+    def _load(self, main_ids: Sequence[int]) -> dict[int, dict[str, _Stored]]:
+        columns = "id, parent_id, source_id, part, version, canonical, features, deleted_at IS NOT NULL"
+        rows = self._bulk.fetch(
+            f"SELECT {columns} FROM source_record WHERE id {{ints}} "  # noqa: S608 - fixed columns
+            f"UNION ALL SELECT {columns} FROM source_record WHERE parent_id {{ints}}",
+            list(main_ids),
+            list(main_ids),
+        )
+        records: dict[int, dict[str, _Stored]] = defaultdict(dict)
+        for record_id, parent_id, key, part, version, canonical, features, deleted in rows:
+            stored = _Stored(record_id, key, part, version, canonical, features_of(features), bool(deleted))
+            records[parent_id or record_id][part] = stored
+        return records
+
+
+def _same(left: Features | None, right: Features | None) -> bool:
+    """Whether features are equal once stored; tuples inside come back as lists."""
+    return features_text(left) == features_text(right)
