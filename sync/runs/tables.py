@@ -51,6 +51,15 @@ stream_state = Table(
     Column("name", String(120), nullable=False),
     Column("priority", Integer, nullable=False, server_default="100", comment="survivorship: lower wins"),
     Column("generation", Integer, nullable=False, server_default="0", comment="counts the full reads begun"),
+    Column(
+        "closed_generation",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="the last full read that ended, its deletes swept; below generation: one is open",
+    ),
+    Column("full_began_at", DateTime(timezone=True), comment="when the newest full read began"),
+    Column("swept_at", DateTime(timezone=True), comment="when deletes were last looked for"),
     Column("mapping_fingerprint", String(80)),
     Column("shape", Text, comment="the known schema as JSON, for drift detection"),
     *_pause_columns(),
@@ -62,6 +71,13 @@ stream_cursor = Table(
     "stream_cursor",
     metadata,
     Column("stream_id", Integer, ForeignKey("stream_state.id"), primary_key=True),
+    Column(
+        "run_id",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="0: the stream's own position; else the backfill whose own position this is",
+    ),
     Column("partition", String(120), primary_key=True),
     Column("cursor", Text, comment="JSON, opaque"),
     Column("reading", String(12), nullable=False, comment="full or incremental: what the cursor is in the middle of"),
@@ -87,7 +103,9 @@ sync_run = Table(
     Column("id", BigId, primary_key=True),
     Column("stream_id", Integer, ForeignKey("stream_state.id"), nullable=False),
     Column("mode", String(12), nullable=False, comment="full, incremental or backfill"),
-    Column("status", String(12), nullable=False, comment="queued, running, waiting, succeeded, partial, failed, cancelled"),
+    Column(
+        "status", String(12), nullable=False, comment="queued, running, waiting, succeeded, partial, failed, cancelled"
+    ),
     Column("trigger", String(20), nullable=False, comment="manual, schedule, webhook or recovery"),
     Column("since", UtcDateTime),
     Column("until", UtcDateTime),
@@ -98,8 +116,9 @@ sync_run = Table(
     Column("unchanged", BigInteger, nullable=False, server_default="0"),
     Column("quarantined", BigInteger, nullable=False, server_default="0"),
     Column("deleted", BigInteger, nullable=False, server_default="0"),
+    Column("ignored", BigInteger, nullable=False, server_default="0", comment="quarantined, but a human said: ignore"),
     Column("expected", BigInteger, comment="how many records the source says it has"),
-    Column("attempts", Integer, nullable=False, server_default="0", comment="starts; a run that crashes its process stops after 3"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="starts without progress; 3 are the end"),
     Column("retries", Integer, nullable=False, server_default="0", comment="passing faults in a row"),
     Column("waiting_until", UtcDateTime),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
@@ -176,4 +195,31 @@ schedule = Table(
     Column("stream_id", Integer, ForeignKey("stream_state.id"), primary_key=True),
     Column("every_seconds", Float, nullable=False),
     Column("next_at", Float, nullable=False, comment="seconds since the epoch; advanced by compare-and-set"),
+)
+
+landing_try = Table(
+    "landing_try",
+    metadata,
+    Column("landing_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tries", Integer, nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+    comment="How often the sweeper began to resolve a landing; after 3 it is left alone and shown.",
+)
+
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("stream_id", Integer, ForeignKey("stream_state.id"), nullable=False),
+    Column("run_id", BigInteger),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("source_count", BigInteger, nullable=False),
+    Column("live_count", BigInteger, nullable=False),
+    Column("source_checksum", String(16), nullable=False, comment="sum of xxh3-64 of all keys, hexadecimal"),
+    Column("live_checksum", String(16), nullable=False),
+    Column("missing_count", BigInteger, nullable=False, comment="in the source, not in the master"),
+    Column("extra_count", BigInteger, nullable=False, comment="in the master, not in the source"),
+    Column("quarantined", BigInteger, nullable=False, comment="of the missing: open in quarantine"),
+    Column("sample", Text, nullable=False, comment="JSON {missing, extra}: the first keys of each"),
+    Index("ix_reconciliation_stream_id_id", "stream_id", "id"),
 )
