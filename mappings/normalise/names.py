@@ -1,0 +1,188 @@
+"""Names of persons: Chinese and Latin, in either order, folded so that 张伟, Zhang Wei and "ZHANG, Wei" can
+meet.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from mappings.normalise.placeholders import is_placeholder_text
+from mappings.normalise.scripts import fold, half_width, has_cjk, has_han, latin_text, pinyin, simplify
+from mappings.normalise.surnames import COMPOUND, READINGS, SURNAMES, is_pinyin, syllables
+from mappings.normalise.vocabulary import words
+
+__all__ = [
+    "PersonName",
+    "fold",
+    "given_pinyin",
+    "half_width",
+    "has_cjk",
+    "has_han",
+    "latin_person_name",
+    "latin_text",
+    "person_tokens",
+    "pinyin",
+    "simplify",
+    "split_person_name",
+    "surname_pinyin",
+]
+
+MAX_TEXT = 300
+_TITLES = words(
+    """
+    mr mrs ms miss mx dr prof professor sir dame madam mme mlle monsieur madame herr frau hr fr ing
+    dipl sr sra srta rev 
+    """
+)
+_SUFFIXES = words(
+    """
+    jr sr ii iii iv phd md mba cpa esq msc bsc ba ma dds
+    """
+)
+_PARTICLES = words(
+    """
+    von van der den de del della di da dos das du la le el al bin ibn ter ten zu zum zur st san
+    """
+)
+_CHINESE_TITLES = re.compile(r"(?:先生|女士|小姐|太太|老师|教授|博士|医生|经理|总经理|董事长|总监|主任|同学|总)$")
+_BRACKETED = re.compile(r"[(\[（【].*?[)\]）】]")
+
+
+class PersonName(NamedTuple):
+    """Given and family name as written (titles and suffixes taken off)."""
+
+    given: str
+    family: str
+
+
+def split_person_name(text: str) -> PersonName | None:
+    """Given and family name; None when the text does not show which is which (one word, a placeholder, too
+    long).
+
+    Chinese: a known compound surname (欧阳), else the first character. Latin: "Family, Given"; FAMILY in
+    capitals; a pinyin surname first ("Zhang Xiaoming"); else the last word with its particles ("van Gogh")
+    is the family name.
+    """
+    if len(text) > MAX_TEXT or is_placeholder_text(text):
+        return None
+    text = " ".join(_BRACKETED.sub(" ", half_width(text)).split())
+    return _split_chinese(text) if has_han(text) else _split_latin(text)
+
+
+def _split_chinese(text: str) -> PersonName | None:
+    if any(c.isascii() and c.isalpha() for c in text):
+        return None
+    given, dot, family = text.replace("•", "·").rpartition("·")
+    if dot and len(given) > 1 and len(family) > 1:  # 阿卜杜拉·买买提: given name first, both transcribed
+        return PersonName(given, family)
+    bare = text.replace(" ", "").replace("·", "")
+    bare = _CHINESE_TITLES.sub("", bare) if len(bare) > 2 else bare
+    if not 2 <= len(bare) <= 6:
+        return None
+    length = 2 if len(bare) > 2 and simplify(bare[:2]) in COMPOUND else 1
+    return PersonName(bare[length:], bare[:length])
+
+
+def _split_latin(text: str) -> PersonName | None:
+    before, comma, after = text.partition(",")
+    if comma and fold(after) and fold(after) not in _SUFFIXES:
+        return _checked(_untitled(after.split(",")[0].split()), _untitled(before.split()))
+    words = _untitled(before.split())
+    if len(words) < 2:
+        return None
+    at = _family_at(words)
+    return PersonName(" ".join(words[1:]), words[0]) if at == 0 else _checked(words[:at], words[at:])
+
+
+def _checked(given: list[str], family: list[str]) -> PersonName | None:
+    return PersonName(" ".join(given), " ".join(family)) if given and family else None
+
+
+def _family_at(words: list[str]) -> int:
+    """Index of the first word of the family name; 0 for surname-first names."""
+    first, last = words[0], words[-1]
+    if first.isupper() and len(first) > 1 and not last.isupper():
+        return 0
+    if not (last.isupper() and len(last) > 1 and not first.isupper()) and _chinese_order(words):
+        return 0
+    at = len(words) - 1
+    while at > 1 and fold(words[at - 1]) in _PARTICLES:
+        at -= 1
+    return at
+
+
+def _chinese_order(words: list[str]) -> bool:
+    """Surname first ("Zhang Xiaoming"): all words are pinyin, the first is a surname and the last is none, or has two
+    syllables.
+    """
+    folded = [fold(w).replace(" ", "") for w in words]
+    if not all(is_pinyin(w) for w in folded) or folded[0] not in SURNAMES:
+        return False
+    return folded[-1] not in SURNAMES
+
+
+def _untitled(words: list[str]) -> list[str]:
+    """Words without titles in front and suffixes behind; a lone word is kept."""
+    while len(words) > 1 and fold(words[0]) in _TITLES:
+        words = words[1:]
+    while len(words) > 2 and fold(words[-1]).replace(" ", "") in _SUFFIXES:
+        words = words[:-1]
+    return words
+
+
+@lru_cache(maxsize=8192)
+def surname_pinyin(family: str) -> str:
+    """A Chinese surname's reading as a surname: 单 shan, 曾 zeng, 仇 qiu, 尉迟 yuchi."""
+    simple = simplify(family)
+    return READINGS.get(simple) or "".join(pinyin(simple))
+
+
+def given_pinyin(given: str) -> str:
+    """A Chinese given name's reading, joined: 小明 → xiaoming."""
+    return "".join(pinyin(simplify(given)))
+
+
+def latin_person_name(text: str) -> str | None:
+    """The name in pinyin, 张伟 → "Zhang Wei"; None when the name is not a Chinese one that can be split."""
+    parts = split_person_name(text) if has_han(text) else None
+    if parts is None:
+        return None
+    return f"{surname_pinyin(parts.family).title()} {given_pinyin(parts.given).title()}"
+
+
+def person_tokens(text: str) -> tuple[str, ...]:
+    """Sorted folded words of a person's name, the same for every order and script.
+
+    Names wholly in pinyin, and Chinese ones, become their syllables: "Wang Xiao Ming", "XIAOMING Wang" and
+    王小明 all give (ming, wang, xiao). Titles, suffixes and bracketed remarks are left out; empty for
+    placeholders.
+    """
+    if len(text) > MAX_TEXT or is_placeholder_text(text):
+        return ()
+    text = _BRACKETED.sub(" ", half_width(text)) if not text.isalpha() else text
+    if has_han(text):
+        return _chinese_tokens(text)
+    words = _untitled(fold(text).split())
+    return tuple(sorted(_as_syllables(words)))
+
+
+def _chinese_tokens(text: str) -> tuple[str, ...]:
+    parts = split_person_name(text)
+    if parts is None:
+        return tuple(sorted(_as_syllables(fold(simplify(text)).split())))
+    return tuple(sorted(_as_syllables([surname_pinyin(parts.family), given_pinyin(parts.given)])))
+
+
+def _as_syllables(words: list[str]) -> list[str]:
+    """The words' pinyin syllables if all of them are pinyin and one is a surname; else the words."""
+    if not any(w in SURNAMES for w in words):
+        return words
+    found: list[str] = []
+    for word in words:
+        parts = syllables(word)
+        if not parts:
+            return words
+        found += parts
+    return found

@@ -1,0 +1,168 @@
+"""The short cut for plain telephone numbers: numbering plans compiled from the phonenumbers library's
+metadata.
+
+It follows libphonenumber's ``parse`` and ``is_valid_number`` step by step for numbers made of digits and "
+-.()" with at most a leading "+", and declines (None) as soon as anything would need the rest of the
+library: carrier codes with transform rules, international prefixes, short or local numbers, invalid
+numbers. Checked against the library by a fuzz test.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMetadata
+
+_PUNCTUATION = str.maketrans("", "", " -.()")
+_TYPES = [
+    "mobile",
+    "fixed_line",
+    "toll_free",
+    "voip",
+    "shared_cost",
+    "premium_rate",
+    "uan",
+    "personal_number",
+    "pager",
+    "voicemail",
+]
+_Match = Any  # a bound `fullmatch` or `match` of a compiled pattern
+
+
+class _Zone(NamedTuple):
+    """One region sharing a calling code: how its numbers are told apart from those of its neighbours."""
+
+    leading: _Match | None
+    general: _Match
+    lengths: frozenset[int]
+    types: tuple[tuple[frozenset[int], _Match], ...]
+
+    def holds(self, number: str) -> bool:
+        """Whether ``number`` (national significant number) is a valid number of some type here."""
+        length = len(number)
+        if length not in self.lengths or self.general(number) is None:
+            return False
+        return any(length in lengths and match(number) is not None for lengths, match in self.types)
+
+
+class Plan(NamedTuple):
+    """How a number dialled in one region is read; ``zones`` are all regions of its calling code, main
+    region first.
+    """
+
+    code: str
+    abroad: _Match
+    trunk: _Match | None
+    transforms: bool
+    general: _Match
+    lengths: frozenset[int]
+    longest: int
+    zones: tuple[_Zone, ...]
+
+
+def plain_e164(text: str, region: str | None) -> str | None:
+    """E.164 of a plain valid number, equal to the library's answer; None where the library has to decide."""
+    digits = text.translate(_PUNCTUATION)
+    if digits.startswith("+"):
+        return _international(digits[1:])
+    if region is None or not (digits.isascii() and digits.isdigit()):
+        return None
+    plan = plan_of_region(region)
+    if plan is None or plan.abroad(digits) is not None or _may_hold_code(digits, plan):
+        return None
+    return _national(digits, plan)
+
+
+@lru_cache(maxsize=512)
+def plan_of_region(region: str) -> Plan | None:
+    """The plan of an ISO 3166-1 alpha-2 region; None if the library does not know the region."""
+    if region not in SUPPORTED_REGIONS:
+        return None
+    return _compile(PhoneMetadata.metadata_for_region(region))
+
+
+@lru_cache(maxsize=1024)
+def _plan_of_code(code: str) -> Plan | None:
+    regions = COUNTRY_CODE_TO_REGION_CODE.get(int(code))
+    return plan_of_region(regions[0]) if regions else None
+
+
+def _international(digits: str) -> str | None:
+    if not (digits.isascii() and digits.isdigit()) or digits[0] == "0":
+        return None
+    for length in (1, 2, 3):  # calling codes are prefix-free
+        if int(digits[:length]) in COUNTRY_CODE_TO_REGION_CODE:
+            plan = _plan_of_code(digits[:length])
+            return _national(digits[length:], plan) if plan else None
+    return None
+
+
+def _may_hold_code(digits: str, plan: Plan) -> bool:
+    """Whether the library might strip the region's own calling code from a number written without "+"."""
+    if not digits.startswith(plan.code):
+        return False
+    return len(digits) > plan.longest or plan.general(digits) is None
+
+
+def _national(digits: str, plan: Plan) -> str | None:
+    number = _without_trunk_prefix(digits, plan)
+    if number is None or len(number) not in plan.lengths or not _valid(number, plan.zones):
+        return None
+    return f"+{plan.code}{number}"
+
+
+def _without_trunk_prefix(digits: str, plan: Plan) -> str | None:
+    found = plan.trunk(digits) if plan.trunk else None
+    if found is None:
+        return digits
+    if plan.transforms and found.lastindex:
+        return None
+    rest: str = digits[found.end() :]
+    if plan.general(digits) is not None and plan.general(rest) is None:
+        return digits
+    return rest if len(rest) in plan.lengths else None
+
+
+def _valid(number: str, zones: tuple[_Zone, ...]) -> bool:
+    """Libphonenumber's ``region_code_for_number`` followed by ``is_valid_number_for_region``."""
+    if len(zones) == 1:
+        return zones[0].holds(number)
+    for zone in zones:
+        if zone.leading is not None:
+            if zone.leading(number) is not None:
+                return zone.holds(number)
+        elif zone.holds(number):
+            return True
+    return False
+
+
+def _compile(metadata: Any) -> Plan:
+    regions = COUNTRY_CODE_TO_REGION_CODE[metadata.country_code]
+    trunk = metadata.national_prefix_for_parsing
+    lengths = frozenset(metadata.general_desc.possible_length)
+    return Plan(
+        code=str(metadata.country_code),
+        abroad=re.compile(metadata.international_prefix or "(?!)").match,
+        trunk=re.compile(trunk).match if trunk else None,
+        transforms=metadata.national_prefix_transform_rule is not None,
+        general=re.compile(metadata.general_desc.national_number_pattern).fullmatch,
+        lengths=lengths,
+        longest=max(lengths),
+        zones=tuple(_zone(PhoneMetadata.metadata_for_region(region)) for region in regions),
+    )
+
+
+def _zone(metadata: Any) -> _Zone:
+    descriptions = [d for name in _TYPES if (d := getattr(metadata, name)) and d.national_number_pattern]
+    every_length = frozenset(metadata.general_desc.possible_length)
+    return _Zone(
+        leading=re.compile(metadata.leading_digits).match if metadata.leading_digits else None,
+        general=re.compile(metadata.general_desc.national_number_pattern).fullmatch,
+        lengths=every_length,
+        types=tuple(
+            (frozenset(d.possible_length) or every_length, re.compile(d.national_number_pattern).fullmatch)
+            for d in descriptions
+        ),
+    )
