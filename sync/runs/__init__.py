@@ -1,0 +1,1 @@
+"""Sync runs: reading one stream into the master, page by page, and everything that keeps that going."""

@@ -58,8 +58,8 @@ stream_state = Table(
         server_default="0",
         comment="the last full read that ended, its deletes swept; below generation: one is open",
     ),
-    Column("full_began_at", DateTime(timezone=True), comment="when the newest full read began"),
-    Column("swept_at", DateTime(timezone=True), comment="when deletes were last looked for"),
+    Column("full_began_at", UtcDateTime, comment="when the newest full read began"),
+    Column("swept_at", UtcDateTime, comment="when deletes were last looked for"),
     Column("mapping_fingerprint", String(80)),
     Column("shape", Text, comment="the known schema as JSON, for drift detection"),
     *_pause_columns(),
@@ -202,7 +202,7 @@ landing_try = Table(
     metadata,
     Column("landing_id", BigInteger, primary_key=True, autoincrement=False),
     Column("tries", Integer, nullable=False),
-    Column("last_at", DateTime(timezone=True), nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
     comment="How often the sweeper began to resolve a landing; after 3 it is left alone and shown.",
 )
 
@@ -212,7 +212,7 @@ reconciliation = Table(
     Column("id", BigId, primary_key=True),
     Column("stream_id", Integer, ForeignKey("stream_state.id"), nullable=False),
     Column("run_id", BigInteger),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
     Column("source_count", BigInteger, nullable=False),
     Column("live_count", BigInteger, nullable=False),
     Column("source_checksum", String(16), nullable=False, comment="sum of xxh3-64 of all keys, hexadecimal"),
