@@ -1,0 +1,255 @@
+"""A project: the folder with ``kehu.yaml``, and everything the engine needs that is made from it.
+
+Loading reads and checks the file; it opens no socket and resolves no secret of a connection. ``open`` does that, per
+connection, so that one missing password stops one connection and not the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+from sqlalchemy.exc import ArgumentError
+
+from connectors.contract import Connector, Context
+from connectors.documents import Document
+from connectors.errors import BadConfiguration
+from connectors.registry import ConnectorInfo, Registry, load_registry
+from sync.database import Database
+from sync.errors import NotFound, raise_faults
+from sync.faults import faults_of
+from sync.secrets import Secrets
+from sync.settings import ConnectionSettings, Settings, find_settings, load_settings
+
+if TYPE_CHECKING:
+    from connectors.budget import Budget
+    from mappings.contract import CompiledMapping, Matcher
+
+STATE_FOLDER = ".kehu"
+LONGEST_SOCKET_PATH = 100  # the operating systems allow 104 to 108 bytes
+
+
+class Project:
+    """One configured project. Cheap to make; parts are made when first asked for and then kept."""
+
+    def __init__(self, path: Path, settings: Settings, document: Document) -> None:
+        self.path = path.resolve()
+        self.folder = self.path.parent
+        self.settings = settings
+        self.document = document
+        self.secrets = Secrets(self.folder)
+        self._mappings: dict[tuple[str, str], CompiledMapping] = {}
+
+    @classmethod
+    def load(cls, path: Path | str = ".") -> Project:
+        """The project of a folder (or one above it) or of a settings file. Raises BadConfiguration."""
+        found = find_settings(Path(path))
+        return cls(found, *load_settings(found))
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the embedded database, the broker's socket and logs live; private to this user."""
+        folder = self.folder / STATE_FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @cached_property
+    def database_url(self) -> str:
+        """The configured database, else SQLite in the project's state folder."""
+        if self.settings.database is None:
+            return f"sqlite:///{self.state_folder / 'kehu.db'}"
+        return str(self._resolved(self.settings.database, "database"))
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the database is our own SQLite file, which migrates by itself."""
+        return self.settings.database is None
+
+    @cached_property
+    def database(self) -> Database:
+        """The database; nothing is connected yet. Raises BadConfiguration for a URL that makes no sense."""
+        try:
+            return Database(self.database_url)
+        except (ArgumentError, ImportError, ValueError):
+            raise BadConfiguration(
+                "{file}: database is not a URL of SQLite or PostgreSQL.",
+                setting="database",
+                remedy="Write it like postgresql://user:${DATABASE_PASSWORD}@host/name, or leave it out for SQLite.",
+                file=self.path.name,
+            ) from None
+
+    @property
+    def embedded_broker(self) -> bool:
+        """Whether the broker is a Valkey server that `kehu up` starts."""
+        return self.settings.broker is None
+
+    @cached_property
+    def broker_url(self) -> str:
+        """The configured broker, else the Unix socket of the embedded one (which may not run)."""
+        if self.settings.broker is None:
+            return f"unix://{self.broker_socket}"
+        return str(self._resolved(self.settings.broker, "broker"))
+
+    @cached_property
+    def broker_socket(self) -> Path:
+        """Where the embedded broker listens: a socket that only this user may open."""
+        path = self.state_folder / "broker.sock"
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+        name = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
+        return _private_temporary_folder() / f"{name}.sock"
+
+    @cached_property
+    def registry(self) -> Registry:
+        """All connectors: built-in, plugins, and the project's own manifests."""
+        return load_registry([self.folder / self.settings.connectors])
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """The match model."""
+        from mappings.matching.rules import RuleMatcher
+
+        return RuleMatcher()
+
+    def connection(self, name: str) -> ConnectionSettings:
+        """The settings of one connection; raises NotFound naming those there are."""
+        try:
+            return self.settings.connections[name]
+        except KeyError:
+            names = ", ".join(sorted(self.settings.connections)) or "-"
+            raise NotFound("There is no connection {name}. Configured: {names}.", name=name[:80], names=names) from None
+
+    def connector_info(self, name: str) -> ConnectorInfo:
+        """The connector behind a connection; raises BadConfiguration if there is none of that name."""
+        connector = self.connection(name).connector
+        try:
+            return self.registry.get(connector)
+        except BadConfiguration as error:
+            error.params.update(connection=name)
+            raise
+
+    def open(self, name: str) -> Connector[Any]:
+        """A connector of the connection, with secrets resolved and its call budget. The caller closes it.
+
+        Raises BadConfiguration, or ConfigurationFaults when several settings are wrong.
+        """
+        settings = self.connection(name)
+        place = ("connections", name, "settings")
+        where = f"{self.path.name}, line {self.document.line(place)}"
+        kind = self.connector_info(name).load()
+        values = self.secrets.resolve(settings.settings, where=where, key=".".join(place))
+        try:
+            config = kind.config_model.model_validate(values)
+        except ValidationError as error:
+            raise_faults(self.path.name, faults_of(kind.config_model, error, self.document, place, connection=name))
+            raise
+        return kind(config, self.context(name))
+
+    def context(self, name: str) -> Context:
+        """What the connection's connector is given by the engine."""
+        settings = self.connection(name)
+        return Context(
+            connection=name,
+            folder=self.folder,
+            allow_private=tuple(settings.allow_private),
+            budget=self._budget(name),
+        )
+
+    def streams(self, name: str) -> list[str]:
+        """The streams to sync: those written down, else all that the connector's manifest declares."""
+        settings = self.connection(name)
+        if settings.streams:
+            return [stream for stream, own in settings.streams.items() if own.enabled]
+        return [stream for stream, note in self.connector_info(name).streams.items() if note.mapping]
+
+    def mapping(self, name: str, stream: str) -> CompiledMapping:
+        """The compiled mapping of a stream: the project's own file, else the connector's default. Kept once made.
+
+        Raises SpecError for a faulty file, BadConfiguration where there is none.
+        """
+        key = (name, stream)
+        if key not in self._mappings:
+            self._mappings[key] = self._compile(name, stream)
+        return self._mappings[key]
+
+    def mapping_file(self, name: str, stream: str) -> Path:
+        """Where the mapping of a stream stands; raises BadConfiguration where there is none."""
+        own = self.connection(name).streams.get(stream)
+        if own is not None and own.mapping is not None:
+            return self._own_mapping(name, stream, own.mapping)
+        info = self.connector_info(name)
+        note = info.streams.get(stream)
+        if note is not None and note.mapping is not None and note.mapping in info.mappings:
+            return info.mappings[note.mapping]
+        raise BadConfiguration(
+            "{file}: the stream {stream} of {connection} needs a mapping; its connector ships none.",
+            setting=f"connections.{name}.streams.{stream}.mapping",
+            remedy="Write `mapping: FILE.yaml` under the stream, and the file into the folder {folder}.",
+            file=self.path.name,
+            stream=stream,
+            connection=name,
+            folder=self.settings.mappings,
+        )
+
+    def _own_mapping(self, name: str, stream: str, file: str) -> Path:
+        path = (self.folder / self.settings.mappings / file).resolve()
+        if path.is_file():
+            return path
+        place = ("connections", name, "streams", stream, "mapping")
+        raise BadConfiguration(
+            "{file}, line {line}: there is no mapping file {path}.",
+            setting=".".join(place),
+            file=self.path.name,
+            line=self.document.line(place),
+            path=f"{self.settings.mappings}/{file}",
+            connection=name,
+        )
+
+    def register(self, connection: Connection) -> None:
+        """Bring connections, streams and schedules into the tables; see ``sync.registration``."""
+        from sync.registration import register
+
+        register(self, connection)
+
+    def _budget(self, name: str) -> Budget | None:
+        """The shared budget of calls of the connection's account at the vendor."""
+        return None
+
+    def _compile(self, name: str, stream: str) -> CompiledMapping:
+        from mappings.compile import compile_file
+
+        settings = self.connection(name)
+        return compile_file(
+            self.mapping_file(name, stream),
+            region=settings.region or self.settings.region,
+            zone=settings.time_zone or self.settings.time_zone,
+        )
+
+    def _resolved(self, value: str, key: str) -> Any:
+        where = f"{self.path.name}, line {self.document.line((key,))}"
+        return self.secrets.resolve(value, where=where, key=key)
+
+    def close(self) -> None:
+        """Give back pooled database connections."""
+        if "database" in self.__dict__:
+            self.database.dispose()
+
+
+def _private_temporary_folder() -> Path:
+    """A folder in the temporary folder that belongs to this user alone; refuses one that somebody else made."""
+    folder = Path(tempfile.gettempdir()) / f"kehu-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not folder.is_dir() or folder.is_symlink():
+        raise BadConfiguration(
+            "The folder {folder} for the broker's socket is not private to this user.",
+            remedy="Remove it, or move the project to a folder with a shorter path.",
+            folder=str(folder),
+        )
+    return folder

@@ -1,0 +1,239 @@
+"""``kehu.yaml``: what it may hold, and reading it. Faults are told all at once, each with file, line and key.
+
+Secrets stay references here (see ``sync.secrets``); they are resolved when a connection is opened. What
+stands under a connection's ``settings:`` belongs to its connector, whose own model checks it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from connectors.documents import Document, load_document
+from connectors.errors import BadConfiguration
+from sync.errors import raise_faults
+from sync.faults import faults_of
+
+FILE_NAME = "kehu.yaml"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
+
+
+def seconds(value: object) -> object:
+    """A duration as seconds: ``30s``, ``5m``, ``1h``, ``2d``, ``1w``, a number, or ``never`` (None)."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    text = str(value).strip().lower()
+    if text == "never":
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("a duration is written like 30s, 5m, 1h, 2d or never")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+Every = Annotated[float | None, BeforeValidator(seconds), Field(ge=1, le=31_536_000)]
+Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=31_536_000)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff][\w.-]{0,79}$")]
+StreamName = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+Region = Annotated[
+    str | None,
+    BeforeValidator(lambda value: "NO" if value is False else value),
+    StringConstraints(pattern=r"^[A-Z]{2}$"),
+]
+"""ISO 3166-1 alpha-2. YAML reads an unquoted NO (Norway) as false."""
+Language = Literal["en", "zh"]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are refused, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeletesSettings(Section):
+    """The brake on deletes of one stream."""
+
+    brake: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="a read that would delete a larger share stops and asks",
+    )
+    brake_from: int = Field(default=10, ge=0, description="the brake does not apply to this many deletes or fewer")
+
+
+class StreamSettings(Section):
+    """How one stream is read. Everything has a sensible default."""
+
+    mapping: str | None = Field(default=None, max_length=200, description="its mapping file; default: the connector's")
+    every: Every = Field(default=None, description="how often to sync, e.g. 5m or never; default: the connection's")
+    priority: int = Field(default=100, ge=0, le=10_000, description="whose value wins: the lower number")
+    enabled: bool = Field(default=True, description="false: kept, but not synced")
+    page_size: int = Field(default=1000, ge=1, le=50_000, description="records a page, where we may choose")
+    lookback: Duration | None = Field(default=None, description="read again at each start; default: the stream's")
+    deletes: DeletesSettings = Field(default_factory=DeletesSettings, description="the brake on deletes")
+
+
+class RateSettings(Section):
+    """How many calls an account at the vendor may make, over all connections that name it."""
+
+    calls: float = Field(gt=0, le=1_000_000, description="this many calls ...")
+    per: Duration = Field(default=60.0, gt=0, description="... in this time")
+    account: str | None = Field(default=None, max_length=120, description="default: the connection's own")
+
+
+class ConnectionSettings(Section):
+    """One configured system."""
+
+    connector: str = Field(max_length=80, description="which connector; see `kehu connector list`")
+    settings: dict[str, Any] = Field(default_factory=dict, description="the connector's own settings")
+    streams: dict[StreamName, StreamSettings] = Field(default_factory=dict, description="default: all")
+    every: Every = Field(default=900.0, description="how often its streams are synced unless they say otherwise")
+    allow_private: list[str] = Field(
+        default_factory=list, max_length=100, description="private addresses or networks it may talk to"
+    )
+    region: Region = Field(default=None, description="default country of phones and addresses")
+    time_zone: str | None = Field(default=None, description="of times without a zone; default: the project's")
+    rate: RateSettings | None = Field(default=None, description="default: what the connector knows")
+    priority: int = Field(default=100, ge=0, le=10_000, description="default priority of its streams")
+
+    @field_validator("streams", mode="before")
+    @classmethod
+    def _bare_streams(cls, value: object) -> object:
+        """``customers:`` with nothing behind it means all defaults."""
+        if isinstance(value, list):
+            return {str(name): {} for name in value}
+        if isinstance(value, Mapping):
+            return {str(name): {} if settings is None else settings for name, settings in value.items()}
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return value if value is None else known_zone(value)
+
+    def every_of(self, stream: str) -> float | None:
+        """Seconds between syncs of a stream; None: only by hand."""
+        settings = self.streams.get(stream)
+        if settings is not None and "every" in settings.model_fields_set:
+            return settings.every
+        return self.every
+
+    def priority_of(self, stream: str) -> int:
+        """The stream's rank in survivorship: lower wins."""
+        settings = self.streams.get(stream)
+        if settings is not None and "priority" in settings.model_fields_set:
+            return settings.priority
+        return self.priority
+
+
+class WebSettings(Section):
+    """Where the dashboard listens. This version binds to this machine only."""
+
+    host: str = Field(default="127.0.0.1", description="127.0.0.1, ::1 or localhost")
+    port: int = Field(default=8600, ge=0, le=65535, description="0: any free port")
+
+    @field_validator("host")
+    @classmethod
+    def _loopback_only(cls, value: str) -> str:
+        if value not in LOOPBACK:
+            raise ValueError("this version serves this machine only: 127.0.0.1, ::1 or localhost")
+        return value
+
+
+class AttributeSettings(Section):
+    """A field of your own on every customer."""
+
+    type: Literal["string", "number", "boolean", "date"] = "string"
+    title: str = Field(default="", max_length=120)
+
+
+class WorkerSettings(Section):
+    """How much works at the same time on this machine."""
+
+    processes: int = Field(default=1, ge=1, le=64)
+    threads: int = Field(default=4, ge=1, le=64)
+
+
+class Settings(Section):
+    """The whole of ``kehu.yaml``."""
+
+    version: Literal[1] = 1
+    database: str | None = Field(default=None, description="SQLAlchemy URL; default: SQLite in .kehu/kehu.db")
+    broker: str | None = Field(default=None, description="Redis URL; default: an embedded Valkey")
+    language: Language | None = Field(default=None, description="default: that of the terminal")
+    region: Region = Field(default=None, description="default country of phones and addresses")
+    time_zone: str = Field(default="UTC", description="IANA name, of times without a zone")
+    mappings: str = Field(default="mappings", max_length=400, description="folder of mapping files")
+    connectors: str = Field(default="connectors", max_length=400, description="folder of your own REST connectors")
+    connections: dict[Name, ConnectionSettings] = Field(default_factory=dict, max_length=500)
+    attributes: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")], AttributeSettings] = Field(
+        default_factory=dict, max_length=500, description="your own fields of a customer"
+    )
+    survivorship: dict[str, str] = Field(default_factory=dict, description="field: rule that chooses its value")
+    web: WebSettings = Field(default_factory=WebSettings)
+    workers: WorkerSettings = Field(default_factory=WorkerSettings)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_sections(cls, data: object) -> object:
+        """A section without content (``connections:``) is an empty one."""
+        if isinstance(data, Mapping):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        return known_zone(value)
+
+
+def known_zone(name: str) -> str:
+    """The name itself if it is an IANA time zone; ValueError if not."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("a time zone is written like Asia/Shanghai or UTC") from None
+    return name
+
+
+def find_settings(start: Path) -> Path:
+    """``kehu.yaml`` in ``start`` or the nearest folder above; raises BadConfiguration if there is none."""
+    if start.is_file():
+        return start
+    for folder in [start, *start.resolve().parents]:
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise BadConfiguration(
+        "There is no kehu.yaml in {folder} or above it.",
+        remedy="Go to the project's folder, name it with --project, or make one with `kehu init`.",
+        folder=start.name or str(start),
+    )
+
+
+def load_settings(path: Path) -> tuple[Settings, Document]:
+    """Read and check one file. Raises BadConfiguration; ConfigurationFaults when several are wrong."""
+    document = load_document(path)
+    try:
+        return Settings.model_validate(document.data), document
+    except ValidationError as error:
+        raise_faults(path.name, faults_of(Settings, error, document))
+        raise
