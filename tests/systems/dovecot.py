@@ -203,7 +203,7 @@ def dovecot() -> Iterator[Dovecot]:
     plain, tls = free_port(), free_port()
     _write_files(folder, root, plain, tls)
     own(folder, user)
-    command = [root / "usr/sbin/dovecot", "-F", "-c", folder / "dovecot.conf"]
+    command: list[str | Path] = [root / "usr/sbin/dovecot", "-F", "-c", folder / "dovecot.conf"]
     process = Process(command, folder / "output.log", user=user, env=_environment(root), death_signal=15, cwd=folder)
     try:
         process.start(lambda: accepts_connections(plain) and accepts_connections(tls), timeout=30)

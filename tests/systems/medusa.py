@@ -121,7 +121,7 @@ def _seed(shop: Medusa) -> None:
         created = shop.call("POST", "/customers", customer)["customer"]
         if number < 3:
             shop.call("POST", f"/customers/{created['id']}/addresses", ADDRESS)
-    shop.sql("UPDATE customer SET updated_at = '2026-03-01T08:00:00Z' WHERE email LIKE 'batch%'")
+    shop.sql("UPDATE customer SET updated_at = '2026-03-01T08:00:00Z' WHERE email LIKE 'batch%%'")
 
 
 @contextmanager

@@ -3,9 +3,12 @@
 python tryton_seed.py TRYTOND_CONF DATABASE
 """
 
-import sys
+from __future__ import annotations
 
-from proteus import Model, config
+import sys
+from typing import Any
+
+from proteus import Model, config  # type: ignore[import-not-found]
 
 CITIES = [("上海", "200000"), ("北京", "100000"), ("München", "80331"), ("São Paulo", "01310-100")]
 COMPANIES = [
@@ -34,7 +37,7 @@ def seed() -> None:
     nameless.save()
 
 
-def company(party_model, number, name, other):
+def company(party_model: Any, number: int, name: str, other: str) -> Any:
     party = party_model(name=name)
     party.contact_mechanisms.new(type="email", value=f"info{number}@example.com", name=other)
     party.contact_mechanisms.new(type="phone", value=f"+8621620012{number % 100:02d}")
@@ -50,7 +53,7 @@ def company(party_model, number, name, other):
     return party
 
 
-def person(party_model, number, name):
+def person(party_model: Any, number: int, name: str) -> Any:
     party = party_model(name=name)
     party.contact_mechanisms.new(type="mobile", value=f"+861380013{8000 + number}")
     address = SHARED_EMAIL if number in (3, 4) else f"person{number}@example.org"
@@ -59,7 +62,7 @@ def person(party_model, number, name):
     return party
 
 
-def relate(companies, people):
+def relate(companies: list[Any], people: list[Any]) -> None:
     types = Model.get("party.relation.type")
     employs, employed = types(name="雇用"), types(name="联系人")
     employs.save(), employed.save()
