@@ -1,0 +1,97 @@
+"""English and Chinese: the English text is the key, ``locale/zh.yaml`` holds the Chinese one.
+
+Whole sentences with ``{named}`` places are translated, never parts glued together. Texts whose translation is missing
+are shown in English; a test makes sure that none is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from connectors.errors import fill
+
+LANGUAGES = ("en", "zh")
+CATALOGUES = Path(__file__).parent / "locale"
+
+_current: ContextVar[str] = ContextVar("kehu_language", default="en")
+
+
+class Told(Protocol):
+    """An error that can be told in the user's language: all three families of errors are of this shape."""
+
+    template: str
+    remedy: str
+    params: dict[str, Any]
+
+
+def choose(*candidates: str | None) -> str:
+    """The first candidate that names a language of ours (``zh``, ``zh_CN.UTF-8``, ``en-GB``); English if none does."""
+    for candidate in candidates:
+        code = (candidate or "").strip().lower().replace("_", "-").partition(".")[0].partition("-")[0]
+        if code in LANGUAGES:
+            return code
+    return "en"
+
+
+def from_locale() -> str | None:
+    """What the terminal's locale says, by the order POSIX prescribes."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+def use(language: str) -> None:
+    """From now on ``_`` and ``text`` speak this language in this context."""
+    _current.set(choose(language))
+
+
+def current() -> str:
+    """The language in use: ``en`` or ``zh``."""
+    return _current.get()
+
+
+def text(template: str, params: Mapping[str, Any] | None = None, language: str | None = None) -> str:
+    """The template in the language, with its places filled."""
+    chosen = language or _current.get()
+    translated = template if chosen == "en" else catalogue(chosen).get(template, template)
+    return fill(translated, {name: _shown(value) for name, value in (params or {}).items()})
+
+
+def _(template: str, **params: Any) -> str:
+    """The text of the program itself in the language in use. The template must be a literal, to be collected."""
+    return text(template, params)
+
+
+def told(error: Exception, language: str | None = None) -> tuple[str, str]:
+    """An error's message and remedy in the language; for foreign exceptions their text and no remedy."""
+    template = getattr(error, "template", None)
+    if not isinstance(template, str):
+        return str(error) or type(error).__name__, ""
+    params = getattr(error, "params", {})
+    return text(template, params, language), text(getattr(error, "remedy", ""), params, language)
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """English template to translation; empty for English."""
+    path = CATALOGUES / f"{language}.yaml"
+    if language == "en" or not path.is_file():
+        return {}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
+    return {str(key): str(value) for key, value in (loaded or {}).items()}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}" if abs(value) >= 10_000 else value
+    return value

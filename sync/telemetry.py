@@ -1,0 +1,84 @@
+"""Logs: structured, with the run's id on every line, and without secrets or personal data.
+
+Logs are for whoever runs the program; what operators need stands in the database (run events, reasons on the row).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import structlog
+
+from connectors.redaction import MASK, is_secret_name, mask_text
+
+LONGEST_TEXT = 2000
+
+
+def configure(*, level: str = "INFO", json: bool | None = None, stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging alike. ``json`` by default where no terminal listens."""
+    out = sys.stderr if stream is None else stream
+    as_json = not out.isatty() if json is None else json
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=out.isatty())
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: values under secret-looking names are masked, texts are cleaned and cut."""
+    for name, value in event.items():
+        event[name] = MASK if is_secret_name(name) and name not in _HARMLESS else _clean(value)
+    return event
+
+
+_HARMLESS = frozenset({"key", "code"})
+"""Names that hold secrets in URLs but not in our own log lines: a record's key, an error's code."""
+
+
+@contextmanager
+def bound(**values: Any) -> Iterator[None]:
+    """Every log line inside the block carries these values, e.g. ``run_id`` and ``stream``."""
+    with structlog.contextvars.bound_contextvars(**values):
+        yield
+
+
+def _clean(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return mask_text(value)[:LONGEST_TEXT]
+    if isinstance(value, bytes | BaseException):
+        return mask_text(str(value))[:LONGEST_TEXT]
+    if isinstance(value, Mapping) and depth < 4:
+        return {k: MASK if is_secret_name(str(k)) else _clean(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple | set) and depth < 4:
+        return [_clean(item, depth + 1) for item in value]
+    return value
