@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -16,6 +17,7 @@ from requests.utils import parse_header_links
 
 from connectors.errors import ConnectorError, RetryLater, StreamBroken
 from connectors.redaction import Redactor
+from connectors.retry_after import http_date
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _BOMS = (
@@ -58,6 +60,11 @@ class Response:
     def content_type(self) -> str:
         """The media type in lower case, without parameters."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def date(self) -> datetime | None:
+        """The server's own clock (``Date`` header), aware, to the second; None where it does not tell."""
+        return http_date(self.headers.get("Date", ""))
 
     def link(self, rel: str = "next") -> str | None:
         """The URL of the ``Link`` header (RFC 8288) with this relation, as the server wrote it, or None."""

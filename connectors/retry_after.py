@@ -42,14 +42,15 @@ def _number(text: str, now: datetime) -> float | None:
 
 
 def _date(text: str, headers: Mapping[str, str], now: datetime) -> float | None:
-    until = _http_date(text)
+    until = http_date(text)
     if until is None:
         return None
-    server_now = _http_date(headers.get("Date", "")) or now
+    server_now = http_date(headers.get("Date", "")) or now
     return max(0.0, (until - server_now).total_seconds())
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """A date of RFC 9110 in any of its three forms, aware; None for anything else."""
     try:
         when = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError, OverflowError):
