@@ -16,6 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Name = str
 Text = str
 
+SAME_RECORD = "#"
+"""Begins an ``Organisation.source_id`` that means a part of the same source record: "#" alone is the record itself,
+"#branch:3" its part ``branch:3``. An id of another record that itself begins with # is written with two.
+"""
+
 
 class Part(BaseModel):
     """Base of the parts: unknown keys are refused, values never change after validation."""
@@ -79,7 +84,7 @@ class Consent(Part):
 class Organisation(Part):
     """Where a contact person belongs: the part of the same source record, or another record of the connection."""
 
-    source_id: str = Field(max_length=200)
+    source_id: str = Field(max_length=200, description="the record's id; `#` and a part: of the same source record")
     stream: str | None = Field(None, max_length=80, description="default: the same stream")
     role: str | None = Field(None, max_length=120, description="purchasing, finance, owner, ...")
 

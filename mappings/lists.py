@@ -1,0 +1,377 @@
+"""The canonical customer's lists compiled: emails, phones, identifiers, addresses, consents, tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mappings.conditions import compile_condition
+from mappings.errors import RecordInvalid
+from mappings.language import (
+    AddressSource,
+    ConsentSource,
+    CustomerSpec,
+    EmailSource,
+    IdentifierSource,
+    PhoneSource,
+    Repeated,
+    Source,
+    SpecModel,
+)
+from mappings.normalise.addresses import country_code, normalise_postcode, split_chinese_address
+from mappings.normalise.emails import normalise_email, split_emails
+from mappings.normalise.identifiers import normalise_identifier
+from mappings.normalise.phones import normalise_phone, split_phones
+from mappings.sources import (
+    Build,
+    Field,
+    Getter,
+    Location,
+    Notes,
+    compile_each,
+    compile_field,
+    compile_source,
+    failing,
+    fill,
+    reader,
+)
+from mappings.targets import MAX_ITEMS, MAX_TAGS, channel, instant, texts_of
+from mappings.values import Convert, boolean_of, excerpt, is_empty, text_of, text_up_to
+
+Add = Callable[[Any, Any, Notes, list[Any]], None]
+"""(item, root, notes, out): append what one entry of the file finds."""
+
+Listed = Callable[[Any, Any, Notes], list[Any] | None]
+Parse = Callable[[Any, Any, Any], list[dict[str, Any]]]
+"""(value, item, root) -> the entries found in one raw value. Raises ``RecordInvalid``."""
+
+LABEL, TAG = 40, 200
+_SCHEME = re.compile(r"[a-z][a-z0-9_.-]{0,39}\Z")
+_EXTENSION = 12
+_ADDRESS_TEXTS = {
+    "region": 120, "city": 120, "district": 120, "street": 300, "postcode": 40, "text": 600, "latin": 600,
+}  # fmt: skip
+_label = text_up_to(LABEL)
+
+
+def compile_lists(entry: CustomerSpec, build: Build, at: Location) -> tuple[tuple[str, Listed], ...]:
+    """The list fields that an entry sets, in the canonical order."""
+    compilers: tuple[tuple[str, Callable[[Any, Build, Location], Add], Callable[[Any], Any], int], ...] = (
+        ("identifiers", _identifier, lambda one: (one["scheme"], one["value"]), MAX_ITEMS),
+        ("emails", _email, lambda one: one["value"], MAX_ITEMS),
+        ("phones", _phone, lambda one: (one["value"], one.get("extension")), MAX_ITEMS),
+        ("addresses", _address, lambda one: tuple(one.items()), MAX_ITEMS),
+        ("tags", _tag, lambda one: one, MAX_TAGS),
+        ("consents", _consent, lambda one: tuple(one.items()), MAX_ITEMS),
+    )
+    found = []
+    for name, compiler, identity, limit in compilers:
+        sources = getattr(entry, name)
+        if sources:
+            adds = [compiler(source, build, (*at, name, i)) for i, source in enumerate(sources)]
+            found.append((name, _listed(name, adds, identity, limit)))
+    return tuple(found)
+
+
+def _listed(name: str, adds: list[Add], identity: Callable[[Any], Any], limit: int) -> Listed:
+    def build(item: Any, root: Any, notes: Notes) -> list[Any] | None:
+        out: list[Any] = []
+        for add in adds:
+            add(item, root, notes, out)
+        if len(out) > 1:
+            out = _distinct(out, identity)
+            if len(out) > limit:
+                notes.append(_too_many(name, len(out), limit))
+                del out[limit:]
+        return out or None
+
+    return build
+
+
+def _distinct(entries: list[Any], identity: Callable[[Any], Any]) -> list[Any]:
+    kept: dict[Any, Any] = {}
+    for entry in entries:
+        first = kept.setdefault(identity(entry), entry)
+        if first is not entry and isinstance(entry, dict):
+            for key, value in entry.items():
+                first.setdefault(key, value)
+    return list(kept.values())
+
+
+def _email(source: EmailSource, build: Build, at: Location) -> Add:
+    def parse(value: Any, item: Any, root: Any) -> list[dict[str, Any]]:
+        text = value if value.__class__ is str else text_of(value)
+        address = normalise_email(text) if text else None
+        if address is not None:
+            return [{"value": address}]
+        if not text or text.isspace():
+            return []
+        found = split_emails(text)
+        if not found:
+            raise RecordInvalid("{path}: “{value}” is no email address", path="", rule="email", value=excerpt(value))
+        return [{"value": address} for address in found]
+
+    def keep(text: str) -> dict[str, Any]:
+        return {"value": text}
+
+    return _repeated(source, build, at, lambda inner: parse, keep, 254, {"label": _label, "verified": boolean_of})
+
+
+def _phone(source: PhoneSource, build: Build, at: Location) -> Add:
+    def parser(inner: Build) -> Parse:
+        regions = None if source.region is None else reader(compile_source(source.region, inner, (*at, "region")))
+        usual = build.context.region
+
+        def parse(value: Any, item: Any, root: Any) -> list[dict[str, Any]]:
+            text = value if value.__class__ is str else text_of(value)
+            if not text or text.isspace():
+                return []
+            region = usual if regions is None else _region(regions(item, root)) or usual
+            return _phones(text, region)
+
+        return parse
+
+    extras: dict[str, Convert] = {"extension": _extension, "label": _label, "verified": boolean_of}
+    return _repeated(source, build, at, parser, lambda text: {"value": text}, 40, extras)
+
+
+def _phones(text: str, region: str) -> list[dict[str, Any]]:
+    single = normalise_phone(text, region)
+    numbers = [single] if single is not None and single.valid else split_phones(text, region)
+    if not numbers:
+        raise RecordInvalid("{path}: “{value}” is no phone number", path="", rule="phone", value=excerpt(text))
+    found = []
+    for number in numbers:
+        entry = {"value": number.value}
+        if number.extension and len(number.extension) <= _EXTENSION:
+            entry["extension"] = number.extension
+        found.append(entry)
+    return found
+
+
+def _identifier(source: IdentifierSource, build: Build, at: Location) -> Add:
+    constant = source.scheme.const if isinstance(source.scheme.const, str) else None
+    if constant is not None and not _SCHEME.match(constant):
+        raise build.error((*at, "scheme"), f"“{constant}” is no scheme; write e.g. cn.uscc, eu.vat or my_erp.code")
+
+    def parser(inner: Build) -> Parse:
+        read = reader(compile_source(source.scheme, inner, (*at, "scheme")))
+
+        def parse(value: Any, item: Any, root: Any) -> list[dict[str, Any]]:
+            text = value if value.__class__ is str else text_of(value)
+            if not text or text.isspace():
+                return []
+            scheme = constant or _scheme(read(item, root))
+            found = normalise_identifier(scheme, text)
+            if found is None:
+                raise RecordInvalid(
+                    "{path}: “{value}” is no number of the scheme {scheme}",
+                    path="", rule="identifier", value=excerpt(value), scheme=scheme,
+                )  # fmt: skip
+            entry: dict[str, Any] = {"scheme": scheme, "value": found.value}
+            if found.valid:
+                entry["valid"] = True
+            return [entry]
+
+        return parse
+
+    return _repeated(
+        source, build, at, parser, lambda text: {"scheme": constant or "unknown", "value": text.upper()}, 80, {}
+    )
+
+
+def _tag(source: Repeated, build: Build, at: Location) -> Add:
+    def parse(value: Any, item: Any, root: Any) -> list[Any]:
+        return list(texts_of(value, TAG))
+
+    return _repeated(source, build, at, lambda inner: parse, lambda text: text, TAG, {})  # type: ignore[arg-type,return-value]
+
+
+def _repeated(
+    source: Repeated,
+    build: Build,
+    at: Location,
+    parser: Callable[[Build], Parse],
+    keep: Callable[[str], dict[str, Any]],
+    raw: int,
+    extras: dict[str, Convert],
+) -> Add:
+    each, path = compile_each(source.each, build, at)
+    inner = build.inside(path)
+    value = compile_source(source, inner, at)
+    read, parse, fail = reader(value), parser(inner), failing(value.path, source.on_error, raw)
+    fields = _extras(source, extras, inner, at)
+    constants: dict[str, Any] = {}
+    fill(
+        tuple(field for field in fields if field.get and field.key is None and _is_const(source, field.name)),
+        {},
+        {},
+        constants,
+        [],
+    )
+    fields = tuple(field for field in fields if not _is_const(source, field.name))
+
+    def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
+        found: Any = None
+        try:
+            found = read(item, root)
+            if found is None or found is False:
+                return
+            entries = parse(found, item, root) if found.__class__ is not list else _all(found, item, root, parse)
+        except RecordInvalid as error:
+            text = fail(error, found, notes)
+            entries = [] if text is None else [keep(text)]
+        if constants or fields:
+            more = dict(constants)
+            if entries:
+                fill(fields, item, root, more, notes)
+            for entry in entries:
+                _complete(entry, more)
+        out.extend(entries)
+
+    return add if each is None else _over(each, source.each or "", add)
+
+
+def _all(values: list[Any], item: Any, root: Any, parse: Parse) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for value in values[:MAX_TAGS]:
+        if value is not None and value is not False:
+            found.extend(parse(value, item, root))
+    return found
+
+
+def _over(each: Getter, path: str, add: Add) -> Add:
+    def over(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
+        for one in (each(item, root) or ())[:MAX_TAGS]:
+            add(one, root, notes, out)
+
+    return over
+
+
+def _complete(entry: dict[str, Any], more: dict[str, Any]) -> None:
+    for name, value in more.items():
+        if name != "verified" or value is True:
+            entry.setdefault(name, value)
+
+
+def _extras(source: SpecModel, extras: dict[str, Convert], build: Build, at: Location) -> tuple[Field, ...]:
+    fields = []
+    for name, convert in extras.items():
+        given = getattr(source, name, None)
+        if given is not None:
+            fields.append(compile_field(name, given, convert, build, (*at, name), raw=LABEL if name == "label" else 0))
+    return tuple(fields)
+
+
+def _is_const(source: SpecModel, name: str) -> bool:
+    given: Source | None = getattr(source, name)
+    return given is not None and given.const is not None and given.when is None
+
+
+def _address(source: AddressSource, build: Build, at: Location) -> Add:
+    each, path = compile_each(source.each, build, at)
+    inner = build.inside(path)
+    applies = None if source.when is None else compile_condition(source.when, inner, (*at, "when"))
+    setters: dict[str, Convert] = {"label": _label, "country": _country}
+    setters |= {name: text_up_to(limit) for name, limit in _ADDRESS_TEXTS.items()}
+    given = {name: getattr(source, name) for name in setters}
+    fields = tuple(
+        compile_field(name, one, setters[name], inner, (*at, name), raw=_ADDRESS_TEXTS.get(name, 0))
+        for name, one in given.items()
+        if one is not None
+    )
+    empty = 1 if source.label is not None else 0
+    split = source.split
+
+    def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
+        if applies is not None and not applies(item, root):
+            return
+        entry: dict[str, Any] = {}
+        fill(fields, item, root, entry, notes)
+        if len(entry) > empty or (entry and "label" not in entry):
+            if "postcode" in entry:
+                _set_postcode(entry)
+            if split and "text" in entry and "city" not in entry:
+                _take_apart(entry)
+            out.append(entry)
+
+    return add if each is None else _over(each, source.each or "", add)
+
+
+def _country(value: Any) -> str | None:
+    text = value if value.__class__ is str else text_of(value)
+    code = country_code(text.strip()) if text else None
+    if code is None and not is_empty(text):
+        raise RecordInvalid(
+            "{path}: “{value}” is no country that is known here",
+            path="",
+            rule="country",
+            value=excerpt(value),
+            remedy="Translate it with a value table into a code such as CN.",
+        )
+    return code
+
+
+def _set_postcode(entry: dict[str, Any]) -> None:
+    written = entry["postcode"]
+    entry["postcode"] = normalise_postcode(written, entry.get("country")) or written.upper()[:20]
+
+
+def _take_apart(entry: dict[str, Any]) -> None:
+    parts = split_chinese_address(entry["text"])
+    if parts is None:
+        return
+    for name, part, limit in (
+        ("region", parts.province, 120),
+        ("city", parts.city, 120),
+        ("district", parts.district, 120),
+        ("street", parts.street, 300),
+        ("postcode", parts.postcode, 20),
+    ):
+        if part:
+            entry.setdefault(name, part[:limit])
+
+
+def _consent(source: ConsentSource, build: Build, at: Location) -> Add:
+    each, path = compile_each(source.each, build, at)
+    inner = build.inside(path)
+    applies = None if source.when is None else compile_condition(source.when, inner, (*at, "when"))
+    setters: dict[str, Convert] = {
+        "channel": channel, "purpose": text_up_to(60), "granted": boolean_of, "source": text_up_to(120),
+        "at": instant(build.context.zone),
+    }  # fmt: skip
+    fields = _extras(source, setters, inner, at)
+
+    def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
+        if applies is not None and not applies(item, root):
+            return
+        entry: dict[str, Any] = {}
+        fill(fields, item, root, entry, notes)
+        if "channel" in entry and "granted" in entry:
+            out.append(entry)
+
+    return add if each is None else _over(each, source.each or "", add)
+
+
+def _region(value: Any) -> str | None:
+    text = value if isinstance(value, str) else None
+    return country_code(text.strip()) if text else None
+
+
+def _scheme(value: Any) -> str:
+    text = (text_of(value) or "").lower()
+    if not _SCHEME.match(text):
+        raise RecordInvalid("{path}: “{value}” is no identifier scheme", path="", rule="scheme", value=excerpt(value))
+    return text
+
+
+def _extension(value: Any) -> str | None:
+    text = text_of(value)
+    return text if text is not None and len(text) <= _EXTENSION else None
+
+
+def _too_many(name: str, count: int, limit: int) -> RecordInvalid:
+    return RecordInvalid(
+        "{path}: {count} values, only the first {limit} are kept", path=name, rule="count", count=count, limit=limit
+    )
