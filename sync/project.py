@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import ArgumentError
 
+from connectors.budget import Budget, LocalBudget, Rate
 from connectors.contract import Connector, Context
 from connectors.documents import Document
 from connectors.errors import BadConfiguration
@@ -28,7 +29,8 @@ from sync.secrets import Secrets
 from sync.settings import ConnectionSettings, Settings, find_settings, load_settings
 
 if TYPE_CHECKING:
-    from connectors.budget import Budget
+    import redis
+
     from mappings.contract import CompiledMapping, Matcher
 
 STATE_FOLDER = ".kehu"
@@ -217,9 +219,33 @@ class Project:
 
         register(self, connection)
 
-    def _budget(self, name: str) -> Budget | None:
-        """The shared budget of calls of the connection's account at the vendor."""
-        return None
+    def _budget(self, name: str) -> Budget:
+        """The budget of calls of the connection's account: shared through the broker wherever one runs."""
+        settings = self.connection(name).rate
+        account = settings.account if settings is not None and settings.account else name
+        rate = None if settings is None else Rate(settings.calls, settings.per)
+        if self.embedded_broker and not self.broker_answers():
+            return LocalBudget(rate, account)
+        from connectors.redis_budget import RedisBudget
+
+        return RedisBudget(self._redis, account, rate)
+
+    def broker_answers(self) -> bool:
+        """Whether the broker can be reached now."""
+        if self.embedded_broker and not self.broker_socket.exists():
+            return False
+        import redis
+
+        try:
+            return bool(self._redis.ping())
+        except redis.RedisError:
+            return False
+
+    @cached_property
+    def _redis(self) -> redis.Redis:
+        import redis
+
+        return redis.Redis.from_url(self.broker_url, socket_connect_timeout=2, socket_timeout=5)
 
     def _compile(self, name: str, stream: str) -> CompiledMapping:
         from mappings.compile import compile_file

@@ -1,0 +1,111 @@
+"""Data on stdout, messages on stderr; colour and progress only where a terminal shows them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from sync.language import _
+
+SCHEMA_VERSION = 1
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def out() -> Console:
+    """For data."""
+    return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """For messages."""
+    return Console(file=sys.stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def clean(value: object) -> str:
+    """A value as one harmless line: what comes from outside may hold escape codes for the terminal."""
+    text = "" if value is None else str(value)
+    return _CONTROL.sub("\ufffd", text.replace("\n", " ").replace("\t", " "))
+
+
+def say(message: str, style: str = "") -> None:
+    """A message for the human, on stderr."""
+    lines = "\n".join(_CONTROL.sub("\ufffd", line) for line in message.split("\n"))
+    err().print(Text(lines, style=style))
+
+
+def next_step(command: str) -> None:
+    """The command that the human probably types next."""
+    err().print(Text.assemble((_("Next:") + " ", "dim"), (command, "bold")))
+
+
+def emit(line: str) -> None:
+    """One line of data on stdout."""
+    out().print(Text(line))
+
+
+def emit_json(kind: str, data: Any) -> None:
+    """Data as JSON under a versioned schema name, e.g. ``kehu.connections/1``."""
+    body = {"schema": f"kehu.{kind}/{SCHEMA_VERSION}", "data": data}
+    sys.stdout.write(orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE, default=str).decode())
+
+
+def emit_json_line(kind: str, data: Any) -> None:
+    """One line of a stream of JSON objects, at once."""
+    body = {"schema": f"kehu.{kind}/{SCHEMA_VERSION}", "data": data}
+    sys.stdout.write(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE, default=str).decode())
+    sys.stdout.flush()
+
+
+def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> None:
+    """A table for humans on a terminal, tab-separated lines for programs."""
+    cells = [[clean(value) for value in row] for row in rows]
+    console = out()
+    if not console.is_terminal:
+        for row in cells:
+            sys.stdout.write("\t".join(row) + "\n")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table, soft_wrap=False)
+
+
+def number(value: object) -> str:
+    """A count with thousands separated; a dash for none."""
+    return f"{value:,}" if isinstance(value, int) else "–"
+
+
+class Bar:
+    """A progress bar on stderr that shows nothing where no terminal is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def update(self, name: str, done: int, total: int | None = None) -> None:
+        """Set how far the part ``name`` is."""
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(clean(name), total=total)
+        self._progress.update(self._tasks[name], completed=done, total=total)
+
+
+@contextmanager
+def progress() -> Iterator[Bar]:
+    """Progress bars while the block runs."""
+    console = err()
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    shown = Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal)
+    with shown:
+        yield Bar(shown)

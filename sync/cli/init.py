@@ -1,0 +1,117 @@
+"""``kehu init``: make a project folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.registry import load_registry
+from sync import language
+from sync.cli.console import emit, emit_json, next_step, say
+from sync.cli.options import DryRun, Json, Yes
+from sync.cli.reporting import refuse_without_terminal
+from sync.cli.skeleton import Wanted, files
+from sync.errors import Misused
+from sync.language import _
+from sync.settings import Settings
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help=_("The folder to make."))] = Path("."),
+    region: Annotated[str | None, typer.Option(help=_("Default country of phone numbers, e.g. CN."))] = None,
+    time_zone: Annotated[str | None, typer.Option(help=_("Time zone of your systems, e.g. Asia/Shanghai."))] = None,
+    database: Annotated[str | None, typer.Option(help=_("Database URL; by default SQLite in the folder."))] = None,
+    broker: Annotated[str | None, typer.Option(help=_("Redis URL; by default one is started for you."))] = None,
+    connection: Annotated[
+        list[str] | None, typer.Option(help=_("NAME=CONNECTOR; may be repeated. See `kehu connector list`."))
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write a commented project folder; asks for what no option says, if there is a terminal."""
+    if (folder / "kehu.yaml").exists():
+        raise Misused(
+            "{folder} is a project already.",
+            remedy="Edit its kehu.yaml, or name another folder.",
+            folder=str(folder.resolve().name),
+        )
+    ask = not yes and not as_json and not refuse_without_terminal()
+    wanted = Wanted(
+        language=language.current(),
+        region=_region(region, ask),
+        time_zone=_time_zone(time_zone, ask),
+        database=database,
+        broker=broker,
+        connections=_connections(connection or [], ask),
+    )
+    made = files(wanted, load_registry())
+    if not dry_run:
+        _write(folder, made)
+    if as_json:
+        emit_json("project", {"folder": str(folder.resolve()), "files": sorted(made), "written": not dry_run})
+        return
+    for name in made:
+        emit(str(folder / name))
+    if not dry_run:
+        say(_("The project is ready. Secrets belong into .env, everything else into kehu.yaml."), "green")
+        next_step(f"cd {folder} && kehu doctor" if str(folder) != "." else "kehu doctor")
+
+
+def _region(given: str | None, ask: bool) -> str:
+    default = "CN" if language.current() == "zh" else "US"
+    value = given or (typer.prompt(_("Default country of phone numbers"), default=default) if ask else default)
+    return str(_checked("region", value.strip().upper()))
+
+
+def _time_zone(given: str | None, ask: bool) -> str:
+    default = "Asia/Shanghai" if language.current() == "zh" else "UTC"
+    value = given or (typer.prompt(_("Time zone of your systems"), default=default) if ask else default)
+    return str(_checked("time_zone", value.strip()))
+
+
+def _checked(key: str, value: str) -> str:
+    from pydantic import ValidationError
+
+    try:
+        Settings.model_validate({key: value})
+    except ValidationError:
+        raise Misused("{value} cannot be the {key}.", value=value[:60], key=key) from None
+    return value
+
+
+def _connections(given: list[str], ask: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in given:
+        name, equals, connector = pair.partition("=")
+        if not (name and equals and connector):
+            raise Misused("{pair} is not of the form NAME=CONNECTOR.", pair=pair[:80])
+        found[name] = connector
+    if ask and not found:
+        connector = typer.prompt(_("First system to connect (`kehu connector list`; empty for none)"), default="")
+        if connector.strip():
+            found[connector.strip()] = connector.strip()
+    for name in found:
+        _checked_name(name)
+    return found
+
+
+def _checked_name(name: str) -> None:
+    from pydantic import ValidationError
+
+    try:
+        Settings.model_validate({"connections": {name: {"connector": "files"}}})
+    except ValidationError:
+        raise Misused("{name} cannot be a connection's name: use letters, digits, - and _.", name=name[:80]) from None
+
+
+def _write(folder: Path, made: dict[str, str]) -> None:
+    for name, text in made.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():  # never over something of the user's, e.g. a .gitignore
+            continue
+        path.touch(mode=0o600 if name == ".env" else 0o644)
+        path.write_text(text, encoding="utf-8")

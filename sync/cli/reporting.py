@@ -1,0 +1,51 @@
+"""Errors as a human reads them: what is wrong, what to do; several at once where there are several."""
+
+from __future__ import annotations
+
+from typer.exceptions import TyperException
+
+from sync import language
+from sync.cli.console import err, say
+from sync.errors import ConfigurationFaults
+from sync.language import _
+
+
+def report(error: BaseException) -> None:
+    """Say on stderr what is wrong and what to do about it."""
+    if isinstance(error, TyperException):
+        say(_("Usage error: {reason}", reason=_plain(error)), "red")
+        say(_("Add --help to the command to see what it accepts."))
+    elif isinstance(error, ConfigurationFaults):
+        _faults(error)
+    elif hasattr(error, "template") and isinstance(error, Exception):
+        _told(error)
+    else:
+        say(_("Something unexpected happened: {kind}.", kind=type(error).__name__), "red")
+        say(_("Run the command again with --debug to see where, and report it."))
+
+
+def _told(error: Exception) -> None:
+    message, remedy = language.told(error)
+    say(message, "red")
+    for note in getattr(error, "__notes__", ()):
+        say(note, "red")
+    if remedy:
+        say(remedy)
+
+
+def _faults(error: ConfigurationFaults) -> None:
+    for fault in error.faults:
+        say(language.told(fault)[0], "red")
+    say(language.told(error)[1])
+
+
+def _plain(error: TyperException) -> str:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return str(message)
+
+
+def refuse_without_terminal() -> bool:
+    """Whether nobody can be asked, because stderr or stdin is no terminal."""
+    import sys
+
+    return not (sys.stdin.isatty() and err().is_terminal)
