@@ -1,0 +1,76 @@
+"""The files connector: what the engine sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from connectors.contract import Capability, Checked, Connector, Context, Deletes, Page, Read, Stream
+from connectors.errors import BadConfiguration
+from connectors.files.config import FilesConfig, StreamConfig
+from connectors.files.locate import Folder
+from connectors.files.rows import printable
+from connectors.files.streams import FileStream
+
+IDS_SIZE = 5000
+
+
+class FilesConnector(Connector[FilesConfig]):
+    """Reads streams of records from files in the project folder, or outside of it where that is allowed."""
+
+    id = "files"
+    config_model = FilesConfig
+
+    def __init__(self, config: FilesConfig, context: Context) -> None:
+        super().__init__(config, context)
+        self._folder = Folder(context.folder, config.outside, config.limits.files)
+
+    def check(self) -> Checked:
+        """Find each stream's files and open the first of them."""
+        details = {name: stream.describe() for name, stream in self._streams.items()}
+        return Checked(f"The files of {len(details)} streams can be read.", details)
+
+    def discover(self) -> Sequence[Stream]:
+        """The configured streams with the columns of their first files."""
+        return [self._describe(stream) for stream in self._streams.values()]
+
+    def read(self, request: Read) -> Iterator[Page]:
+        """Pages of rows, file by file in the order of their names."""
+        return self._stream(request.stream).pages(request)
+
+    def ids(self, stream: str) -> Iterator[Sequence[str]]:
+        """The keys of all rows of all files."""
+        return self._stream(stream).ids(IDS_SIZE)
+
+    def _describe(self, stream: FileStream) -> Stream:
+        deletes = stream.config.how_deleted
+        capabilities = {Capability.INCREMENTAL}
+        if deletes is Deletes.SWEEP:
+            capabilities.add(Capability.IDS)
+        return Stream(stream.name, stream.name, frozenset(capabilities), deletes, fields=stream.fields())
+
+    def _stream(self, name: str) -> FileStream:
+        if name in self._streams:
+            return self._streams[name]
+        raise BadConfiguration(
+            "There is no stream {stream}. Streams: {allowed}.",
+            setting="streams",
+            stream=name[:80],
+            allowed=", ".join(self._streams)[:300],
+        )
+
+    @cached_property
+    def _streams(self) -> dict[str, FileStream]:
+        """Streams by name: those configured, and one for each data file of ``path``."""
+        found = {
+            name: given if isinstance(given, StreamConfig) else StreamConfig.model_validate({"path": given})
+            for name, given in self.config.streams.items()
+        }
+        if self.config.path is not None:
+            stems: dict[str, list[str]] = {}
+            for source in self._folder.find([self.config.path]):
+                stems.setdefault(source.path.stem, []).append(str(source.path))
+            plain = StreamConfig.model_validate({"path": ""})
+            for stem, paths in stems.items():
+                found.setdefault(printable(stem), plain.model_copy(update={"path": paths}))
+        return {name: FileStream(name, config, self.config, self._folder) for name, config in found.items()}
