@@ -28,11 +28,11 @@ COLLECTION = {
     "schema": {},
     "meta": {"archive_field": None},
     "fields": [
-        {"field": "id", "type": "integer", "schema": {"is_primary_key": True, "has_auto_increment": True}},
+        {"field": "id", "type": "integer", "schema": {"is_primary_key": True, "has_auto_increment": True}, "meta": {}},
         {"field": "date_created", "type": "timestamp", "schema": {}, "meta": {"special": ["date-created"]}},
         {"field": "date_updated", "type": "timestamp", "schema": {}, "meta": {"special": ["date-updated"]}},
-        *({"field": name, "type": "string", "schema": {}} for name in ("name", "company", "email", "phone", "tax_id")),
-        {"field": "address", "type": "json", "schema": {}},
+        *({"field": name, "type": "string", "schema": {}, "meta": {}} for name in ("name", "company", "email", "phone", "tax_id")),
+        {"field": "address", "type": "json", "schema": {}, "meta": {}},
     ],
 }
 CONTACTS: list[dict[str, Any]] = [
@@ -65,7 +65,7 @@ class Directus:
             if answer.status_code != 429:
                 break
             time.sleep(float(answer.headers.get("Retry-After", 1)))
-        answer.raise_for_status()
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()["data"] if answer.content else None
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

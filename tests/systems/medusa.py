@@ -71,7 +71,7 @@ class Medusa:
         if answer.status_code == 401:
             self.sign_in()
             answer = self.session.request(method, f"{self.url}/admin{path}", json=body, timeout=30)
-        answer.raise_for_status()
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
