@@ -30,10 +30,12 @@ from sync.settings import ConnectionSettings, Settings, find_settings, load_sett
 
 if TYPE_CHECKING:
     import redis
+    from mappings.survivorship import SurvivorshipRules
 
     from mappings.contract import CompiledMapping, Matcher
 
 STATE_FOLDER = ".kehu"
+DEFAULT_REGION = "CN"
 LONGEST_SOCKET_PATH = 100  # the operating systems allow 104 to 108 bytes
 
 
@@ -119,6 +121,13 @@ class Project:
 
         return RuleMatcher()
 
+    @cached_property
+    def survivorship(self) -> SurvivorshipRules:
+        """The rules by which a field's winner is chosen. Raises BadConfiguration for rules that do not exist."""
+        from mappings.survivorship import SurvivorshipRules
+
+        return SurvivorshipRules.model_validate(self.settings.survivorship)
+
     def connection(self, name: str) -> ConnectionSettings:
         """The settings of one connection; raises NotFound naming those there are."""
         try:
@@ -185,10 +194,9 @@ class Project:
         own = self.connection(name).streams.get(stream)
         if own is not None and own.mapping is not None:
             return self._own_mapping(name, stream, own.mapping)
-        info = self.connector_info(name)
-        note = info.streams.get(stream)
-        if note is not None and note.mapping is not None and note.mapping in info.mappings:
-            return info.mappings[note.mapping]
+        shipped = self.default_mapping_file(name, stream)
+        if shipped is not None:
+            return shipped
         raise BadConfiguration(
             "{file}: the stream {stream} of {connection} needs a mapping; its connector ships none.",
             setting=f"connections.{name}.streams.{stream}.mapping",
@@ -198,6 +206,14 @@ class Project:
             connection=name,
             folder=self.settings.mappings,
         )
+
+    def default_mapping_file(self, name: str, stream: str) -> Path | None:
+        """The mapping that the connector ships for a stream; None where it ships none."""
+        info = self.connector_info(name)
+        note = info.streams.get(stream)
+        if note is None or note.mapping is None:
+            return None
+        return info.mappings.get(note.mapping)
 
     def _own_mapping(self, name: str, stream: str, file: str) -> Path:
         path = (self.folder / self.settings.mappings / file).resolve()
@@ -248,14 +264,17 @@ class Project:
         return redis.Redis.from_url(self.broker_url, socket_connect_timeout=2, socket_timeout=5)
 
     def _compile(self, name: str, stream: str) -> CompiledMapping:
-        from mappings.compile import compile_file
+        from mappings.compile import MappingDefaults, compile_mapping
+        from mappings.spec import load_spec
 
-        settings = self.connection(name)
-        return compile_file(
-            self.mapping_file(name, stream),
-            region=settings.region or self.settings.region,
-            zone=settings.time_zone or self.settings.time_zone,
+        own, top = self.connection(name), self.settings
+        defaults = MappingDefaults(
+            region=own.region or top.region or DEFAULT_REGION,
+            timezone=own.time_zone or top.time_zone,
+            attributes={key: declared.type for key, declared in top.attributes.items()},
         )
+        path, shipped = self.mapping_file(name, stream), self.default_mapping_file(name, stream)
+        return compile_mapping(load_spec(path, default=shipped), defaults=defaults)
 
     def _resolved(self, value: str, key: str) -> Any:
         where = f"{self.path.name}, line {self.document.line((key,))}"

@@ -25,6 +25,7 @@ from pydantic import (
 
 from connectors.documents import Document, load_document
 from connectors.errors import BadConfiguration
+from mappings.targets import AttributeType
 from sync.errors import raise_faults
 from sync.faults import faults_of
 
@@ -162,7 +163,7 @@ class WebSettings(Section):
 class AttributeSettings(Section):
     """A field of your own on every customer."""
 
-    type: Literal["string", "number", "boolean", "date"] = "string"
+    type: AttributeType = "text"
     title: str = Field(default="", max_length=120)
 
 
