@@ -60,6 +60,7 @@ stream_state = Table(
     ),
     Column("full_began_at", UtcDateTime, comment="when the newest full read began"),
     Column("swept_at", UtcDateTime, comment="when deletes were last looked for"),
+    Column("declared", Text, comment="what the connector last said the stream can do: JSON"),
     Column("mapping_fingerprint", String(80)),
     Column("shape", Text, comment="the known schema as JSON, for drift detection"),
     *_pause_columns(),

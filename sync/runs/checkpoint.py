@@ -1,0 +1,136 @@
+"""Land and checkpoint: one page, one transaction.
+
+Source records, quarantine, what was seen, cursor, counters and the proof that the lease is still ours are committed
+together, so the cursor never passes a record that is not stored.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import orjson
+from sqlalchemy import Connection, text
+
+from connectors.contract import Page
+from sync.errors import SyncError
+from sync.master import landing
+from sync.master.landing import Counts, Landed
+from sync.runs import clock, drift, lease, quarantine
+from sync.runs.failpoints import around, reach
+from sync.runs.positions import Position
+from sync.runs.session import Opened, Session
+
+
+class CountsWrong(SyncError):
+    """The engine lost count: a fault of the program, and never to be passed over."""
+
+    code = "counts_wrong"
+    default_remedy = "Report this with the run's log. Nothing of the page was stored."
+
+
+_SAVE_CURSOR = text(
+    "UPDATE stream_cursor SET cursor = :cursor, pages = pages + 1, updated_at = :now "
+    "WHERE stream_id = :stream AND run_id = :owner AND partition = :partition"
+)
+_COUNT = text(
+    "UPDATE sync_run SET pages = pages + :pages, read = read + :read, created = created + :created, "
+    "updated = updated + :updated, unchanged = unchanged + :unchanged, quarantined = quarantined + :quarantined, "
+    "deleted = deleted + :deleted, ignored = ignored + :ignored, expected = coalesce(:expected, expected), "
+    "attempts = 1, retries = 0, error_code = NULL, error = NULL, remedy = NULL "
+    "WHERE id = :run RETURNING cancel_requested"
+)
+_SAW = text(
+    "INSERT INTO seen_page (stream_id, generation, partition, page, record_ids) "
+    "VALUES (:stream, :generation, :partition, :page, :ids)"
+)
+
+
+def store(session: Session, opened: Opened, position: Position, page: Page) -> Landed:
+    """Land one page and move the cursor behind it; commits.
+
+    ``position.pages`` counts the pages of this read stored before this one. Raises LeaseLost, CountsWrong or
+    SchemaDrift; then nothing of the page is stored.
+    """
+    with session.database.hot_transaction() as connection:
+        landed = _land(session, opened, connection, page)
+        with around("checkpoint"):
+            if opened.reading.keeps_seen:
+                _remember_seen(session, opened, connection, position, page, landed)
+            _save_cursor(session, connection, position, page)
+            ignored = _quarantine(session, connection, landed)
+            count(session, connection, landed.counts, ignored=ignored, expected=page.total)
+        with around("beat"):
+            lease.renew(connection, session.run.lease)
+        reach("commit:before")
+    reach("commit:after")
+    return landed
+
+
+def count(
+    session: Session,
+    connection: Connection,
+    counts: Counts,
+    *,
+    pages: int = 1,
+    ignored: int = 0,
+    expected: int | None = None,
+) -> None:
+    """Add to the run's counters, and learn whether somebody has asked to cancel. Raises CountsWrong."""
+    if not counts.adds_up():
+        raise CountsWrong("The counts of a page do not add up: {counts}.", counts=str(counts))
+    values = {**counts._asdict(), "pages": pages, "ignored": ignored, "expected": expected, "run": session.run.id}
+    session.cancelled = bool(connection.execute(_COUNT, values).scalar_one())
+
+
+def _land(session: Session, opened: Opened, connection: Connection, page: Page) -> Landed:
+    if session.open_quarantine:
+        met = session.open_quarantine.intersection(record.key for record in page.records)
+        quarantine.lock(connection, session.stream.id, met)
+    with around("land"):
+        landed = landing.land(
+            connection, session.stream, page, opened.mapping, session.workspace.matcher, now=clock.now()
+        )
+        drift.check(connection, session.stream, opened.mapping, page, landed)
+    return landed
+
+
+def _save_cursor(session: Session, connection: Connection, position: Position, page: Page) -> None:
+    connection.execute(
+        _SAVE_CURSOR,
+        {
+            "cursor": orjson.dumps(dict(page.cursor)).decode(),
+            "now": _instant(connection),
+            "stream": session.stream.id,
+            "owner": position.owner,
+            "partition": position.partition,
+        },
+    )
+
+
+def _remember_seen(
+    session: Session, opened: Opened, connection: Connection, position: Position, page: Page, landed: Landed
+) -> None:
+    seen = landed.seen
+    if page.rejected:
+        known = quarantine.known_ids(connection, session.stream.id, [bad.key for bad in page.rejected])
+        seen += np.array(known, dtype="<i8").tobytes()
+    if seen:
+        values = {"stream": session.stream.id, "generation": opened.reading.generation, "ids": seen}
+        connection.execute(_SAW, {**values, "partition": position.partition, "page": position.pages})
+
+
+def _quarantine(session: Session, connection: Connection, landed: Landed) -> int:
+    """Keep what was rejected, close what landed after all. Answers how many rejected records are to be ignored."""
+    stream_id, held = session.stream.id, session.open_quarantine
+    if held:
+        landed_after_all = held.intersection(landed.accepted)
+        quarantine.resolve(connection, stream_id, landed_after_all, "landed")
+        held -= landed_after_all
+    if not landed.rejections:
+        return 0
+    held.update(quarantine.key_of(rejection) for rejection in landed.rejections)
+    return quarantine.keep(connection, stream_id, session.run.id, landed.rejections)
+
+
+def _instant(connection: Connection) -> object:
+    now = clock.now()
+    return now if connection.dialect.name == "postgresql" else now.replace(tzinfo=None).isoformat(" ", "microseconds")

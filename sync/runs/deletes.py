@@ -1,0 +1,51 @@
+"""Finding deletes at the end of a complete read, by what it has seen or by the source's own list of keys."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import select, update
+
+from connectors.contract import Deletes
+from sync.runs import clock, positions, reconcile, sweep
+from sync.runs.session import Opened, Session
+from sync.runs.states import RunMode
+from sync.runs.tables import stream_state
+
+
+def sweep_after_read(session: Session, opened: Opened) -> None:
+    """Delete what the source has no longer. Raises SweepRefused when that would be suspiciously much."""
+    if opened.reading.mode is RunMode.FULL:
+        if opened.reading.keeps_seen:
+            _sweep_unseen(session, opened.reading.generation)
+        sweep.close_generation(session, opened.reading.generation)
+    elif opened.reading.mode is RunMode.INCREMENTAL and _listing_due(session, opened):
+        _sweep_unlisted(session, opened)
+
+
+def _sweep_unseen(session: Session, generation: int) -> None:
+    with session.database.reading() as connection:
+        missing, live = sweep.unseen(connection, session, generation)
+    sweep.brake(session, len(missing), live)
+    sweep.delete_missing(session, missing)
+
+
+def _sweep_unlisted(session: Session, opened: Opened) -> None:
+    listed = [list(batch) for batch in opened.connector.ids(session.stream.name)]
+    with session.database.reading() as connection:
+        extra, live = reconcile.extra_ids(connection, session.stream.id, listed)
+    sweep.brake(session, len(extra), live)
+    sweep.delete_missing(session, np.array(extra, dtype=np.int64))
+    with session.unit_of_work() as connection:
+        connection.execute(
+            update(stream_state).where(stream_state.c.id == session.stream.id).values(swept_at=clock.now())
+        )
+
+
+def _listing_due(session: Session, opened: Opened) -> bool:
+    if opened.declared.deletes is not Deletes.SWEEP or not opened.declared.ids:
+        return False
+    with session.database.reading() as connection:
+        swept_at = connection.execute(
+            select(stream_state.c.swept_at).where(stream_state.c.id == session.stream.id)
+        ).scalar_one()
+    return positions.sweep_due(swept_at)

@@ -1,0 +1,184 @@
+"""What a run does next when something went wrong: one row of ``_ANSWERS`` per kind of error.
+
+Each answer writes the run's row and gives the lease back in one transaction, or lets the run go on.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DBAPIError
+
+from connectors.errors import CursorExpired, NeedsHuman, RetryLater, StreamBroken, WaitUntil
+from sync.runs import clock, events, lease, pauses, positions
+from sync.runs.claim import end_row
+from sync.runs.lease import LeaseLost
+from sync.runs.session import CancelRequested, Session, Stopping
+from sync.runs.states import Level, RunMode, Status
+from sync.runs.sweep import SweepRefused
+from sync.runs.tables import sync_run
+from sync.runs.wording import failure, packed
+
+log = structlog.get_logger(__name__)
+
+DATABASE_ERRORS = (DBAPIError, psycopg.Error, sqlite3.Error)
+
+RESTARTS = 3
+"""So often one run begins again from nothing because its cursor expired."""
+
+_jitter = random.SystemRandom()
+
+
+def answer(session: Session, error: Exception) -> Status | None:
+    """Do what this kind of error asks for. None: the run goes on by itself, from its checkpoint."""
+    for kind, respond in _ANSWERS:
+        if isinstance(error, kind):
+            return respond(session, error)
+    return _fail_unexpectedly(session, error)
+
+
+def _lost(session: Session, error: Any) -> Status:
+    log.warning("lease lost, nothing written", run=session.run.id)
+    return Status.RUNNING
+
+
+def _database_gone(session: Session, error: Any) -> Status:
+    # Whatever was open is rolled back. The lease runs out and the sweeper rings again when the database is back.
+    log.warning("the database failed, the run is left to the sweeper", run=session.run.id, kind=type(error).__name__)
+    return Status.RUNNING
+
+
+def _give_back(session: Session, error: Any) -> Status:
+    return _leave(session, Status.QUEUED, attempts=0)
+
+
+def _cancel(session: Session, error: Any) -> Status:
+    return end(session, Status.CANCELLED)
+
+
+def _wait(session: Session, error: WaitUntil) -> Status | None:
+    delay = (error.until - clock.now()).total_seconds()
+    if delay <= session.pace.in_process:
+        session.sleep(delay)
+        return None
+    return _leave(session, Status.WAITING, error, waiting_until=error.until, attempts=0)
+
+
+def _retry(session: Session, error: RetryLater) -> Status | None:
+    with session.unit_of_work() as connection:
+        retries = _count_retry(connection, session.run.id)
+    if retries > session.pace.retries:
+        return end(session, Status.FAILED, error)
+    delay = min(session.pace.first * 2 ** (retries - 1), session.pace.most) * _jitter.uniform(0.5, 1.5)
+    if delay <= session.pace.in_process:
+        _note(session, error)
+        session.sleep(delay)
+        return None
+    until = clock.now() + timedelta(seconds=delay)
+    return _leave(session, Status.WAITING, error, waiting_until=until, attempts=0)
+
+
+def _start_over(session: Session, error: CursorExpired) -> Status | None:
+    session.restarts += 1
+    if session.run.mode is RunMode.BACKFILL or session.restarts > RESTARTS:
+        return _stop_stream(session, error)
+    with session.unit_of_work() as connection:
+        positions.start_over(connection, session.stream, session.run.id)
+        events.add(connection, session.run.id, Level.WARNING, error.template, **error.params)
+    session.run = session.run._replace(mode=RunMode.FULL, generation=None)
+    return None
+
+
+def _pause_connection(session: Session, error: NeedsHuman) -> Status:
+    return end(session, Status.FAILED, error, pause=pauses.pause_connection, row_id=session.stream.connection_id)
+
+
+def _stop_stream(session: Session, error: StreamBroken) -> Status:
+    return end(session, Status.FAILED, error, pause=pauses.pause_stream, row_id=session.stream.id)
+
+
+def _ask_about_deletes(session: Session, error: SweepRefused) -> Status:
+    return end(session, Status.PARTIAL, error, pause=pauses.pause_stream, row_id=session.stream.id)
+
+
+def _fail_unexpectedly(session: Session, error: Exception) -> Status:
+    log.error("the run failed", run=session.run.id, exc_info=error)
+    return end(session, Status.FAILED, error)
+
+
+_ANSWERS: tuple[
+    tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[Session, Any], Status | None]], ...
+] = (
+    (LeaseLost, _lost),
+    (DATABASE_ERRORS, _database_gone),
+    (Stopping, _give_back),
+    (CancelRequested, _cancel),
+    (WaitUntil, _wait),
+    (RetryLater, _retry),
+    (CursorExpired, _start_over),
+    (SweepRefused, _ask_about_deletes),
+    (NeedsHuman, _pause_connection),
+    (StreamBroken, _stop_stream),
+)
+
+
+def end(
+    session: Session,
+    status: Status,
+    error: Exception | None = None,
+    *,
+    pause: Callable[[Connection, int, Exception], None] | None = None,
+    row_id: int = 0,
+) -> Status:
+    """The run is over: its row, what is paused by it, and the lease, in one transaction."""
+    if error is not None:
+        _name_the_place(session, error)
+    with session.database.transaction() as connection:
+        end_row(connection, session.run.id, status, error)
+        if pause is not None and error is not None:
+            pause(connection, row_id, error)
+        if session.run.mode is RunMode.BACKFILL:
+            positions.forget_backfill(connection, session.stream, session.run.id)
+        lease.release(connection, session.run.lease)
+    return status
+
+
+def _leave(session: Session, status: Status, error: Exception | None = None, **values: Any) -> Status:
+    """The run is not over, but this worker is free again."""
+    if error is not None:
+        why = failure(error)
+        values |= {"error_code": why.code, "error": packed(*why.message), "remedy": why.remedy}
+    with session.database.transaction() as connection:
+        connection.execute(
+            update(sync_run).where(sync_run.c.id == session.run.id).values(status=status, rung_at=None, **values)
+        )
+        if error is not None:
+            events.add(connection, session.run.id, Level.WARNING, why.message.template, **why.message.params)
+        lease.release(connection, session.run.lease)
+    return status
+
+
+def _note(session: Session, error: Exception) -> None:
+    why = failure(error)
+    with session.unit_of_work() as connection:
+        events.add(connection, session.run.id, Level.WARNING, why.message.template, **why.message.params)
+
+
+def _count_retry(connection: Connection, run_id: int) -> int:
+    counted = update(sync_run).where(sync_run.c.id == run_id).values(retries=sync_run.c.retries + 1)
+    return int(connection.execute(counted.returning(sync_run.c.retries)).scalar_one())
+
+
+def _name_the_place(session: Session, error: Exception) -> None:
+    """Remedies speak of {connection} and {stream}; not every error knows them."""
+    params = getattr(error, "params", None)
+    if isinstance(params, dict):
+        params.setdefault("connection", session.stream.connection)
+        params.setdefault("stream", session.stream.name)

@@ -1,0 +1,58 @@
+"""When a mapping changed, what is stored is derived again from the raw bodies, before anything new is read."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from mappings.contract import CompiledMapping
+from sync.master import landing
+from sync.runs import clock, events, quarantine
+from sync.runs.resolving import resolve
+from sync.runs.session import Session
+from sync.runs.states import Level
+from sync.runs.tables import stream_state
+
+BATCH = 1_000
+
+
+def follow(session: Session, mapping: CompiledMapping) -> None:
+    """Bring the stored records up to the mapping, batch by batch; commits. Repeating it after a crash is harmless."""
+    with session.database.reading() as connection:
+        known = connection.execute(
+            select(stream_state.c.mapping_fingerprint).where(stream_state.c.id == session.stream.id)
+        ).scalar_one()
+    if known == mapping.fingerprint:
+        return
+    if known is not None:
+        _derive_all(session, mapping)
+    with session.unit_of_work() as connection:
+        connection.execute(
+            update(stream_state)
+            .where(stream_state.c.id == session.stream.id)
+            .values(mapping_fingerprint=mapping.fingerprint)
+        )
+
+
+def _derive_all(session: Session, mapping: CompiledMapping) -> None:
+    changed, after = 0, 0
+    while True:
+        updated, following = _derive_batch(session, mapping, after)
+        changed += updated
+        session.check()
+        if following is None:
+            break
+        after = following
+    with session.unit_of_work() as connection:
+        text = "The mapping has changed: {changed} stored records were derived again."
+        events.add(connection, session.run.id, Level.INFO, text, changed=changed)
+
+
+def _derive_batch(session: Session, mapping: CompiledMapping, after: int) -> tuple[int, int | None]:
+    matcher = session.workspace.matcher
+    with session.unit_of_work() as connection:
+        landed, following = landing.remap(
+            connection, session.stream, mapping, matcher, after_id=after, limit=BATCH, now=clock.now()
+        )
+        quarantine.keep(connection, session.stream.id, session.run.id, landed.rejections)
+    resolve(session, landed)
+    return landed.counts.updated, following

@@ -1,0 +1,108 @@
+"""One sync run, top to bottom:
+
+    claim → open → for each page: land → map → resolve → checkpoint → beat; → sweep → reconcile → close
+
+LAND (with the mapping, the checkpoint and the beat) is one transaction, RESOLVE another. A crash anywhere costs at
+most the page in hand: reading goes on at the cursor, and what was landed but not resolved is a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Event
+
+from connectors.contract import Mode, Page, Read
+from sync.runs import checkpoint, deletes, faults, lease, opening, positions
+from sync.runs.claim import claim
+from sync.runs.closing import close
+from sync.runs.failpoints import around
+from sync.runs.positions import Position
+from sync.runs.resolving import resolve
+from sync.runs.session import Opened, Session
+from sync.runs.states import RunMode, Status
+from sync.runs.workspace import Pace, Workspace, stream_settings
+
+
+def execute(workspace: Workspace, run_id: int, *, stop: Event | None = None, pace: Pace | None = None) -> Status | None:
+    """Work on a run until it ends, waits, or ``stop`` is set; answers how it stands then.
+
+    None: there was nothing to do, because the run has ended, is not due, or another worker holds it. Safe to call any
+    number of times, from any number of processes.
+    """
+    pace = pace or Pace()
+    with around("claim"):
+        run = claim(workspace.database, run_id, expiry=pace.lease)
+    if run is None:
+        return None
+    settings = stream_settings(workspace, run.stream.connection, run.stream.name)
+    with lease.kept(workspace.database, run.lease, every=pace.beat) as keeper:
+        return _to_its_end(Session(workspace, run, keeper, settings, stop or Event(), pace))
+
+
+def _to_its_end(session: Session) -> Status:
+    while True:
+        try:
+            return _work(session)
+        except Exception as error:
+            status = _answered(session, error)
+            if status is not None:
+                return status
+
+
+def _answered(session: Session, error: Exception) -> Status | None:
+    try:
+        return faults.answer(session, error)
+    except Exception as second:  # a stop while sleeping, a lease lost while writing the end
+        return faults.answer(session, second)
+
+
+def _work(session: Session) -> Status:
+    with _opened(session) as opened:
+        for position in _unread(session, opened):
+            _read(session, opened, position)
+        deletes.sweep_after_read(session, opened)
+        return close(session, opened)
+
+
+@contextmanager
+def _opened(session: Session) -> Iterator[Opened]:
+    with around("open"):
+        opened = opening.open_source(session)
+    try:
+        yield opened
+    finally:
+        opened.connector.close()
+
+
+def _unread(session: Session, opened: Opened) -> list[Position]:
+    backfill = opened.reading.mode is RunMode.BACKFILL
+    owner = session.run.id if backfill else positions.STREAM_POSITION
+    with session.database.reading() as connection:
+        return positions.unread(connection, session.stream, owner)
+
+
+def _read(session: Session, opened: Opened, position: Position) -> None:
+    for page in _pages(session, opened, position):
+        landed = checkpoint.store(session, opened, position, page)
+        position = replace(position, pages=position.pages + 1)
+        resolve(session, landed)
+        session.check()
+    with around("complete"), session.unit_of_work() as connection:
+        positions.complete(connection, session.stream, position)
+
+
+def _pages(session: Session, opened: Opened, position: Position) -> Iterator[Page]:
+    return opened.connector.read(
+        Read(
+            stream=session.stream.name,
+            mode=Mode(position.reading),
+            cursor=position.cursor,
+            partition=position.partition,
+            resumed=position.resumed,
+            since=session.run.since,
+            until=session.run.until,
+            page_size=session.settings.page_size,
+        )
+    )
