@@ -1,0 +1,1 @@
+"""Which records are one customer: rules and models behind ``mappings.contract.Matcher``."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mappings.normalise.placeholders import is_placeholder_text
 from mappings.normalise.scripts import fold, half_width, has_cjk, has_han, latin_text, pinyin, simplify
-from mappings.normalise.surnames import COMPOUND, READINGS, SURNAMES, is_pinyin, syllables
+from mappings.normalise.surnames import COMPOUND, READINGS, SURNAMES, SYLLABLES, is_pinyin, syllables
 from mappings.normalise.vocabulary import words
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "half_width",
     "has_cjk",
     "has_han",
+    "is_pinyin_name",
     "latin_person_name",
     "latin_text",
     "person_tokens",
@@ -114,8 +115,8 @@ def _family_at(words: list[str]) -> int:
 
 
 def _chinese_order(words: list[str]) -> bool:
-    """Surname first ("Zhang Xiaoming"): all words are pinyin, the first is a surname and the last is none, or has two
-    syllables.
+    """Surname first ("Zhang Xiaoming"): all words are pinyin, the first is a surname and the last is none,
+    or has two syllables.
     """
     folded = [fold(w).replace(" ", "") for w in words]
     if not all(is_pinyin(w) for w in folded) or folded[0] not in SURNAMES:
@@ -161,13 +162,26 @@ def person_tokens(text: str) -> tuple[str, ...]:
     """
     if len(text) > MAX_TEXT or is_placeholder_text(text):
         return ()
-    text = _BRACKETED.sub(" ", half_width(text)) if not text.isalpha() else text
-    if has_han(text):
-        return _chinese_tokens(text)
-    words = _untitled(fold(text).split())
+    if not text.isascii():
+        text = half_width(text)
+        if has_han(text):
+            return _chinese_tokens(text)
+    if "(" in text or "[" in text:
+        text = _BRACKETED.sub(" ", text)
+    words = fold(text).split()
+    if len(words) > 1 and (words[0] in _TITLES or words[-1] in _SUFFIXES):
+        words = _untitled(words)
     return tuple(sorted(_as_syllables(words)))
 
 
+def is_pinyin_name(words: tuple[str, ...]) -> bool:
+    """Whether the words (of ``person_tokens``) are a Chinese name in pinyin: all are syllables and one is a
+    surname.
+    """
+    return len(words) > 1 and not SURNAMES.isdisjoint(words) and SYLLABLES.issuperset(words)
+
+
+@lru_cache(maxsize=32768)
 def _chinese_tokens(text: str) -> tuple[str, ...]:
     parts = split_person_name(text)
     if parts is None:
@@ -177,7 +191,7 @@ def _chinese_tokens(text: str) -> tuple[str, ...]:
 
 def _as_syllables(words: list[str]) -> list[str]:
     """The words' pinyin syllables if all of them are pinyin and one is a surname; else the words."""
-    if not any(w in SURNAMES for w in words):
+    if SURNAMES.isdisjoint(words):
         return words
     found: list[str] = []
     for word in words:

@@ -5,6 +5,7 @@ GmbH & Co. KG).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mappings.normalise.divisions import latin_places, leading_city, leading_province
@@ -13,19 +14,30 @@ from mappings.normalise.scripts import fold, half_width, has_han, pinyin, simpli
 from mappings.normalise.vocabulary import words
 
 MAX_TEXT = 300
-_CHINESE_FORMS = re.compile(
-    r"(?:(?:集团)?(?:股份有限公司|有限责任公司|股份公司|有限公司|总公司|公司)|(?:特殊)?(?:普通|有限)合伙(?:企业)?|合伙企业|"
-    r"个人独资企业|集团|事务所|工作室|经营部|营业部|门市部|服务部|商行|商店|商场|超市|专卖店|旗舰店|分店|总店|厂|店|行|社|部)$"
+_CHINESE_FORMS = words(
+    """
+    集团股份有限公司 集团有限责任公司 集团有限公司 集团公司
+    股份有限公司 有限责任公司 股份公司 有限公司 总公司 公司 集团
+    有限合伙企业 普通合伙企业 特殊普通合伙企业 有限合伙 普通合伙
+    合伙企业 个人独资企业 事务所 工作室 经营部 营业部 门市部 服务部
+    商行 商店 商场 超市 专卖店 旗舰店 分店 总店 厂 店 行 社 部
+    """
 )
+_BRANCHES = ("分公司", "办事处", "分厂", "分部", "事业部")
 _BRANCH = re.compile(r"^(.*?(?:公司|厂|集团))(.{1,20}?(?:分公司|办事处|分厂|分部|事业部))$")
-_TRADES = re.compile(
-    r"(?:计算机系统|计算机|电子商务|电子科技|电子技术|网络科技|网络技术|信息技术|信息科技|信息系统|软件开发|软件|科技发展|"
-    r"科技|技术开发|技术服务|技术|国际贸易|贸易|商贸|进出口|外贸|经贸|工贸|实业发展|实业|投资管理|投资控股|投资|控股|"
-    r"企业管理|管理咨询|咨询服务|咨询|文化传媒|文化传播|文化|传媒|广告|物流|供应链管理|供应链|货运代理|国际货运|货运|运输|餐饮管理|餐饮|食品|"
-    r"饮料|酒店管理|酒店|服饰|服装|纺织|针织|鞋业|家具|家居|建材|装饰工程|装饰|建筑工程|建筑|建设|工程|房地产开发|房地产|置业|"
-    r"物业管理|物业|机械设备|机械制造|机械|机电设备|机电|设备|电器|电气|电子|电力|能源|新能源|化工|化学|塑料|塑胶|橡胶|五金制品|五金|"
-    r"金属制品|金属|钢铁|制品|制造|工业|产业|发展|医疗器械|医疗|医药|药业|生物科技|生物技术|生物|环保|教育科技|教育|培训|旅游|汽车|"
-    r"农业|包装|印刷|印务|玩具|工艺品|日用品|化妆品|珠宝|光电|半导体|通信技术|通信|通讯|自动化|仪器|仪表|模具|服务|集团|连锁|销售|国际)$"
+_TRADES = words(
+    """
+    计算机系统 计算机 电子商务 电子科技 电子技术 网络科技 网络技术 信息技术 信息科技 信息系统
+    软件开发 软件 科技发展 科技 技术开发 技术服务 技术 国际贸易 贸易 商贸 进出口 外贸 经贸 工贸
+    实业发展 实业 投资管理 投资控股 投资 控股 企业管理 管理咨询 咨询服务 咨询 文化传媒 文化传播
+    文化 传媒 广告 物流 供应链管理 供应链 货运代理 国际货运 货运 运输 餐饮管理 餐饮 食品 饮料
+    酒店管理 酒店 服饰 服装 纺织 针织 鞋业 家具 家居 建材 装饰工程 装饰 建筑工程 建筑 建设
+    工程 房地产开发 房地产 置业 物业管理 物业 机械设备 机械制造 机械 机电设备 机电 设备 电器
+    电气 电子 电力 能源 新能源 化工 化学 塑料 塑胶 橡胶 五金制品 五金 金属制品 金属 钢铁 制品
+    制造 工业 产业 发展 医疗器械 医疗 医药 药业 生物科技 生物技术 生物 环保 教育科技 教育 培训
+    旅游 汽车 农业 包装 印刷 印务 玩具 工艺品 日用品 化妆品 珠宝 光电 半导体 通信技术 通信
+    通讯 自动化 仪器 仪表 模具 服务 集团 连锁 销售 国际
+    """
 )
 _LATIN_FORMS = words(
     """
@@ -50,6 +62,7 @@ _LATIN_TRADES = words(
     media commerce ecommerce business
     """
 )
+_LONGEST_SUFFIX = max(map(len, _CHINESE_FORMS | _TRADES))
 _BRACKETS = re.compile(r"\(([^()]{1,20})\)")
 
 
@@ -64,6 +77,7 @@ class OrganisationName(NamedTuple):
     legal_form: str
 
 
+@lru_cache(maxsize=16384)
 def split_organisation_name(text: str) -> OrganisationName | None:
     """The parts of an organisation's name; None for placeholders, empty and over-long text. ``brand`` is
     never empty.
@@ -94,20 +108,21 @@ def _split_chinese(name: str) -> OrganisationName:
     name, branch = _cut_branch(name)
     name, bracketed = _cut_region_in_brackets(name)
     region, rest = _cut_region(name)
-    form = _CHINESE_FORMS.search(rest)
-    legal = form.group() if form and form.start() >= 2 else ""
+    legal = _suffix(rest, _CHINESE_FORMS)
     middle = rest[: len(rest) - len(legal)]
     brand, trade = _cut_trade(middle)
     return OrganisationName(region or bracketed, brand, trade, legal + branch)
 
 
 def _cut_branch(name: str) -> tuple[str, str]:
-    found = _BRANCH.match(name)
+    found = _BRANCH.match(name) if name.endswith(_BRANCHES) else None
     return (found.group(1), found.group(2)) if found else (name, "")
 
 
 def _cut_region_in_brackets(name: str) -> tuple[str, str]:
     """腾讯科技(深圳)有限公司 → 腾讯科技有限公司, 深圳; brackets that hold no place are taken off with their text."""
+    if "(" not in name:
+        return name, ""
     regions: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
@@ -133,11 +148,17 @@ def _cut_region(name: str) -> tuple[str, str]:
 
 def _cut_trade(middle: str) -> tuple[str, str]:
     brand = middle
-    while found := _TRADES.search(brand):
-        if found.start() < 2:
-            break
-        brand = brand[: found.start()]
+    while found := _suffix(brand, _TRADES):
+        brand = brand[: -len(found)]
     return brand, middle[len(brand) :]
+
+
+def _suffix(text: str, suffixes: frozenset[str]) -> str:
+    """The longest of ``suffixes`` that ends the text and leaves two characters before it; "" if none does."""
+    for length in range(min(_LONGEST_SUFFIX, len(text) - 2), 0, -1):
+        if text[-length:] in suffixes:
+            return text[-length:]
+    return ""
 
 
 def _split_latin(text: str) -> OrganisationName | None:

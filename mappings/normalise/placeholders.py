@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
 from mappings.normalise.vocabulary import words
 
 _TEXTS = words(
@@ -28,19 +30,27 @@ _EMAIL_LOCALS = words(
 _EMAIL_DOMAINS = words("noemail.com nomail.com no-email.com none.com null.com invalid.com fake.com mailinator.com")
 _WELL_KNOWN = words("13800138000 13800000000 5555555555 5551234567 1234567890 0123456789 12345678901")
 _ASCENDING, _DESCENDING = "01234567890123456789", "98765432109876543210"
+_FILLERS = frozenset(" \t-_.*#/\\?？。,，x0")
 _FILLER = re.compile(r"[\s\-_.*#/\\?？。,，xX0]*")
+
+
+_WRAPPING = "()[]<>\"'（）【】《》“” \t"
 
 
 def is_placeholder_text(text: str) -> bool:
     """Whether a name or any free text says "unknown" ("N/A", "无", "test", "---")."""
-    bare = text.strip().strip("()[]<>\"'（）【】《》“”").strip().casefold()
-    return bare in _TEXTS or (len(bare) < 40 and _FILLER.fullmatch(bare) is not None)
+    bare = text.casefold()
+    if not bare or not (bare[0].isalnum() and bare[-1].isalnum()):
+        bare = bare.strip(_WRAPPING)
+    if bare in _TEXTS:
+        return True
+    return (not bare or bare[0] in _FILLERS) and len(bare) < 40 and _FILLER.fullmatch(bare) is not None
 
 
 def is_placeholder_email(address: str) -> bool:
     """Whether an address is nobody's (noemail@…, test@…, anything under .invalid, RFC 2606)."""
     local, _, domain = address.lower().rpartition("@")
-    if domain in _EMAIL_DOMAINS or domain.endswith(".invalid"):
+    if local in _EMAIL_LOCALS or domain in _EMAIL_DOMAINS or domain.endswith(".invalid"):
         return True
     return local.partition("+")[0] in _EMAIL_LOCALS or _one_character(local)
 
@@ -49,33 +59,46 @@ def is_placeholder_phone(value: str) -> bool:
     """Whether a number (E.164 or digits) is nobody's: one digit repeated, a run (123456789), or a famous
     dummy.
     """
-    digits = "".join(c for c in value if c.isdigit())
+    if len(value) > 7 and value[-_TAIL:] not in _SUSPECT_TAILS:
+        return False
+    digits = "".join(c for c in value if c in "0123456789")
     if len(digits) < 5:
         return True
-    return any(_dummy_digits(d) for d in _without_country_code(digits, value.startswith("+")))
+    return _dummy_digits(digits) or (value[0] == "+" and _dummy_digits(_national_part(digits)))
 
 
 def is_placeholder_identifier(value: str) -> bool:
-    """Whether an official number is a filler: one character repeated, a run of digits, or no digit at all
-    and short.
+    """Whether an official number is a filler: one character repeated, a run of digits, or too short to be
+    any.
     """
     bare = "".join(c for c in value.upper() if c.isalnum())
     if len(bare) < 3 or _one_character(bare):
         return True
-    digits = "".join(c for c in bare if c.isdigit())
+    digits = "".join(c for c in bare if c in "0123456789")
     return len(digits) >= 6 and (_one_character(digits) or digits in _ASCENDING or digits in _DESCENDING)
 
 
-def _without_country_code(digits: str, international: bool) -> list[str]:
-    """The digits, and what may be the national part (a calling code has 1 to 3 digits)."""
-    return [digits, *(digits[n:] for n in (1, 2, 3) if len(digits) - n >= 7)] if international else [digits]
+def _national_part(digits: str) -> str:
+    for length in (1, 2, 3):  # calling codes are prefix-free
+        if int(digits[:length]) in COUNTRY_CODE_TO_REGION_CODE:
+            return digits[length:]
+    return digits
 
 
 def _dummy_digits(digits: str) -> bool:
-    if digits in _WELL_KNOWN or digits in _ASCENDING or digits in _DESCENDING:
+    if digits in _WELL_KNOWN or (len(digits) > 4 and (digits in _ASCENDING or digits in _DESCENDING)):
         return True
     return _one_character(digits) or (len(digits) >= 8 and _one_character(digits[-8:]))
 
 
 def _one_character(text: str) -> bool:
     return len(text) > 2 and text.count(text[0]) == len(text)
+
+
+_TAIL = 5
+_SUSPECT_TAILS = frozenset(
+    {number[-_TAIL:] for number in _WELL_KNOWN}
+    | {digit * _TAIL for digit in "0123456789"}
+    | {run[i : i + _TAIL] for run in (_ASCENDING, _DESCENDING) for i in range(len(run) - _TAIL + 1)}
+)
+"""Every dummy number ends like this, so that one look-up clears nearly all real ones."""

@@ -103,7 +103,9 @@ def syllables(word: str) -> tuple[str, ...]:
 
 
 def _cut(word: str, before_vowels: bool) -> tuple[str, ...]:
-    """Longest syllables first; a cut before a vowel is written with an apostrophe (xi'an), so it is the last resort."""
+    """Longest syllables first; a cut before a vowel is written with an apostrophe (xi'an), so it is the
+    last resort.
+    """
     for length in range(min(_LONGEST, len(word)), 0, -1):
         head, tail = word[:length], word[length:]
         if head not in SYLLABLES or (tail and tail[0] in "aeo" and not before_vowels):
