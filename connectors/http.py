@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
 
 from connectors.auth.base import Auth, Outgoing
 from connectors.budget import Budget, LocalBudget
@@ -205,7 +205,7 @@ class Client:
 
     def _patiently(self, call: _Call) -> Response:
         retrying = Retrying(
-            stop=stop_after_attempt(self._retries.tries),
+            stop=stop_any(stop_after_attempt(self._retries.tries), lambda _: not self._spare.take()),
             wait=self._wait,
             retry=retry_if_exception_type(_Again),
             sleep=self._sleep,
@@ -279,12 +279,12 @@ class Client:
         if asked:
             self.budget.pause_until(until)
         short = asked is None or asked <= self._retries.short
-        return _Again(error, asked) if short and self._spare.take() else error
+        return _Again(error, asked) if short else error
 
     def _again(self, call: _Call, error: ConnectorError, *, processed: bool = True) -> Exception:
         """The error itself, or the signal to try again where that is safe: a create must not be sent twice."""
         safe = call.idempotent or not processed
-        return _Again(error) if safe and self._spare.take() else error
+        return _Again(error) if safe else error
 
     def _exchange(self, call: _Call) -> tuple[Outgoing, Response]:
         """Send, following checked redirects. Takes from the budget for every request sent."""

@@ -262,7 +262,9 @@ def endless(size: int = 1 << 40) -> Answer:
 
 def too_many(retry_after: str | None, headers: Mapping[str, str] | None = None) -> Answer:
     """429, with this ``Retry-After`` or none."""
-    return status(429, {"error": "slow down"}, ({} if retry_after is None else {"Retry-After": retry_after}) | dict(headers or {}))
+    return status(
+        429, {"error": "slow down"}, ({} if retry_after is None else {"Retry-After": retry_after}) | dict(headers or {})
+    )
 
 
 def redirect(to: str, code: int = 302) -> Answer:

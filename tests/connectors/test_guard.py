@@ -135,7 +135,7 @@ def test_a_name_that_resolves_differently_a_moment_later_gains_nothing(server: F
     """DNS rebinding: the first answer is public, every later one is loopback, where a server is listening."""
     resolver = Resolver(evil_example_com=[["192.0.2.1"], ["127.0.0.1"]])
     guard = AddressGuard(["192.0.2.1"], resolver)
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError):  # noqa: PT011 - which one depends on the network
         guard.dial("evil.example.com", server.port, 0.2).close()
     assert resolver.asked == ["evil.example.com"], "the checked address is dialled, the name is not asked again"
     with pytest.raises(AddressRefused):
@@ -143,7 +143,9 @@ def test_a_name_that_resolves_differently_a_moment_later_gains_nothing(server: F
     assert server.calls == []
 
 
-@pytest.mark.parametrize("target", ["http://127.0.0.1:{port}/x", "http://[::ffff:127.0.0.1]:{port}/x", "http://0x7f.1:{port}/x"])
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1:{port}/x", "http://[::ffff:127.0.0.1]:{port}/x", "http://0x7f.1:{port}/x"]
+)
 def test_a_redirect_to_a_private_address_is_refused(server: FaultServer, target: str) -> None:
     with FaultServer() as outside:
         outside.on("/x", redirect(target.format(port=server.port)))
@@ -160,7 +162,7 @@ def test_the_host_header_stays_the_name(server: FaultServer) -> None:
 
 
 def test_a_name_that_does_not_resolve_is_tried_again_later() -> None:
-    with pytest.raises(RetryLater, match="gone.example.com cannot be resolved"):
+    with pytest.raises(RetryLater, match=r"gone\.example\.com cannot be resolved"):
         Client(Context("x"), "https://gone.example.com", resolver=Resolver(), retries=QUICK).get("x")
 
 
@@ -180,9 +182,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     cert_file, key_file = folder / f"{name}.pem", folder / f"{name}.key"
     cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return cert_file, key_file
 
