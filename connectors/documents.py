@@ -86,13 +86,14 @@ def _lines(root: yaml.MappingNode, path: Path) -> Iterator[tuple[Place, int]]:
         seen += 1
         if seen > MAX_NODES:
             raise BadConfiguration("{file} has more than {limit} entries.", file=path.name, limit=MAX_NODES)
-        yield place, node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             for name, line, value in _entries(node, path):
                 yield (*place, name), line
                 todo.append(((*place, name), value))
         elif isinstance(node, yaml.SequenceNode):
-            todo.extend(((*place, index), value) for index, value in enumerate(node.value))
+            for index, value in enumerate(node.value):
+                yield (*place, index), value.start_mark.line + 1
+                todo.append(((*place, index), value))
 
 
 def _entries(node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, int, yaml.Node]]:
@@ -120,7 +121,7 @@ def validate(
         # `input` may be a secret: it is quoted only for choices, whose values are never secret.
         faults = [
             _fault(model, details, document, where or "settings", connection)
-            for details in error.errors(include_url=False)
+            for details in sorted(error.errors(include_url=False), key=_urgency)
         ]
     first, *others = faults
     for other in others:
@@ -132,6 +133,11 @@ def nearest(name: str, allowed: Sequence[str]) -> str | None:
     """The allowed name that ``name`` was probably meant to be."""
     found = get_close_matches(name.lower(), [item.lower() for item in allowed], n=1, cutoff=0.6)
     return next((item for item in allowed if found and item.lower() == found[0]), None)
+
+
+def _urgency(details: ErrorDetails) -> bool:
+    """Misspelt keys first: they are often why another is missing."""
+    return details["type"] != "extra_forbidden"
 
 
 def _fault(
@@ -158,9 +164,7 @@ def _unknown(name: str, allowed: list[str], common: dict[str, Any]) -> BadConfig
     meant = nearest(name, allowed)
     names = ", ".join(allowed)
     if meant is None:
-        return BadConfiguration(
-            "{where}: unknown setting {key}. Allowed: {allowed}.", allowed=names, **common
-        )
+        return BadConfiguration("{where}: unknown setting {key}. Allowed: {allowed}.", allowed=names, **common)
     return BadConfiguration(
         "{where}: unknown setting {key}. Did you mean {nearest}? Allowed: {allowed}.",
         allowed=names,

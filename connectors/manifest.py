@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from connectors.budget import Rate
 from connectors.contract import Capability
 from connectors.documents import Document, load_document
 
@@ -70,6 +71,23 @@ class StreamNote(Part):
     mapping: Annotated[str, StringConstraints(pattern=r"^[\w.-]+\.ya?ml$")] | None = None
 
 
+class RateBudget(Part):
+    """How many calls one account may make: ``calls`` per ``per`` seconds, of which ``burst`` may come at once.
+
+    ``read`` and ``write`` are how many calls one read or write counts for, where the system weighs them.
+    """
+
+    calls: Annotated[float, Field(gt=0)]
+    per: Annotated[float, Field(gt=0)] = 1.0
+    burst: Annotated[float, Field(ge=1)] | None = None
+    read: Annotated[float, Field(gt=0)] = 1.0
+    write: Annotated[float, Field(gt=0)] = 1.0
+
+    def rate(self) -> Rate:
+        """The rate as budgets take it."""
+        return Rate(self.calls, self.per, self.burst)
+
+
 class Manifest(Part):
     """The part of a manifest that every connector has.
 
@@ -85,6 +103,7 @@ class Manifest(Part):
     maturity: Maturity = Maturity.ALPHA
     connector: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")] | None = None
     docs: str = "README.md"
+    rate: RateBudget | None = None
     capabilities: frozenset[Capability] = frozenset()
     streams: dict[Identifier, StreamNote] = Field(default_factory=dict)
 
@@ -103,7 +122,7 @@ def load_manifest(path: Path) -> tuple[Manifest, Document]:
 
 
 def mapping_files(manifest: Manifest, folder: Path) -> dict[str, Path]:
-    """Default mappings by the name ``Stream.mapping`` uses: declared ones and any ``mapping*.yaml`` beside."""
+    """Default mappings by the name ``Stream.mapping`` uses: declared ones, any ``mapping*.yaml`` beside."""
     declared = {note.mapping for note in manifest.streams.values() if note.mapping}
     beside = {path.name for path in folder.glob("*.yaml") if re.match(r"mapping", path.name)}
     return {name: folder / name for name in sorted(declared | beside) if (folder / name).is_file()}

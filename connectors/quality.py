@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from connectors.documents import load_document, nearest
 
@@ -69,34 +69,39 @@ RULES: Mapping[Grade, Mapping[str, str]] = {
 
 _LEVEL = {rule: grade for grade, rules in RULES.items() for rule in rules}
 
-_Reason = Annotated[str, StringConstraints(min_length=5, max_length=300)]
-
-
-class Todo(BaseModel):
-    """A rule that is open, with what it waits for."""
-
-    model_config = ConfigDict(extra="forbid")
-    todo: _Reason
-
-
-class Exempt(BaseModel):
-    """A rule that does not apply, with the reason."""
-
-    model_config = ConfigDict(extra="forbid")
-    exempt: _Reason
-
 
 class _Scale(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    rules: dict[str, Literal["done", "todo"] | Todo | Exempt]
+    rules: dict[str, Any]
 
     @field_validator("rules")
     @classmethod
-    def _known(cls, rules: dict[str, Any]) -> dict[str, Any]:
-        for rule in rules:
+    def _understood(cls, rules: dict[str, Any]) -> dict[str, Any]:
+        for rule, said in rules.items():
             if rule not in _LEVEL:
-                raise ValueError(f"there is no rule {rule}; nearest: {nearest(rule, list(_LEVEL)) or 'none'}")
+                meant = nearest(rule, list(_LEVEL))
+                raise ValueError(f"there is no rule {rule}; nearest: {meant or 'none'}")
+            if _said(said) is None:
+                raise ValueError(
+                    f"{rule} must be done, todo, {{todo: reason}} or {{exempt: reason}}; a reason of at least"
+                    f" {MIN_REASON} letters, in quotes if it holds a comma"
+                )
         return rules
+
+
+MIN_REASON = 5
+
+
+def _said(said: Any) -> tuple[Status, str] | None:
+    """What an author says of a rule; None if it cannot be understood."""
+    if said in ("done", "todo"):
+        return Status(said), ""
+    if not isinstance(said, Mapping) or len(said) != 1:
+        return None
+    ((status, reason),) = said.items()
+    if status not in ("todo", "exempt") or not isinstance(reason, str) or len(reason) < MIN_REASON:
+        return None
+    return Status(status), reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +144,6 @@ def load_quality(folder: Path) -> Quality | None:
     return Quality(tuple(_verdict(rule, level, rules.get(rule, "todo")) for rule, level in _LEVEL.items()))
 
 
-def _verdict(rule: str, level: Grade, said: str | Todo | Exempt) -> Verdict:
-    if isinstance(said, Exempt):
-        return Verdict(rule, level, Status.EXEMPT, said.exempt)
-    if isinstance(said, Todo):
-        return Verdict(rule, level, Status.TODO, said.todo)
-    return Verdict(rule, level, Status(said))
+def _verdict(rule: str, level: Grade, said: Any) -> Verdict:
+    status, reason = _said(said) or (Status.TODO, "")
+    return Verdict(rule, level, status, reason)

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from connectors.budget import Rate
 from connectors.contract import Config, Connector, Context
 from connectors.documents import nearest, validate
 from connectors.errors import BadConfiguration, ConnectorError
@@ -76,6 +77,11 @@ class ConnectorInfo:
     def streams(self) -> Mapping[str, StreamNote]:
         """The streams its manifest declares; empty for connectors whose streams depend on the settings."""
         return self.manifest.streams if self.manifest else {}
+
+    @property
+    def rate(self) -> Rate | None:
+        """How many calls one account of the system may make, where its manifest says so."""
+        return self.manifest.rate.rate() if self.manifest and self.manifest.rate else None
 
     @property
     def docs(self) -> Path | None:
@@ -180,9 +186,7 @@ class Registry:
         return taken
 
 
-def load_registry(
-    extra_folders: Iterable[Path] = (), plugins: Iterable[EntryPoint] | None = None
-) -> Registry:
+def load_registry(extra_folders: Iterable[Path] = (), plugins: Iterable[EntryPoint] | None = None) -> Registry:
     """All connectors. ``extra_folders`` are project folders with ``*.yaml`` REST manifests or connectors.
 
     ``plugins`` are the entry points of the group ``kehu.connectors``; by default those of the environment.
@@ -197,9 +201,7 @@ def load_registry(
 
 def _manifests(folder: Path) -> list[Path]:
     """REST manifests directly in the folder, and manifests of connector folders one level below."""
-    files = [
-        path for path in folder.glob("*.yaml") if path.name != QUALITY_NAME and "mapping" not in path.stem
-    ]
+    files = [path for path in folder.glob("*.yaml") if path.name != QUALITY_NAME and "mapping" not in path.stem]
     return sorted(files) + sorted(folder.glob(f"*/{MANIFEST_NAME}"))
 
 

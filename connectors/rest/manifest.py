@@ -1,0 +1,404 @@
+"""The language of REST manifests, as pydantic models. The reference for authors is docs/connectors.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from connectors.auth import SigningRecipe
+from connectors.documents import nearest
+from connectors.manifest import Identifier, Manifest, Part, StreamNote
+from connectors.rest.stamps import EPOCH, EPOCH_MS, ISO, zone
+from connectors.rest.templates import places
+
+Scalar = str | int | float | bool | None
+Params = dict[str, Any]
+Paths = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class ConfigField(Part):
+    """One setting of a connection: its help in both languages, and how it is typed."""
+
+    en: Annotated[str, StringConstraints(min_length=1)]
+    zh: Annotated[str, StringConstraints(min_length=1)]
+    type: Literal["text", "url", "integer", "number", "boolean", "choice"] = "text"
+    secret: bool = False
+    default: Scalar = None
+    required: bool = True
+    choices: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> ConfigField:
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("`type: choice` and `choices` belong together")
+        if self.secret and (self.type != "text" or self.default is not None):
+            raise ValueError("a secret is a text without default")
+        return self
+
+
+class ApiKeyAuth(Part):
+    """A key in a header or in the query, with an optional prefix before it."""
+
+    kind: Literal["api_key"]
+    key: str
+    name: str = "X-API-Key"
+    place: Literal["header", "query"] = "header"
+    prefix: str = ""
+
+
+class BasicAuth(Part):
+    """HTTP Basic."""
+
+    kind: Literal["basic"]
+    username: str
+    password: str = ""
+
+
+class BearerAuth(Part):
+    """A token that does not expire."""
+
+    kind: Literal["bearer"]
+    token: str
+
+
+class ClientCredentialsAuth(Part):
+    """OAuth2 client credentials."""
+
+    kind: Literal["client_credentials"]
+    token_url: str
+    client_id: str
+    client_secret: str
+    client_auth: Literal["basic", "body"] = "basic"
+    scope: str = ""
+    extra: dict[str, str] = Field(default_factory=dict)
+
+
+class RefreshTokenAuth(ClientCredentialsAuth):
+    """OAuth2 with a refresh token."""
+
+    kind: Literal["refresh_token"]  # type: ignore[assignment]
+    refresh_token: str
+
+
+class SessionAuth(Part):
+    """A login call whose answer holds a token or cookie for the following calls (``connectors.auth.SessionLogin``)."""
+
+    kind: Literal["session"]
+    path: str
+    body: Params = Field(default_factory=dict)
+    method: Literal["GET", "POST"] = "POST"
+    encoding: Literal["json", "form", "query"] = "json"
+    token: str = ""
+    token_header: str = ""
+    cookie: str = ""
+    place: Literal["header", "query"] = "header"
+    header: str = "Authorization"
+    template: str = "Bearer {token}"
+    expect: Params = Field(default_factory=dict)
+    lifetime: float | None = None
+    lifetime_path: str = ""
+
+
+class SignatureAuth(Part):
+    """Signed requests; ``recipe`` is described in ``connectors.auth.signing``."""
+
+    kind: Literal["signature"]
+    recipe: SigningRecipe
+    secret: str
+    key: str = ""
+
+
+Auth = Annotated[
+    ApiKeyAuth | BasicAuth | BearerAuth | ClientCredentialsAuth | RefreshTokenAuth | SessionAuth | SignatureAuth,
+    Field(discriminator="kind"),
+]
+
+
+class OffsetPages(Part):
+    """``offset=200&limit=100``; ends at an empty page, or at ``total`` where the answer tells it."""
+
+    kind: Literal["offset"]
+    offset: str = "offset"
+    limit: str = "limit"
+    max: Annotated[int, Field(ge=1)] = 100
+    total: str = ""
+    into: Literal["query", "body"] = "query"
+
+
+class NumberPages(Part):
+    """``page=3&per_page=100``; ends at an empty page, or at ``total`` where the answer tells it."""
+
+    kind: Literal["page"]
+    page: str = "page"
+    size: str = "per_page"
+    max: Annotated[int, Field(ge=1)] = 100
+    first: int = 1
+    total: str = ""
+    into: Literal["query", "body"] = "query"
+
+
+class CursorPages(Part):
+    """The answer holds (at ``next``) what the following request sends as ``param``; ends where it is empty."""
+
+    kind: Literal["cursor"]
+    param: str
+    next: str
+    size: str = "limit"
+    max: Annotated[int, Field(ge=1)] = 100
+    more: str = ""
+    total: str = ""
+    into: Literal["query", "body"] = "query"
+
+
+class LinkPages(Part):
+    """The whole address of the following page: in the ``Link`` header, or in the answer at ``next``."""
+
+    kind: Literal["link"]
+    next: str = ""
+    size: str = ""
+    max: Annotated[int, Field(ge=1)] = 100
+    total: str = ""
+    into: Literal["query", "body"] = "query"
+
+
+class KeysetPages(Part):
+    """Records with a key greater than the last one seen: the safest, where the system can sort and filter by key."""
+
+    kind: Literal["keyset"]
+    param: str
+    field: str = ""
+    size: str = "limit"
+    max: Annotated[int, Field(ge=1)] = 100
+    total: str = ""
+    into: Literal["query", "body"] = "query"
+
+
+class OnePage(Part):
+    """Everything in one answer."""
+
+    kind: Literal["none"] = "none"
+    size: str = ""
+    max: int = 1_000_000
+    total: str = ""
+    into: Literal["query", "body"] = "query"
+
+
+Pages = Annotated[
+    OffsetPages | NumberPages | CursorPages | LinkPages | KeysetPages | OnePage, Field(discriminator="kind")
+]
+
+
+class Call(Part):
+    """One kind of request. Texts may hold places, see ``connectors.rest.templates``."""
+
+    path: str
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    params: Params = Field(default_factory=dict)
+    body: Params | None = None
+
+
+class Check(Call):
+    """What proves that the login works; ``says`` is the path of whom the system takes us for."""
+
+    says: str = ""
+
+
+class Since(Part):
+    """How to ask only for what changed: request parts that are added when there is a cursor.
+
+    ``strict``: the filter means later than, not at or later than. ``lookback`` is in seconds. ``format`` is that of
+    the filter's value, where it differs from the stamps'.
+    """
+
+    params: Params = Field(default_factory=dict)
+    body: Params = Field(default_factory=dict)
+    format: str = ""
+    strict: bool = False
+    lookback: Annotated[int, Field(ge=0, le=2_592_000)] = 300
+
+
+class Tombstone(Part):
+    """A field that marks a record as deleted: any value but null and false, or one of ``equals``."""
+
+    field: str
+    equals: tuple[Scalar, ...] = ()
+
+    @field_validator("equals", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else [value]
+
+
+class Listing(Call):
+    """Something that can be listed page by page."""
+
+    records: str = ""
+    key: Paths
+    changed_at: tuple[str, ...] = ()
+    stamps: str = ISO
+    zone: str = "UTC"
+    pages: Pages = OnePage()
+    incremental: Since | None = None
+
+    _listed = field_validator("key", "changed_at", mode="before")(_several)
+
+    @field_validator("stamps")
+    @classmethod
+    def _notation(cls, value: str) -> str:
+        if value not in (ISO, EPOCH, EPOCH_MS) and "%" not in value:
+            raise ValueError(f"must be iso, epoch, epoch_ms or a pattern like %Y-%m-%d %H:%M:%S, not {value}")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if "{" not in value:
+            zone(value)
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_stamp(self) -> Listing:
+        if self.incremental is not None and not self.changed_at:
+            raise ValueError("`incremental` needs `changed_at`, the path of the change stamp")
+        return self
+
+
+class Partition(Part):
+    """Parts that can be read independently: named here, or listed by a call whose answer holds their names."""
+
+    names: tuple[str, ...] = ()
+    path: str = ""
+    records: str = ""
+    key: str = "id"
+
+
+class Send(Call):
+    """A writing request. ``wrap`` puts the record under that member; ``key`` is where the answer holds its key."""
+
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    wrap: str = ""
+    key: str = ""
+
+
+class Find(Call):
+    """Looks for an existing record before one is created: the first record found is then updated."""
+
+    records: str | None = None
+    key: str = ""
+
+
+class WriteBack(Part):
+    """How records are written. A create must be safe to repeat: by a header, a look-up, or the system's upsert."""
+
+    create: Send | None = None
+    update: Send | None = None
+    upsert: Send | None = None
+    find: Find | None = None
+    idempotency_header: str = ""
+    expected_header: str = ""
+
+    @model_validator(mode="after")
+    def _repeatable(self) -> WriteBack:
+        if not (self.create or self.update or self.upsert):
+            raise ValueError("needs `create`, `update` or `upsert`")
+        if self.create and not (self.idempotency_header or self.find or self.upsert):
+            raise ValueError("`create` needs `idempotency_header` or `find`, or a repeated write makes duplicates")
+        return self
+
+
+class RestStream(StreamNote, Listing):
+    """One stream: how it is listed, how changes and deletes become known, how it is written."""
+
+    deletes: Literal["none", "sweep"] | Tombstone | Listing = "none"
+    ids: Listing | None = None
+    partitions: Partition | None = None
+    window_cap: Annotated[int, Field(ge=1)] | None = None
+    write: WriteBack | None = None
+
+    @model_validator(mode="after")
+    def _windows_need_bounds(self) -> RestStream:
+        if self.window_cap is None:
+            return self
+        since = self.incremental
+        found = set(places([since.params, since.body])) if since else set()
+        if not {"cursor.value", "cursor.until"} <= found:
+            raise ValueError("`window_cap` needs an incremental filter with {cursor.value} and {cursor.until}")
+        return self
+
+
+Raised = Literal[
+    "retry_later",
+    "wait",
+    "bad_credentials",
+    "permission_missing",
+    "bad_configuration",
+    "rejected",
+    "conflict",
+    "stream_broken",
+    "cursor_expired",
+]
+
+
+class ErrorRule(Part):
+    """What an answer means. It counts when every given condition holds; ``text`` is the path of a reason to show.
+
+    ``after`` is the number of seconds to wait, for ``raise: wait``.
+    """
+
+    status: tuple[int, ...] = ()
+    path: str = ""
+    equals: tuple[Scalar, ...] | None = None
+    differs: tuple[Scalar, ...] | None = None
+    raises: Annotated[Raised, Field(alias="raise")]
+    text: str = ""
+    after: Annotated[int, Field(ge=1)] = 60
+
+    @field_validator("status", "equals", "differs", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else [value]
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> ErrorRule:
+        if not self.status and not self.path:
+            raise ValueError("needs `status` or `path`")
+        return self
+
+
+class RestManifest(Manifest):
+    """A whole REST connector."""
+
+    base_url: str
+    config: dict[Identifier, ConfigField] = Field(default_factory=dict)
+    auth: Auth | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    errors: tuple[ErrorRule, ...] = ()
+    check: Check | None = None
+    timeout: Annotated[float, Field(gt=0, le=600)] = 60.0
+    streams: dict[Identifier, RestStream] = Field(min_length=1)  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _known_places(self) -> RestManifest:
+        known = KNOWN_PLACES | {f"config.{field}" for field in self.config}
+        for name in _all_places(self):
+            if name in known or name.startswith("body."):
+                continue
+            raise ValueError(f"unknown place {{{name}}}; nearest: {{{nearest(name, sorted(known)) or 'none'}}}")
+        return self
+
+
+KNOWN_PLACES = {"cursor.value", "cursor.until", "key", "partition", "size", "idempotency_key", "expected"}
+
+
+def _all_places(manifest: RestManifest) -> Iterator[str]:
+    described = manifest.model_dump(exclude={"id": True, "title": True, "about": True, "config": True})
+    auth = described["auth"] or {}
+    auth.pop("recipe", None)  # has places of its own
+    auth.pop("template", None)
+    yield from places(described)

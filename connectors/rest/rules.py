@@ -1,0 +1,96 @@
+"""What answers mean beyond their status: the ``errors`` rules of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from connectors.contract import Context
+from connectors.errors import (
+    BadConfiguration,
+    BadCredentials,
+    ConnectorError,
+    CursorExpired,
+    PermissionMissing,
+    RecordRejected,
+    RetryLater,
+    StreamBroken,
+    WaitUntil,
+    WriteConflict,
+)
+from connectors.response import Response
+from connectors.rest.manifest import ErrorRule
+from connectors.rest.slicing import find, steps
+
+_CLASSES: dict[str, type[ConnectorError]] = {
+    "retry_later": RetryLater,
+    "bad_credentials": BadCredentials,
+    "permission_missing": PermissionMissing,
+    "bad_configuration": BadConfiguration,
+    "rejected": RecordRejected,
+    "conflict": WriteConflict,
+    "stream_broken": StreamBroken,
+    "cursor_expired": CursorExpired,
+}
+
+_OURS = frozenset({401, 429})
+"""Statuses that the client handles better than any rule: it renews the login, it waits."""
+
+_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Rules:
+    """The rules of one manifest, in order; the first that fits raises its error."""
+
+    def __init__(self, rules: Sequence[ErrorRule], context: Context) -> None:
+        self._rules, self._context = tuple(rules), context
+        self._paths = {path for rule in rules for path in (rule.path, rule.text) if path}
+        self.statuses = frozenset(status for rule in rules for status in rule.status) - _OURS
+
+    def inspect(self, response: Response) -> None:
+        """Raise the error of the first rule that this answer meets."""
+        rules = [rule for rule in self._rules if not rule.status or response.status in rule.status]
+        if not rules:
+            return
+        data = self._parts(response)
+        for rule in rules:
+            if _meets(rule, data):
+                raise self._error(rule, response, data)
+
+    def _parts(self, response: Response) -> Any:
+        """Those members of the answer that a rule looks at; the rest of a large page stays undecoded."""
+        try:
+            members = _TOP.decode(response.utf8())
+            heads = {steps(path)[0] for path in self._paths}
+            return {name: msgspec.json.decode(raw) for name, raw in members.items() if name in heads}
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _error(self, rule: ErrorRule, response: Response, data: Any) -> ConnectorError:
+        reason = find(data, rule.text) if rule.text else None
+        said = response.redactor.text(str(reason))[:200] if reason is not None else f"status {response.status}"
+        params = {"connection": response.connection, "path_": response.path, "reason": said}
+        if rule.raises == "wait":
+            until = self._context.now() + timedelta(seconds=rule.after)
+            return WaitUntil("{connection}: the system asks us to wait ({reason}).", until=until, **params)
+        kind = _CLASSES[rule.raises]
+        return kind("{connection}: {path_} was refused: {reason}.", **params)
+
+
+def _meets(rule: ErrorRule, data: Any) -> bool:
+    if not rule.path:
+        return True
+    value = find(data, rule.path)
+    if rule.equals is not None:
+        return any(_same(value, wanted) for wanted in rule.equals)
+    if rule.differs is not None:
+        return value is not None and not any(_same(value, wanted) for wanted in rule.differs)
+    return value not in (None, False, "", [], {})
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    """Equal, and true is not 1."""
+    return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)

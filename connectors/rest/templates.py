@@ -1,0 +1,60 @@
+"""Plain substitution of ``{name}`` places in manifests. Nothing is ever evaluated.
+
+Known names are ``config.<field>``, ``cursor.value`` and ``cursor.until`` (the bounds of an incremental read, in
+the stream's stamp format), ``key`` (of the record), ``partition`` and ``size`` (of a page). A text that is one
+place and nothing else keeps the value's type, so that a number stays a number in a JSON body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+PLACE = re.compile(r"\{([a-z_][\w.]*)\}", re.IGNORECASE)
+
+Values = Mapping[str, Any]
+
+
+def places(template: Any) -> Iterator[str]:
+    """The names of all places in a template: a text, or any nesting of lists and mappings of texts."""
+    if isinstance(template, str):
+        yield from PLACE.findall(template)
+    elif isinstance(template, Mapping):
+        for key, value in template.items():
+            yield from places(key)
+            yield from places(value)
+    elif isinstance(template, list | tuple):
+        for value in template:
+            yield from places(value)
+
+
+def fill(template: Any, values: Values) -> Any:
+    """The template with its places filled; entries of mappings that come to None are left out."""
+    if isinstance(template, str):
+        return _fill_text(template, values)
+    if isinstance(template, Mapping):
+        filled = ((key, fill(value, values)) for key, value in template.items())
+        return {str(_fill_text(key, values)): value for key, value in filled if value is not None}
+    if isinstance(template, list | tuple):
+        return [fill(value, values) for value in template]
+    return template
+
+
+def fill_path(template: str, values: Values) -> str:
+    """A URL path with its places filled; what is filled in is percent-encoded, except settings."""
+
+    def one(match: re.Match[str]) -> str:
+        name = match[1]
+        text = str(values.get(name, ""))
+        return text if name.startswith("config.") else quote(text, safe="")
+
+    return PLACE.sub(one, template)
+
+
+def _fill_text(template: str, values: Values) -> Any:
+    whole = PLACE.fullmatch(template)
+    if whole is not None:
+        return values.get(whole[1])
+    return PLACE.sub(lambda match: str(values.get(match[1], "")), template)

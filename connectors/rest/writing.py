@@ -1,0 +1,131 @@
+"""Writing records as a manifest describes it: update by key, upsert, or look up and then create."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.contract import Write, WriteResult
+from connectors.errors import RecordRejected
+from connectors.response import Response
+from connectors.rest.listing import Wire
+from connectors.rest.manifest import RestStream, Send
+from connectors.rest.slicing import find
+from connectors.rest.stamps import writer, zone
+from connectors.rest.templates import fill, places
+
+
+class Writer:
+    """Writes to one stream. Faults of one record are its result; all other errors stop the batch, to be repeated."""
+
+    def __init__(self, wire: Wire, stream: RestStream) -> None:
+        assert stream.write is not None  # noqa: S101 - only streams that can be written have a writer
+        self._wire, self._stream, self._spec = wire, stream, stream.write
+
+    def write(self, batch: Sequence[Write]) -> list[WriteResult]:
+        """One result per write, in order."""
+        return [self._result(write) for write in batch]
+
+    def _result(self, write: Write) -> WriteResult:
+        try:
+            return self._one(write)
+        except RecordRejected as error:
+            return WriteResult(write.key, error=error)
+
+    def _one(self, write: Write) -> WriteResult:
+        spec, key = self._spec, write.key
+        if key is None and spec.upsert is None and spec.find is not None:
+            key = self._found(write)
+        if key is not None and spec.update is not None:
+            return self._send(spec.update, write, key)
+        if key is None and spec.upsert is not None:
+            return self._send(spec.upsert, write, None)
+        if key is None and spec.create is not None:
+            return self._send(spec.create, write, None)
+        raise RecordRejected(
+            "{connection}: this stream offers no way to {verb} a record.",
+            connection=self._wire.client.connection,
+            verb="create" if key is None else "update",
+        )
+
+    def _found(self, write: Write) -> str | None:
+        """The key of the record that is already there; None if there is none."""
+        spec = self._spec.find
+        assert spec is not None  # noqa: S101 - asked by the caller
+        values = self._values(write, None)
+        for name in set(places([spec.path, spec.params, spec.body])):
+            if values.get(name) is None:
+                raise RecordRejected(
+                    "A new record needs {path}, by which an existing one is looked up.", path=name.removeprefix("body.")
+                )
+        answer = self._call(spec, spec.body, values, write, read=True).json()
+        rows = find(answer, self._stream.records if spec.records is None else spec.records)
+        if not isinstance(rows, list) or not rows:
+            return None
+        return _text(find(rows[0], spec.key or self._stream.key[0]))
+
+    def _send(self, spec: Send, write: Write, key: str | None) -> WriteResult:
+        values = self._values(write, key)
+        record = {**fill(spec.body or {}, values), **write.body}
+        response = self._call(spec, {spec.wrap: record} if spec.wrap else record, values, write, read=False)
+        known = self._key(spec, response) or key
+        if known is None:
+            raise RecordRejected(
+                "{connection}: the answer to a write holds no key at {path}.",
+                connection=self._wire.client.connection,
+                path=spec.key or self._stream.key[0],
+            )
+        new = key is None and (
+            response.status == 201 or (spec is self._spec.create and not self._spec.idempotency_header)
+        )
+        return WriteResult(known, created=new)
+
+    def _call(self, spec: Any, body: Any, values: Mapping[str, Any], write: Write, *, read: bool) -> Response:
+        return self._wire.send(
+            spec,
+            values,
+            read=read,
+            params=fill(spec.params, values),
+            json=None if spec.method == "GET" else body,
+            headers={} if read else self._headers(write),
+            idempotent=True if read else self._repeatable(spec),
+        )
+
+    def _repeatable(self, spec: Send) -> bool:
+        """Whether a write whose answer never came may be sent again within the same call."""
+        return spec is not self._spec.create or bool(self._spec.idempotency_header)
+
+    def _headers(self, write: Write) -> dict[str, str]:
+        headers = {}
+        if self._spec.idempotency_header:
+            headers[self._spec.idempotency_header] = write.idempotency_key
+        if self._spec.expected_header and write.expected is not None:
+            headers[self._spec.expected_header] = self._expected(write.expected)
+        return headers
+
+    def _expected(self, expected: str) -> str:
+        """A change stamp as the system writes it; anything else (a version) as it is."""
+        try:
+            stamp = datetime.fromisoformat(expected)
+        except ValueError:
+            return expected
+        local = zone(str(fill(self._stream.zone, self._wire.values)))
+        return str(writer(self._stream.stamps, local)(stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)))
+
+    def _key(self, spec: Send, response: Response) -> str | None:
+        if not response.body.strip():
+            return None
+        path = spec.key or (f"{spec.wrap}.{self._stream.key[0]}" if spec.wrap else self._stream.key[0])
+        return _text(find(response.json(), path))
+
+    def _values(self, write: Write, key: str | None) -> dict[str, Any]:
+        fields = {f"body.{name}": value for name, value in write.body.items()}
+        return {
+            **self._wire.values, **fields,
+            "key": key, "idempotency_key": write.idempotency_key, "expected": write.expected,
+        }  # fmt: skip
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None

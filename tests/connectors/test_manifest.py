@@ -1,0 +1,94 @@
+"""Manifests and other YAML documents say precisely what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.documents import MAX_BYTES, MAX_NODES, load_document, nearest, parse_document
+from connectors.errors import BadConfiguration
+from connectors.manifest import Manifest, load_manifest
+
+GOOD = """\
+id: acme
+title: {en: Acme, zh: 极致}
+kind: crm
+connector: acme.plugin:Acme
+streams:
+  people:
+    title: {en: People, zh: 人员}
+"""
+
+
+def manifest_error(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadConfiguration) as caught:
+        load_manifest(path)
+    return "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+
+
+def test_a_good_manifest_is_read(tmp_path):
+    path = tmp_path / "manifest.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    manifest, document = load_manifest(path)
+    assert type(manifest) is Manifest
+    assert manifest.streams["people"].title.zh == "人员"
+    assert document.line(("streams", "people")) == 6
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (GOOD.replace("kind: crm", "kind: cmr"), "line 3: kind cannot be cmr"),
+        (GOOD.replace("kind: crm", "kind: cmr"), "Nearest: crm"),
+        (GOOD.replace("    title:", "    titel:"), "line 7: unknown setting streams.people.titel. Did you mean title?"),
+        (GOOD.replace(", zh: 极致", ""), "line 2: the setting title.zh is missing"),
+        (GOOD.replace("id: acme", "id: Acme!"), "line 1: id is not right"),
+        (GOOD.replace("acme.plugin:Acme", "acme"), "line 4: connector is not right"),
+        (GOOD + "id: again\n", "line 8: the key id is written twice"),
+        ("- a\n- b\n", "must hold one YAML mapping"),
+        ("id: [\n", "not valid YAML"),
+        ("id: !!python/object:os.system x\n", "not valid YAML"),
+        ("", "must hold one YAML mapping"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_line_and_key(tmp_path, wrong, expected):
+    text = manifest_error(tmp_path, wrong)
+    assert expected in text
+    assert "manifest.yaml" in text
+
+
+def test_a_missing_file_is_an_error_of_the_contract(tmp_path):
+    with pytest.raises(BadConfiguration, match=r"gone\.yaml cannot be read"):
+        load_document(tmp_path / "gone.yaml")
+
+
+def test_bombs_are_refused(tmp_path):
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)
+    )
+    with pytest.raises(BadConfiguration, match=f"more than {MAX_NODES}"):
+        parse_document(bomb.encode(), Path("bomb.yaml"))
+    with pytest.raises(BadConfiguration):
+        parse_document(b"a: " + b"[" * 100_000, Path("deep.yaml"))
+    big = tmp_path / "big.yaml"
+    big.write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(BadConfiguration, match="larger than"):
+        load_document(big)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_the_reader_crash(data):
+    try:
+        parse_document(data, Path("any.yaml"))
+    except BadConfiguration:
+        pass
+
+
+def test_the_nearest_spelling_ignores_case():
+    assert nearest("Base_URL", ["base_url", "token"]) == "base_url"
+    assert nearest("zzz", ["base_url", "token"]) is None
