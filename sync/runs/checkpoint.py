@@ -14,10 +14,11 @@ from connectors.contract import Page
 from sync.errors import SyncError
 from sync.master import landing
 from sync.master.landing import Counts, Landed
-from sync.runs import clock, drift, lease, quarantine
+from sync.runs import clock, events, lease, quarantine
 from sync.runs.failpoints import around, reach
 from sync.runs.positions import Position
 from sync.runs.session import Opened, Session
+from sync.runs.states import Level
 
 
 class CountsWrong(SyncError):
@@ -89,8 +90,17 @@ def _land(session: Session, opened: Opened, connection: Connection, page: Page) 
         landed = landing.land(
             connection, session.stream, page, opened.mapping, session.workspace.matcher, now=clock.now()
         )
-        drift.check(connection, session.stream, opened.mapping, page, landed)
+        _look_for_drift(session, opened, connection, page, landed)
     return landed
+
+
+def _look_for_drift(session: Session, opened: Opened, connection: Connection, page: Page, landed: Landed) -> None:
+    if session.shape is None:
+        return
+    added = session.shape.check(connection, opened.mapping, page, landed)
+    if added:
+        fields = ", ".join(added[:20])
+        events.add(connection, session.run.id, Level.INFO, "New fields at the source: {fields}.", fields=fields)
 
 
 def _save_cursor(session: Session, connection: Connection, position: Position, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Reconcile and close: the counts must add up, then the run's end, the stream's success and the lease are one commit."""
+"""Reconcile and close: the counts must add up; the end of the run and the lease are one commit."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import DBAPIError
 
 from connectors.errors import CursorExpired, NeedsHuman, RetryLater, StreamBroken, WaitUntil

@@ -146,12 +146,12 @@ def kept(
 @lru_cache
 def _acquire(dialect: str) -> TextClause:
     now = clock.expression(dialect)
-    return text(  # the clock is one of two constants
-        "INSERT INTO lease (name, owner, fence, expires_at, beat_at) "
+    return text(
+        "INSERT INTO lease (name, owner, fence, expires_at, beat_at) "  # noqa: S608 - the clock is a constant
         f"VALUES (:name, :owner, 1, {now} + :expiry, {now}) "
         "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, fence = lease.fence + 1, "
         "expires_at = excluded.expires_at, beat_at = excluded.beat_at "
-        f"WHERE lease.expires_at <= {now} OR lease.beat_at > {now} + :expiry RETURNING fence"  # noqa: S608
+        f"WHERE lease.expires_at <= {now} OR lease.beat_at > {now} + :expiry RETURNING fence"
     )
 
 
@@ -159,6 +159,6 @@ def _acquire(dialect: str) -> TextClause:
 def _renew(dialect: str) -> TextClause:
     now = clock.expression(dialect)
     return text(
-        f"UPDATE lease SET expires_at = {now} + :expiry, beat_at = {now} "
-        f"WHERE name = :name AND owner = :owner AND fence = :fence AND expires_at > {now}"  # noqa: S608
+        f"UPDATE lease SET expires_at = {now} + :expiry, beat_at = {now} "  # noqa: S608 - the clock is a constant
+        f"WHERE name = :name AND owner = :owner AND fence = :fence AND expires_at > {now}"
     )

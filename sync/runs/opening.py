@@ -8,6 +8,7 @@ from connectors.contract import Connector
 from connectors.errors import StreamBroken
 from sync.runs import declared, positions, quarantine, remapping
 from sync.runs.declared import Declared
+from sync.runs.drift import ShapeWatch
 from sync.runs.positions import Reading
 from sync.runs.session import Opened, Session
 from sync.runs.states import RunMode
@@ -34,6 +35,7 @@ def open_source(session: Session) -> Opened:
         raise
     with session.database.reading() as connection:
         session.open_quarantine = quarantine.open_keys(connection, session.stream.id)
+        session.shape = ShapeWatch.load(connection, session.stream)
     return Opened(connector, mapping, known, reading)
 
 

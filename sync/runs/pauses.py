@@ -12,6 +12,9 @@ from sync.runs.tables import stream_state
 from sync.runs.wording import failure, packed
 
 BY_USER = "paused_by_user"
+REMOVED = "removed_from_configuration"
+ON_PURPOSE = frozenset({BY_USER, REMOVED})
+"""Pauses that a mere request to run does not end."""
 
 
 class PausedByUser(Refused):

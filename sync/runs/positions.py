@@ -192,7 +192,7 @@ def _open_generation(connection: Connection, stream: StreamRef, generation: int,
 
 
 def _place(connection: Connection, stream: StreamRef, owner: int, partitions: Sequence[str], reading: Mode) -> None:
-    row = {"stream_id": stream.id, "run_id": owner, "cursor": None, "reading": reading.value}
+    row: dict[str, Any] = {"stream_id": stream.id, "run_id": owner, "cursor": None, "reading": reading.value}
     row |= {"complete": False, "pages": 0, "updated_at": clock.now()}
     rows = [{**row, "partition": partition} for partition in dict.fromkeys(partitions)]
     if rows:

@@ -42,7 +42,7 @@ class CannotReconcile(Refused):
 class Side(NamedTuple):
     """One side of the comparison."""
 
-    count: int
+    keys: int
     checksum: str
 
 
@@ -179,8 +179,8 @@ def _record(connection: Connection, outcome: Reconciliation, run_id: int | None)
             stream_id=outcome.stream_id,
             run_id=run_id,
             at=outcome.at,
-            source_count=outcome.source.count,
-            live_count=outcome.live.count,
+            source_count=outcome.source.keys,
+            live_count=outcome.live.keys,
             source_checksum=outcome.source.checksum,
             live_checksum=outcome.live.checksum,
             missing_count=outcome.missing_count,

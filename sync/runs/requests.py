@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, text, update
 
@@ -12,8 +12,10 @@ from sync.master.streams import StreamRef
 from sync.runs import clock, events, pauses
 from sync.runs.claim import end_row, lease_name
 from sync.runs.states import Level, RunMode, Status, Trigger
+from sync.runs.sweep import SweepRefused
 from sync.runs.tables import connection as connections
 from sync.runs.tables import stream_state, sync_run
+from sync.runs.wording import unpacked
 
 
 class Requested(NamedTuple):
@@ -107,25 +109,23 @@ def _check_range(mode: RunMode, since: datetime | None, until: datetime | None) 
         raise Misused("The range is empty: {since} is not before {until}.", since=str(since), until=str(until))
 
 
-def _accepted(stream: object) -> int:
-    from sync.runs.wording import unpacked
-
-    reason = unpacked(getattr(stream, "reason", None))
-    if getattr(stream, "reason_code", None) != "sweep_refused" or reason is None:
+def _accepted(stream: Any) -> int:
+    reason = unpacked(stream.reason)
+    if stream.reason_code != SweepRefused.code or reason is None:
         raise Refused("There are no deletes to accept: the brake has not stopped this stream.", remedy="Nothing to do.")
     return int(reason.params["missing"])
 
 
-def _resume_or_refuse(connection: Connection, stream: object, trigger: Trigger) -> None:
-    parent_id: int = getattr(stream, "connection_id")
-    parent = connection.execute(select(connections).where(connections.c.id == parent_id)).one()
-    for row, name in ((parent, parent.name), (stream, f"{parent.name}.{getattr(stream, 'name')}")):
-        if getattr(row, "state") == "paused" and getattr(row, "reason_code") == pauses.BY_USER:
-            raise pauses.PausedByUser("{name} is paused.", name=name)
+def _resume_or_refuse(connection: Connection, stream: Any, trigger: Trigger) -> None:
+    parent = connection.execute(select(connections).where(connections.c.id == stream.connection_id)).one()
+    for row, name in ((parent, parent.name), (stream, f"{parent.name}.{stream.name}")):
+        if row.state == "paused" and row.reason_code in pauses.ON_PURPOSE:
+            reason = unpacked(row.reason)
+            raise Refused("{name} is paused: {reason}", name=name, reason=str(reason or ""), remedy=row.remedy)
     if trigger is Trigger.MANUAL:
-        pauses.resume_connection(connection, parent_id)
-        pauses.resume_stream(connection, getattr(stream, "id"))
-    elif "paused" in (parent.state, getattr(stream, "state")):
+        pauses.resume_connection(connection, parent.id)
+        pauses.resume_stream(connection, stream.id)
+    elif "paused" in (parent.state, stream.state):
         raise Refused(
             "{name} is paused by a fault.", name=parent.name, remedy="Correct the fault, then sync it by hand."
         )
@@ -147,9 +147,7 @@ def _joinable(connection: Connection, stream_id: int, mode: RunMode, trigger: Tr
 
 
 def _held(connection: Connection, stream_id: int) -> bool:
-    from sync.runs.clock import seconds
-
     expires = connection.execute(
         text("SELECT expires_at FROM lease WHERE name = :name"), {"name": lease_name(stream_id)}
     ).scalar_one_or_none()
-    return expires is not None and expires > seconds(connection)
+    return expires is not None and expires > clock.seconds(connection)

@@ -6,12 +6,14 @@ time that was missed; when the clock is set back, a next time that lies too far 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.database import Database
+from sync.errors import Refused
 from sync.runs import clock
 from sync.runs.requests import request_run
 from sync.runs.states import RunMode, Trigger
@@ -63,13 +65,14 @@ def fire_due(database: Database) -> list[int]:
         due = _due(connection)
     fired = []
     for row in due:
-        with database.transaction() as connection:
+        # Paused since we looked: its schedule stays due.
+        with suppress(Refused), database.transaction() as connection:
             if _advance(connection, row):
                 fired.append(request_run(connection, row.stream_id, RunMode.INCREMENTAL, trigger=Trigger.SCHEDULE))
     return [requested.run_id for requested in fired if not requested.joined]
 
 
-def _due(connection: Connection) -> list[Row[tuple[int, float, float]]]:
+def _due(connection: Connection) -> list[Schedule]:
     now = clock.seconds(connection)
     statement = (
         select(schedule.c.stream_id, schedule.c.every_seconds, schedule.c.next_at)
@@ -82,10 +85,10 @@ def _due(connection: Connection) -> list[Row[tuple[int, float, float]]]:
             (schedule.c.next_at <= now) | (schedule.c.next_at > now + schedule.c.every_seconds + SLACK),
         )
     )
-    return list(connection.execute(statement).all())
+    return [Schedule(*row) for row in connection.execute(statement)]
 
 
-def _advance(connection: Connection, row: Row[tuple[int, float, float]]) -> bool:
+def _advance(connection: Connection, row: Schedule) -> bool:
     """Move the next time on; false if another process was first."""
     stream_id, every, next_at = row
     now = clock.seconds(connection)

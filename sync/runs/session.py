@@ -18,6 +18,7 @@ from sync.master.streams import StreamRef
 from sync.runs import lease
 from sync.runs.claim import Claimed
 from sync.runs.declared import Declared
+from sync.runs.drift import ShapeWatch
 from sync.runs.lease import Keeper
 from sync.runs.positions import Reading
 from sync.runs.workspace import Pace, Workspace
@@ -47,6 +48,7 @@ class Session:
     stop: Event
     pace: Pace
     open_quarantine: set[str] = field(default_factory=set)
+    shape: ShapeWatch | None = None
     cancelled: bool = False
     restarts: int = 0
 

@@ -55,17 +55,16 @@ def brake(session: Session, missing: int, live: int) -> None:
     if missing <= max(limits.brake_from, accepted) or missing <= limits.brake * live:
         return
     raise SweepRefused(
-        "{missing} of {live} records are gone at the source; more than {share} % are not deleted without a human's word.",
+        "{missing} of {live} records are gone at the source; that many are not deleted without a human's word.",
         missing=missing,
         live=live,
-        share=round(limits.brake * 100, 1),
         connection=session.stream.connection,
         stream=session.stream.name,
     )
 
 
 def delete_missing(session: Session, missing: Ids) -> None:
-    """Delete in batches, each committed with its counters. A crash in between costs nothing: what is left is missing."""
+    """Delete in batches, each committed with its counters. After a crash the rest is still missing."""
     for start in range(0, len(missing), BATCH):
         session.check()
         with around("sweep"):

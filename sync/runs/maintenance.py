@@ -1,0 +1,89 @@
+"""The maintenance loop: schedules, the sweeper, and the recovery of dead workers' messages.
+
+Any number of these may run; each due time fires once, each run is rung for by one of them. Started by ``kehu up``, or
+by itself: ``KEHU_PROJECT=folder python -m sync.runs.maintenance``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import structlog
+
+from sync.database import Database
+from sync.runs import schedules, sweeper
+from sync.runs.dispatch import Doorbell
+from sync.runs.faults import DATABASE_ERRORS
+from sync.runs.recovery import Recovery
+from sync.runs.states import Trigger
+
+TICK = 0.5
+SWEEP_EVERY = 2.0
+RECOVER_EVERY = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Chore:
+    """Something done every so often; a fault of it stops nothing else."""
+
+    name: str
+    every: float
+    work: Callable[[], Any]
+    next_at: float = 0.0
+
+    def do_if_due(self) -> None:
+        now = time.monotonic()
+        if now < self.next_at:
+            return
+        self.next_at = now + self.every
+        try:
+            self.work()
+        except DATABASE_ERRORS as error:
+            log.warning("the database could not be reached", chore=self.name, kind=type(error).__name__)
+        except Exception as error:
+            log.error("a chore failed", chore=self.name, exc_info=error)
+
+
+def maintain(database: Database, broker_url: str, stop: Event) -> None:
+    """Keep everything going until ``stop`` is set."""
+    bell, recovery = Doorbell.at(broker_url), Recovery(broker_url)
+
+    def fire() -> None:
+        for run_id in schedules.fire_due(database):
+            bell.run(run_id, Trigger.SCHEDULE)
+
+    chores = [
+        _Chore("schedules", TICK, fire),
+        _Chore("sweeper", SWEEP_EVERY, lambda: sweeper.sweep(database, bell)),
+        _Chore("recovery", RECOVER_EVERY, recovery.pulse),
+    ]
+    while not stop.is_set():
+        for chore in chores:
+            chore.do_if_due()
+        stop.wait(TICK)
+
+
+def main() -> None:
+    """Run for the project named by ``KEHU_PROJECT`` until SIGTERM or SIGINT."""
+    from sync.project import Project
+
+    project = Project.load(os.environ.get("KEHU_PROJECT", "."))
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        maintain(project.database, project.broker_url, stop)
+    finally:
+        project.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Resolving what was landed and then left alone, because the worker died in between.
+
+A landing that ends its process, or fails, three times is left alone and shown: it must not hold up its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sync.database import Database
+from sync.master import resolving
+from sync.master.tables import landing
+from sync.runs import clock, lease
+from sync.runs.faults import DATABASE_ERRORS
+from sync.runs.lease import Lease
+from sync.runs.tables import landing_try
+from sync.runs.workspace import Workspace
+
+TRIES = 3
+TOGETHER = 20
+GRACE = timedelta(seconds=10)
+"""The worker that landed a page resolves it itself; only older landings are anybody's."""
+
+LEASE = "resolve"
+
+log = structlog.get_logger(__name__)
+
+
+def waiting(connection: Connection, limit: int = 1_000) -> list[tuple[int, int]]:
+    """Landings that nobody seems to be at, oldest first, with how often they were tried; stuck ones left out."""
+    tries = landing_try.c.tries
+    rows = connection.execute(
+        select(landing.c.id, tries)
+        .outerjoin(landing_try, landing_try.c.landing_id == landing.c.id)
+        .where(landing.c.landed_at < clock.now() - GRACE, tries.is_(None) | (tries < TRIES))
+        .order_by(landing.c.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1] or 0) for row in rows]
+
+
+def stuck(connection: Connection) -> list[int]:
+    """Landings that were given up: they fail or end their process every time."""
+    rows = connection.execute(
+        select(landing.c.id)
+        .join(landing_try, landing_try.c.landing_id == landing.c.id)
+        .where(landing_try.c.tries >= TRIES)
+    )
+    return [row[0] for row in rows]
+
+
+def retry_stuck(connection: Connection) -> int:
+    """Give the stuck landings three more tries, e.g. after an update of the program. Answers how many."""
+    return connection.execute(update(landing_try).where(landing_try.c.tries >= TRIES).values(tries=0)).rowcount
+
+
+def resolve_pending(workspace: Workspace) -> int:
+    """Resolve all that waits; answers how many landings. One worker at a time does this."""
+    database = workspace.database
+    with database.transaction() as connection:
+        held = lease.acquire(connection, LEASE)
+    if held is None:
+        return 0
+    try:
+        with lease.kept(database, held) as keeper:
+            done = 0
+            while batch := _next(database):
+                keeper.alive()
+                done += _resolve(workspace, batch)
+            return done
+    finally:
+        _release(database, held)
+
+
+def _next(database: Database) -> list[int]:
+    """Some landings at once; one by one when something went wrong with them before."""
+    with database.reading() as connection:
+        found = waiting(connection, TOGETHER)
+    untried = [landing_id for landing_id, tries in found if tries == 0]
+    return untried or [landing_id for landing_id, _ in found[:1]]
+
+
+def _resolve(workspace: Workspace, landing_ids: Sequence[int]) -> int:
+    _note_tries(workspace.database, landing_ids)
+    try:
+        resolving.resolve(
+            workspace.database,
+            landing_ids,
+            matcher=workspace.matcher,
+            survivorship=workspace.survivorship,
+        )
+    except DATABASE_ERRORS:
+        _forget_tries(workspace.database, landing_ids)
+        raise
+    except Exception as error:
+        log.error("landings could not be resolved", landings=list(landing_ids), exc_info=error)
+        return 0
+    _forget_tries(workspace.database, landing_ids)
+    return len(landing_ids)
+
+
+def _note_tries(database: Database, landing_ids: Sequence[int]) -> None:
+    """Counted before the try, since a crash leaves no chance to count it afterwards."""
+    make = postgresql.insert if database.is_postgres else sqlite.insert
+    statement = make(landing_try)
+    statement = statement.on_conflict_do_update(
+        index_elements=["landing_id"],
+        set_={"tries": landing_try.c.tries + 1, "last_at": statement.excluded.last_at},
+    )
+    with database.transaction() as connection:
+        connection.execute(statement, [{"landing_id": one, "tries": 1, "last_at": clock.now()} for one in landing_ids])
+
+
+def _forget_tries(database: Database, landing_ids: Sequence[int]) -> None:
+    with database.transaction() as connection:
+        connection.execute(delete(landing_try).where(landing_try.c.landing_id.in_(landing_ids)))
+
+
+def _release(database: Database, held: Lease) -> None:
+    try:
+        with database.transaction() as connection:
+            lease.release(connection, held)
+    except (lease.LeaseLost, *DATABASE_ERRORS):
+        log.info("the lease had run out already", lease=held.name)

@@ -1,0 +1,38 @@
+"""The composition root of the workers: project → broker → actors, when dramatiq imports this module.
+
+    KEHU_PROJECT=folder dramatiq worker --processes 2 --threads 4
+    KEHU_PROJECT=folder dramatiq worker --queues interactive     (a worker kept free of bulk work)
+
+With ``KEHU_METRICS=1`` dramatiq's Prometheus middleware is on (its own variables say where it listens).
+"""
+
+from __future__ import annotations
+
+import os
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from sync.project import Project
+from sync.runs import actors
+from sync.runs.dispatch import make_broker
+
+
+def compose(project: Project) -> RedisBroker:
+    """The broker of a project with all actors declared, made dramatiq's global one."""
+    broker = make_broker(project.broker_url, middleware=_middleware())
+    dramatiq.set_broker(broker)
+    actors.register(broker, project)
+    return broker
+
+
+def _middleware() -> list[dramatiq.Middleware]:
+    """Neither time limits nor retries: leases and the sweeper do that, and survive the broker."""
+    if os.environ.get("KEHU_METRICS") != "1":
+        return []
+    from dramatiq.middleware.prometheus import Prometheus
+
+    return [Prometheus()]
+
+
+broker = compose(Project.load(os.environ.get("KEHU_PROJECT", ".")))
