@@ -35,7 +35,7 @@ class Cluster:
         self.rank = min(self.rank, other.rank)
         self.tax |= other.tax
         for given, births in other.births.items():
-            self.births[given] = self.births.get(given, set()) | births
+            self.births.setdefault(given, set()).update(births)
         self.forms |= other.forms
         self.natives |= other.natives
         self.enemies |= other.enemies

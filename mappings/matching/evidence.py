@@ -184,7 +184,7 @@ def _add_emails(emails: Any, person: bool, contacts: list[str], bare: list[str],
         if contact in contacts:
             continue
         contacts.append(contact)
-        if person and address.partition("@")[0] not in _SHARED_MAILBOXES:
+        if person and contact[2 : contact.rindex("@")] not in _SHARED_MAILBOXES:
             bare.append(contact)
         if email.get("verified"):
             verified.append(contact)

@@ -51,7 +51,8 @@ class RuleMatcher:
         for contact in features[CONTACTS]:
             if contact in bare:
                 texts.append(kind + contact)
-                continue
+                if contact[0] == "e":  # whether a mailbox is shared shows in the address: both sides agree on it
+                    continue
             if named is None:
                 named = {anchor for form in features[FORMS] for anchor in anchors(form)}
             texts += [f"{kind}{contact} {anchor}" for anchor in named]
