@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from mappings.contract import CompiledMapping, Features, Matcher, RecordKey
+from mappings.errors import RecordInvalid
 
 
 class Derived(NamedTuple):
@@ -40,10 +41,10 @@ class LandedRecord(NamedTuple):
 
 def derive(body: bytes, mapping: CompiledMapping, matcher: Matcher) -> list[Derived]:
     """Everything that follows from a raw body. Raises ``RecordInvalid``, or ``orjson.JSONDecodeError`` on bad JSON."""
-    return [
-        Derived(part, orjson.dumps(customer), *_matchable(customer, matcher))
-        for part, customer in mapping(orjson.loads(body))
-    ]
+    record = orjson.loads(body)
+    if type(record) is not dict:
+        raise RecordInvalid("A record must be a JSON object.", path="", rule="object", value=type(record).__name__)
+    return [Derived(part, orjson.dumps(customer), *_matchable(customer, matcher)) for part, customer in mapping(record)]
 
 
 def _matchable(customer: Any, matcher: Matcher) -> tuple[Features, list[int]]:

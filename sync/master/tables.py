@@ -131,6 +131,7 @@ change = Table(
     Column("version", Integer, nullable=False, comment="the customer's version after the change"),
     Column("body", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Index("ix_change_customer_id", "customer_id"),
     comment="The change feed: gap-free, in commit order. Replayed from zero it gives the master.",
 )
 

@@ -1,0 +1,175 @@
+"""The part of the master that a batch touches: read under locks, so that nobody else changes it meanwhile.
+
+The unit of change is everything connected to a changed record: the members of its customer, and whatever current
+edges or must-link decisions lead to. Customers are locked as they are met; a record that no customer holds yet is
+guarded by the primary key of the crosswalk: whoever inserts second conflicts, and starts again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sync.master.bulk import Bulk, Row
+from sync.master.candidates import Edge
+from sync.master.records import LandedRecord
+
+
+class HeldCustomer(NamedTuple):
+    """A customer's row while its lock is held."""
+
+    id: int
+    version: int
+    status: str
+    golden: str
+    members: frozenset[int]
+
+
+class Link(NamedTuple):
+    """A steward's word on two records."""
+
+    left: int
+    right: int
+    same: bool
+
+
+@dataclass(slots=True)
+class Held:
+    """The touched neighbourhood. ``assigned`` says where records were before, ``versions`` what was resolved.
+
+    ``highest`` is the greatest customer id locked so far.
+    """
+
+    records: set[int] = field(default_factory=set)
+    assigned: dict[int, int] = field(default_factory=dict)
+    versions: dict[int, int] = field(default_factory=dict)
+    customers: dict[int, HeldCustomer] = field(default_factory=dict)
+    edges: dict[tuple[int, int], Edge] = field(default_factory=dict)
+    decisions: set[Link] = field(default_factory=set)
+    highest: int = -1
+    met: set[int] = field(default_factory=set)
+
+
+def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_decisions: bool, met: set[int]) -> Held:
+    """Lock and read everything connected to the records in ``start``; ``batch`` tells the versions being resolved.
+
+    ``met`` collects the customers that were locked. A try that lost a conflict hands them to the next one, which
+    locks them all first, in order, and so waits for its turn instead of losing again.
+    """
+    held = Held(met=met)
+    resolving = {record.id: record.version for record in batch}
+    frontier = set(start) | _lock(bulk, held, set(met))
+    while frontier:
+        frontier |= _hold_customers(bulk, held, frontier)
+        held.records |= frontier
+        _fix_versions(bulk, held, frontier, resolving)
+        ends = _read_edges(bulk, held, frontier)
+        if has_decisions:
+            ends |= _read_decisions(bulk, held, frontier)
+        frontier = ends - held.records
+    _drop_stale_edges(held)
+    return held
+
+
+def lock_customers(bulk: Bulk, held: Held, ids: Sequence[int]) -> list[Row]:
+    """Lock customers by ascending id; answers (id, version, status, golden) of those that exist.
+
+    Waiting is safe only in ascending order. An id below those already held is locked without waiting: a conflict
+    raises at once and the batch starts again, instead of running into a deadlock that takes a second to be noticed.
+    """
+    held.met.update(ids)
+    locking = ""
+    if bulk.is_postgres:
+        locking = " FOR UPDATE" if ids[0] > held.highest else " FOR UPDATE NOWAIT"
+        held.highest = max(held.highest, ids[-1])
+    return bulk.fetch(
+        f"SELECT id, version, status, golden FROM customer WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
+        list(ids),
+    )
+
+
+def _hold_customers(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
+    """Lock the customers of the records; answers all their members. Repeats until nothing moved meanwhile."""
+    members: set[int] = set()
+    unplaced = set(records)
+    while unplaced:
+        rows = bulk.fetch("SELECT record_id, customer_id FROM crosswalk WHERE record_id {ints}", sorted(unplaced))
+        found = _lock(bulk, held, {row[1] for row in rows} - held.customers.keys())
+        members |= found
+        # A record read before its customer was locked may have moved in between: look again.
+        unplaced = {row[0] for row in rows} - held.assigned.keys()
+    return members
+
+
+def _lock(bulk: Bulk, held: Held, customer_ids: set[int]) -> set[int]:
+    if not customer_ids:
+        return set()
+    ids = sorted(customer_ids)
+    customers = lock_customers(bulk, held, ids)
+    members: dict[int, set[int]] = defaultdict(set)
+    for record_id, customer_id, version in bulk.fetch(
+        "SELECT record_id, customer_id, version FROM crosswalk WHERE customer_id {ints}", ids
+    ):
+        members[customer_id].add(record_id)
+        held.assigned[record_id] = customer_id
+        held.versions[record_id] = version
+    for row in customers:
+        held.customers[row[0]] = HeldCustomer(row[0], row[1], row[2], row[3], frozenset(members[row[0]]))
+    return set().union(*members.values())
+
+
+def _fix_versions(bulk: Bulk, held: Held, records: set[int], resolving: dict[int, int]) -> None:
+    """The version of each record whose edges count: the one being resolved, else the resolved, else the landed."""
+    for record_id in records & resolving.keys():
+        held.versions[record_id] = max(resolving[record_id], held.versions.get(record_id, 0))
+    unresolved = sorted(records - held.versions.keys())
+    if unresolved:
+        rows = bulk.fetch("SELECT id, version FROM source_record WHERE id {ints}", unresolved)
+        held.versions.update(rows)
+
+
+def _read_edges(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
+    """Edges that touch the records, read after their customers were locked; answers the records at their ends."""
+    ids = sorted(records)
+    columns = "left_id, right_id, left_version, right_version, weight, rule"
+    rows = bulk.fetch(
+        f"SELECT {columns} FROM match_edge WHERE left_id {{ints}} "  # noqa: S608 - fixed columns
+        f"UNION SELECT {columns} FROM match_edge WHERE right_id {{ints}}",
+        ids,
+        ids,
+    )
+    ends: set[int] = set()
+    for row in rows:
+        edge = Edge(*row)
+        held.edges[edge.left, edge.right] = edge
+        if _one_end_current(held, edge):
+            ends.update((edge.left, edge.right))
+    return ends
+
+
+def _one_end_current(held: Held, edge: Edge) -> bool:
+    """Whether the edge may count: an end whose version is known to be another one rules it out."""
+    return (
+        held.versions.get(edge.left, edge.left_version) == edge.left_version
+        and held.versions.get(edge.right, edge.right_version) == edge.right_version
+    )
+
+
+def _drop_stale_edges(held: Held) -> None:
+    held.edges = {pair: edge for pair, edge in held.edges.items() if _one_end_current(held, edge)}
+
+
+def _read_decisions(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
+    ids = sorted(records)
+    columns = "left_record_id, right_record_id, same"
+    rows = bulk.fetch(
+        f"SELECT {columns} FROM steward_decision WHERE undone_at IS NULL AND left_record_id {{ints}} "  # noqa: S608
+        f"UNION SELECT {columns} FROM steward_decision WHERE undone_at IS NULL AND right_record_id {{ints}}",
+        ids,
+        ids,
+    )
+    links = {Link(row[0], row[1], bool(row[2])) for row in rows}
+    held.decisions |= links
+    return {end for link in links if link.same for end in (link.left, link.right)}

@@ -1,0 +1,64 @@
+"""Golden records: computed by survivorship from the live members of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from mappings.survivorship import Source, SurvivorshipRules, golden
+
+from sync.master.bulk import Bulk
+from sync.master.records import LandedRecord
+from sync.master.settling import Group, LiveRecord
+from sync.master.streams import StreamRef
+
+
+class GoldenRecord(NamedTuple):
+    """A golden record as stored: JSON, and the two fields that lists show."""
+
+    text: bytes
+    kind: str
+    name: str | None
+
+
+class Goldens:
+    """Computes the golden records of one batch; reads the canonical customers it needs in one query."""
+
+    def __init__(self, streams: Mapping[int, StreamRef], rules: SurvivorshipRules) -> None:
+        self._streams, self._rules = streams, rules
+        self._canonical: dict[int, bytes] = {}
+
+    def prepare(self, bulk: Bulk, groups: Iterable[Group], batch: Sequence[LandedRecord]) -> None:
+        """Load the canonical customers of the groups' members that the batch does not hold."""
+        self._canonical = {record.id: record.canonical for record in batch if record.canonical is not None}
+        missing = {member.id for group in groups for member in group.members} - self._canonical.keys()
+        if missing:
+            rows = bulk.fetch("SELECT id, canonical FROM source_record WHERE id {ints}", sorted(missing))
+            self._canonical |= {row[0]: row[1].encode() for row in rows}
+
+    def of_single(self, record: LandedRecord) -> GoldenRecord:
+        """The golden record of a customer with this one source record."""
+        stream = self._streams[record.stream_id]
+        customer = orjson.loads(record.canonical or b"{}")
+        return self._golden([Source(stream.key(record.source_id, record.part), customer, stream.priority)])
+
+    def of_group(self, group: Group) -> GoldenRecord:
+        """The golden record of a group; ``prepare`` was called with it."""
+        return self._golden([self._source(member) for member in group.members])
+
+    def _source(self, member: LiveRecord) -> Source:
+        return Source(member.key, orjson.loads(self._canonical[member.id]), member.stream.priority)
+
+    def _golden(self, sources: Sequence[Source]) -> GoldenRecord:
+        values: dict[str, Any] = golden(sources, self._rules)
+        return GoldenRecord(orjson.dumps(values), values["kind"], _display_name(values))
+
+
+def _display_name(values: Mapping[str, Any]) -> str | None:
+    """What to call the customer in a list: its name, else its first contact."""
+    if values.get("name"):
+        return str(values["name"])
+    for contact in (*values.get("emails", ()), *values.get("phones", ()), *values.get("identifiers", ())):
+        return str(contact["value"])
+    return None

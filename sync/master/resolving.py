@@ -1,0 +1,182 @@
+"""RESOLVE: from landed records to customers, one transaction a batch.
+
+Safe to run at any time, by any number of workers, any number of times: what is pending is a row in ``landing``, taken
+by one worker at a time and deleted with the result. Conflicts between workers are retried here and cost nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import psycopg.errors
+from mappings.survivorship import SurvivorshipRules
+from sqlalchemy import Connection
+
+from mappings.contract import Matcher
+from sync.database import Database
+from sync.master import streams as stream_directory
+from sync.master.bulk import Bulk, bulk_for
+from sync.master.candidates import find_edges, store_edges
+from sync.master.components import Held, hold
+from sync.master.golden import Goldens
+from sync.master.publishing import Publisher, Resolved
+from sync.master.records import LandedRecord, features_of, unpack_ids
+from sync.master.settling import settle
+from sync.master.streams import StreamRef
+from sync.master.transition import plan
+
+_TRIES = 30
+_QUEUE = 0x6B656875  # an advisory lock of our own
+_CONFLICTS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.LockNotAvailable,
+)
+
+
+def resolve(
+    database: Database,
+    landing_ids: Sequence[int],
+    *,
+    matcher: Matcher,
+    survivorship: SurvivorshipRules,
+    batch: Sequence[LandedRecord] | None = None,
+) -> Resolved:
+    """Resolve the landings in one transaction of its own and answer what changed.
+
+    Landings that another worker is at, or that are done, are left out. ``batch`` hands over the records of exactly
+    these landings when they are still in memory.
+    """
+    met: set[int] = set()
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with database.hot_transaction() as connection:
+                if attempt > 1:
+                    _queue_up(bulk_for(connection))
+                return _resolve(connection, landing_ids, matcher, survivorship, batch, met)
+        except (*_CONFLICTS, sqlite3.OperationalError) as error:
+            if attempt == _TRIES or not _is_conflict(error):
+                raise
+            batch = None
+            time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.2)))  # noqa: S311 - jitter
+    raise AssertionError("unreachable")
+
+
+def resolve_in(
+    connection: Connection,
+    landing_ids: Sequence[int],
+    *,
+    matcher: Matcher,
+    survivorship: SurvivorshipRules,
+    batch: Sequence[LandedRecord] | None = None,
+) -> Resolved:
+    """The same inside the caller's transaction, without retries."""
+    return _resolve(connection, landing_ids, matcher, survivorship, batch, set())
+
+
+def _resolve(
+    connection: Connection,
+    landing_ids: Sequence[int],
+    matcher: Matcher,
+    survivorship: SurvivorshipRules,
+    batch: Sequence[LandedRecord] | None,
+    met: set[int],
+) -> Resolved:
+    bulk = bulk_for(connection)
+    taken = _take(bulk, landing_ids)
+    if not taken:
+        return Resolved()
+    streams = stream_directory.load(connection)
+    if batch is None or len(taken) < len(set(landing_ids)):
+        batch = _load_batch(bulk, taken.values(), matcher)
+    resolved = _resolve_batch(bulk, batch, streams, matcher, survivorship, met)
+    bulk.run("DELETE FROM landing WHERE id {ints}", sorted(taken))
+    return resolved
+
+
+def pending(connection: Connection, limit: int = 100) -> list[int]:
+    """Landings that await RESOLVE, oldest first."""
+    return [row[0] for row in bulk_for(connection).fetch("SELECT id FROM landing ORDER BY id LIMIT ?", limit)]
+
+
+def _resolve_batch(
+    bulk: Bulk,
+    batch: Sequence[LandedRecord],
+    streams: Mapping[int, StreamRef],
+    matcher: Matcher,
+    survivorship: SurvivorshipRules,
+    met: set[int],
+) -> Resolved:
+    found = find_edges(bulk, batch, matcher)
+    store_edges(bulk, found.edges, [record for record in batch if record.version > 1])
+    lone, touched = _part(bulk, batch, {end for edge in found.edges for end in (edge.left, edge.right)})
+    publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
+    publisher.found(lone)
+    if touched:
+        held = hold(bulk, batch, touched, _has_decisions(bulk), met)
+        current = _current(batch, held)
+        groups = settle(bulk, held, current, streams, matcher)
+        resolving = {record.id: record.version for record in current if record.id in touched}
+        publisher.apply(held, plan(bulk, held, groups, resolving), current)
+    return publisher.flush()._replace(oversized_blocks=found.oversized)
+
+
+def _take(bulk: Bulk, landing_ids: Sequence[int]) -> dict[int, bytes]:
+    """The landings nobody else is at, with their packed record ids."""
+    locking = " FOR UPDATE SKIP LOCKED" if bulk.is_postgres else ""
+    rows = bulk.fetch(
+        f"SELECT id, record_ids FROM landing WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
+        sorted(landing_ids),
+    )
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+def _load_batch(bulk: Bulk, packed: Iterable[bytes], matcher: Matcher) -> list[LandedRecord]:
+    ids = sorted({int(record_id) for one in packed for record_id in unpack_ids(one)})
+    rows = bulk.fetch(
+        "SELECT id, version, stream_id, source_id, part, canonical, features, deleted_at IS NOT NULL "
+        "FROM source_record WHERE id {ints} ORDER BY id",
+        ids,
+    )
+    batch = []
+    for record_id, version, stream_id, source_id, part, canonical, text, deleted in rows:
+        features = None if deleted else features_of(text)
+        body = canonical.encode() if features is not None else None
+        keys = matcher.keys(features) if features is not None else ()
+        batch.append(LandedRecord(record_id, version, stream_id, source_id, part, body, features, keys))
+    return batch
+
+
+def _part(bulk: Bulk, batch: Sequence[LandedRecord], linked: set[int]) -> tuple[list[LandedRecord], set[int]]:
+    """Records that found a customer alone, and the ids of records whose neighbourhood has to be settled."""
+    rows = bulk.fetch("SELECT record_id FROM crosswalk WHERE record_id {ints}", [record.id for record in batch])
+    placed = {row[0] for row in rows}
+    touched = linked | placed
+    again = [record for record in batch if record.version > 1 and record.features is not None]
+    touched |= {record.id for record in again}
+    lone = [record for record in batch if record.id not in touched and record.features is not None]
+    return lone, touched
+
+
+def _current(batch: Sequence[LandedRecord], held: Held) -> list[LandedRecord]:
+    """The batch without records that another worker has resolved in a newer version meanwhile."""
+    return [record for record in batch if held.versions.get(record.id, record.version) <= record.version]
+
+
+def _has_decisions(bulk: Bulk) -> bool:
+    return bool(bulk.fetch("SELECT 1 FROM steward_decision LIMIT 1"))
+
+
+def _queue_up(bulk: Bulk) -> None:
+    """Those who lost a conflict go one after the other, so that a crowd on the same customers cannot starve itself."""
+    if bulk.is_postgres:
+        bulk.fetch("SELECT pg_advisory_xact_lock(?)", _QUEUE)
+
+
+def _is_conflict(error: Exception) -> bool:
+    return not isinstance(error, sqlite3.OperationalError) or "locked" in str(error)

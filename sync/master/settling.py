@@ -1,0 +1,120 @@
+"""From edges to customers: which records form a customer, and which id it bears."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mappings.contract import Decision, Features, Matcher, Member, RecordKey, seniority
+from sync.master.bulk import Bulk
+from sync.master.components import Held
+from sync.master.records import LandedRecord, features_of
+from sync.master.streams import StreamRef
+
+CONNECTING_WEIGHT = -1.0
+"""Edges from this weight on make one component, within which the matcher decides (docs/architecture.md)."""
+
+
+class LiveRecord(NamedTuple):
+    """A record that may belong to a customer."""
+
+    id: int
+    version: int
+    stream: StreamRef
+    source_id: str
+    part: str
+    features: Features
+
+    @property
+    def key(self) -> RecordKey:
+        """Its key, by which it is ranked."""
+        return self.stream.key(self.source_id, self.part)
+
+    @property
+    def founds(self) -> int:
+        """The id of the customer it would found."""
+        return self.stream.founder_id(self.source_id, self.part)
+
+    @property
+    def address(self) -> list[str]:
+        """How the record is named outside: connection, stream, source id and part."""
+        return [self.stream.connection, self.stream.name, self.source_id, self.part]
+
+
+class Group(NamedTuple):
+    """One customer as it shall be: the id its senior record founds, and its records, senior first."""
+
+    id: int
+    members: tuple[LiveRecord, ...]
+
+
+def settle(
+    bulk: Bulk, held: Held, batch: Sequence[LandedRecord], streams: Mapping[int, StreamRef], matcher: Matcher
+) -> list[Group]:
+    """The customers that the held records form. A pure function of records, edges and decisions."""
+    live = load_live(bulk, held.records, batch, streams)
+    decisions = [link for link in held.decisions if link.left in live and link.right in live]
+    groups = []
+    for component in _components(held, live):
+        members = [Member(number, live[number].key, live[number].features) for number in component]
+        inside = set(component)
+        judged = [
+            Decision(live[link.left].key, live[link.right].key, link.same)
+            for link in decisions
+            if link.left in inside and link.right in inside
+        ]
+        clusters = [[members[0].id]] if len(members) == 1 else matcher.cluster(members, judged)
+        groups += [group_of([live[number] for number in cluster]) for cluster in clusters]
+    return groups
+
+
+def group_of(records: Sequence[LiveRecord]) -> Group:
+    """The customer of some records: named by the senior one."""
+    ranked = tuple(sorted(records, key=lambda record: seniority(record.key)))
+    return Group(ranked[0].founds, ranked)
+
+
+def load_live(
+    bulk: Bulk, record_ids: set[int], batch: Sequence[LandedRecord], streams: Mapping[int, StreamRef]
+) -> dict[int, LiveRecord]:
+    """The live records among the ids, as landed now; those of the batch as they were handed over."""
+    live = {
+        record.id: LiveRecord(
+            record.id, record.version, streams[record.stream_id], record.source_id, record.part, record.features
+        )
+        for record in batch
+        if record.id in record_ids and record.features is not None
+    }
+    others = sorted(record_ids - {record.id for record in batch})
+    rows = bulk.fetch(
+        "SELECT id, version, stream_id, source_id, part, features FROM source_record "
+        "WHERE id {ints} AND deleted_at IS NULL AND features IS NOT NULL",
+        others,
+    )
+    for record_id, version, stream_id, source_id, part, features in rows:
+        live[record_id] = LiveRecord(
+            record_id, version, streams[stream_id], source_id, part, features_of(features) or ()
+        )
+    return live
+
+
+def _components(held: Held, live: Mapping[int, LiveRecord]) -> list[list[int]]:
+    """Connected components over current edges and must-links, by union-find."""
+    parent = {number: number for number in live}
+
+    def root(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
+
+    pairs = [pair for pair, edge in held.edges.items() if edge.weight >= CONNECTING_WEIGHT]
+    pairs += [(link.left, link.right) for link in held.decisions if link.same]
+    for left, right in pairs:
+        if left in parent and right in parent:
+            parent[root(left)] = root(right)
+    components: dict[int, list[int]] = defaultdict(list)
+    for number in live:
+        components[root(number)].append(number)
+    return list(components.values())
