@@ -20,7 +20,7 @@ from mappings.customer import SAME_RECORD
 from mappings.errors import RecordInvalid, SpecError
 from mappings.expressions import check_record
 from mappings.instants import zone_named
-from mappings.language import CustomerSpec, MappingSpec, OrganisationSource
+from mappings.language import CustomerSpec, MappingSpec, OrganisationSource, Source
 from mappings.lists import compile_lists
 from mappings.sources import (
     Build,
@@ -85,21 +85,24 @@ class Mapper:
 
     def __call__(self, record: Mapping[str, Any]) -> list[Mapped]:
         """The canonical customers of one raw record; may be empty. Raises ``RecordInvalid`` and nothing else."""
-        return self.explain(record).mapped
+        return self._map(record, [])
 
     def explain(self, record: Mapping[str, Any]) -> Explained:
         """The same, with notes of the values that were dropped or kept raw. Costs nothing more."""
+        notes: Notes = []
+        return Explained(self._map(record, notes), notes)
+
+    def _map(self, record: Mapping[str, Any], notes: Notes) -> list[Mapped]:
         root = record if record.__class__ is dict else _as_object(record)
         if self._guarded:
             check_record(root)
-        notes: Notes = []
         mapped: list[Mapped] = []
         if self._when is None or self._when(root, root):
             for entry in self._entries:
                 entry(root, notes, mapped)
             if len(self._entries) > 1:
                 mapped = _settled(mapped)
-        return Explained(mapped, notes)
+        return mapped
 
 
 _Entry = Callable[[Any, Notes, list[Mapped]], None]
@@ -136,8 +139,21 @@ def _compile_entry(entry: CustomerSpec, build: Build, at: Location, defaults: Ma
     part = _part_namer(entry, inner, at)
     if each is not None:
         return _for_each(each, entry.each or "", _single(when, customer, part, main=False))
+    if when is None and entry.part is None:
+        return _main(customer)
     single = _single(when, customer, part, main=entry.part is None)
     return lambda root, notes, mapped: single(root, root, notes, mapped)
+
+
+def _main(customer: _Customer) -> _Entry:
+    def build(root: Any, notes: Notes, mapped: list[Mapped]) -> None:
+        found = customer(root, root, notes)
+        if "name" in found or "emails" in found or "phones" in found or "identifiers" in found:
+            mapped.append(Mapped("", found))
+        else:
+            raise _nobody(notes)
+
+    return build
 
 
 def _single(when: Test | None, customer: _Customer, part: Callable[[Any, Any], str], *, main: bool) -> Any:
@@ -179,12 +195,16 @@ def _for_each(each: Getter, path: str, single: Any) -> _Entry:
 
 def _compile_customer(entry: CustomerSpec, build: Build, at: Location, defaults: MappingDefaults) -> _Customer:
     fields = _scalar_fields(entry, build, at)
+    base: dict[str, Any] = {}
+    if _is_constant(entry.kind):
+        fill(fields[:1], {}, {}, base, [])
+        fields = fields[1:]
     lists = compile_lists(entry, build, at)
     groups = _object_fields(entry, build, at, defaults)
     organisation = _organisation(entry, build, at)
 
     def customer(item: Any, root: Any, notes: Notes) -> dict[str, Any]:
-        out: dict[str, Any] = {}
+        out = base.copy()
         fill(fields, item, root, out, notes)
         if "kind" not in out:
             raise RecordInvalid(
@@ -222,6 +242,10 @@ def _scalar_fields(entry: CustomerSpec, build: Build, at: Location) -> tuple[Fie
         convert = setter(name, build.context.zone)
         fields.append(compile_field(name, source, convert, build, (*at, name), raw=TEXT_FIELDS.get(name, 0)))
     return tuple(fields)
+
+
+def _is_constant(kind: Source) -> bool:
+    return (kind.const is not None or kind.path in ("person", "organisation")) and kind.when is None
 
 
 def _object_fields(

@@ -52,6 +52,7 @@ _EXTENSION = 12
 _ADDRESS_TEXTS = {
     "region": 120, "city": 120, "district": 120, "street": 300, "postcode": 40, "text": 600, "latin": 600,
 }  # fmt: skip
+_DIGITS = {"CN": 6, "US": 5, "DE": 5, "FR": 5}
 _label = text_up_to(LABEL)
 
 
@@ -138,6 +139,8 @@ def _phone(source: PhoneSource, build: Build, at: Location) -> Add:
 
 def _phones(text: str, region: str) -> list[dict[str, Any]]:
     single = normalise_phone(text, region)
+    if single is not None and single.valid and not single.extension:
+        return [{"value": single.value}]
     numbers = [single] if single is not None and single.valid else split_phones(text, region)
     if not numbers:
         raise RecordInvalid("{path}: “{value}” is no phone number", path="", rule="phone", value=excerpt(text))
@@ -211,6 +214,8 @@ def _repeated(
         [],
     )
     fields = tuple(field for field in fields if not _is_const(source, field.name))
+    if constants.get("verified") is False:
+        del constants["verified"]
 
     def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
         found: Any = None
@@ -223,11 +228,7 @@ def _repeated(
             text = fail(error, found, notes)
             entries = [] if text is None else [keep(text)]
         if constants or fields:
-            more = dict(constants)
-            if entries:
-                fill(fields, item, root, more, notes)
-            for entry in entries:
-                _complete(entry, more)
+            _complete(entries, constants, fields, item, root, notes)
         out.extend(entries)
 
     return add if each is None else _over(each, source.each or "", add)
@@ -249,10 +250,25 @@ def _over(each: Getter, path: str, add: Add) -> Add:
     return over
 
 
-def _complete(entry: dict[str, Any], more: dict[str, Any]) -> None:
-    for name, value in more.items():
-        if name != "verified" or value is True:
-            entry.setdefault(name, value)
+def _complete(
+    entries: list[dict[str, Any]],
+    constants: dict[str, Any],
+    fields: tuple[Field, ...],
+    item: Any,
+    root: Any,
+    notes: Notes,
+) -> None:
+    more = constants
+    if fields and entries:
+        more = dict(constants)
+        fill(fields, item, root, more, notes)
+        if more.get("verified") is False:
+            del more["verified"]
+    for entry in entries:
+        if "extension" in entry:
+            entry.update({**more, "extension": entry["extension"]})
+        else:
+            entry.update(more)
 
 
 def _extras(source: SpecModel, extras: dict[str, Convert], build: Build, at: Location) -> tuple[Field, ...]:
@@ -281,15 +297,18 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
         for name, one in given.items()
         if one is not None
     )
-    empty = 1 if source.label is not None else 0
+    base: dict[str, Any] = {}
+    if source.label is not None and _is_const(source, "label"):
+        fill(fields[:1], {}, {}, base, [])
+        fields = fields[1:]
     split = source.split
 
     def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
         if applies is not None and not applies(item, root):
             return
-        entry: dict[str, Any] = {}
+        entry = base.copy()
         fill(fields, item, root, entry, notes)
-        if len(entry) > empty or (entry and "label" not in entry):
+        if len(entry) > 1 or (entry and "label" not in entry):
             if "postcode" in entry:
                 _set_postcode(entry)
             if split and "text" in entry and "city" not in entry:
@@ -300,6 +319,8 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
 
 
 def _country(value: Any) -> str | None:
+    if value == "CN":
+        return "CN"
     text = value if value.__class__ is str else text_of(value)
     code = country_code(text.strip()) if text else None
     if code is None and not is_empty(text):
@@ -315,6 +336,8 @@ def _country(value: Any) -> str | None:
 
 def _set_postcode(entry: dict[str, Any]) -> None:
     written = entry["postcode"]
+    if written.isascii() and written.isdigit() and len(written) == _DIGITS.get(entry.get("country", "")):
+        return
     entry["postcode"] = normalise_postcode(written, entry.get("country")) or written.upper()[:20]
 
 

@@ -78,6 +78,8 @@ def compile_path(path: Path) -> Getter:
     """The function that reads ``path``."""
     if path.key is not None:
         return _field(path.key)
+    if len(path.steps) == 2 and not path.rooted and all(step.kind == "name" for step in path.steps):
+        return _nested(path.steps[0].name, path.steps[1].name)
     walk = _walk(path.steps)
     if path.rooted:
         return lambda item, root: walk(root)
@@ -170,6 +172,14 @@ class _Scanner:
 def _field(name: str) -> Getter:
     def get(item: Any, root: Any) -> Any:
         return item.get(name) if item.__class__ is dict else None
+
+    return get
+
+
+def _nested(outer: str, inner: str) -> Getter:
+    def get(item: Any, root: Any) -> Any:
+        value = item.get(outer) if item.__class__ is dict else None
+        return value.get(inner) if value.__class__ is dict else None
 
     return get
 

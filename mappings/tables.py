@@ -33,8 +33,8 @@ def fold(key: str) -> str:
 
 
 def folded(table: dict[str, Any]) -> dict[str, Any]:
-    """A table by folded keys."""
-    return {fold(scalar_key(key) or ""): value for key, value in table.items()}
+    """A table by folded keys, and by the keys as written, which are found faster."""
+    return {fold(scalar_key(key) or ""): value for key, value in table.items()} | table
 
 
 def load_table(spec: TableSpec, folder: Path | None, file: str, line: int) -> dict[str, Any]:

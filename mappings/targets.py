@@ -115,12 +115,15 @@ def instant(zone: tzinfo) -> Convert:
     """The setter of points in time: ISO 8601 in UTC, which sorts as text."""
 
     def convert(value: Any) -> str | None:
-        if value.__class__ is str and len(value) > 18:
+        if value.__class__ is str and len(value) > 18 and value[:4] != "0001":
             try:
                 moment = datetime.fromisoformat(value)
-                if moment.tzinfo is UTC and moment.year > 1:
-                    return moment.isoformat()
-            except ValueError:
+                if moment.tzinfo is UTC:
+                    return value[:19] + "+00:00" if len(value) == 20 and value[10] == "T" else moment.isoformat()
+                if moment.tzinfo is None:
+                    moment = moment.replace(tzinfo=zone)
+                return moment.astimezone(UTC).isoformat()
+            except (ValueError, OverflowError):
                 pass
         return instant_text(value, zone)
 

@@ -27,6 +27,7 @@ _BLANKS = re.compile(r"\s+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _MONEY = re.compile(r"[\s'’_]|[A-Z]{3}|RMB|US\$|[¥￥$€£元圆]", re.IGNORECASE)
+_SIMPLE = re.compile(r"(?:0|[1-9]\d{0,14})(?:\.\d{1,10})?\Z", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
 
 TRUE = frozenset({"true", "t", "yes", "y", "1", "on", "x", "是", "真", "有", "启用", "✓", "√"})
@@ -111,6 +112,10 @@ def decimal_of(value: Any) -> Decimal | None:
 
 def decimal_text(value: Any) -> str | None:
     """The decimal as text without exponent and trailing zeros, so equal numbers are equal text."""
+    if value.__class__ is int and -(10**15) < value < 10**15:
+        return str(value)
+    if value.__class__ is str and _SIMPLE.match(value):
+        return value if "." not in value else value.rstrip("0").rstrip(".")
     number = decimal_of(value)
     if number is None:
         return None

@@ -115,6 +115,8 @@ def table_lookup(table: dict[str, Any], otherwise: str = "reject") -> Convert:
     has_rest, rest = OTHERWISE in table, table.get(OTHERWISE)
 
     def convert(value: Any) -> Any:
+        if value.__class__ is str and value in table:
+            return table[value]
         key = scalar_key(value)
         if key is None:
             return None
