@@ -145,7 +145,7 @@ def _mark(cursor: dict[str, Any]) -> Mark | None:
     value = cursor.get("value")
     if value is None:
         return None
-    if (isinstance(value, str) and parse_stamp(value) is None) or not isinstance(value, (str, int)):
+    if not isinstance(value, (str, int)) or (isinstance(value, str) and _aware_iso(value) is None):
         raise CursorExpired("The stored position is not one this connector can continue from.")
     return Mark(value, str(cursor.get("key", "")))
 

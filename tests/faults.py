@@ -25,13 +25,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it arrived. ``at`` is monotonic seconds, ``wall`` epoch seconds."""
+    """One request as it arrived. ``target`` is path and query as sent, ``at`` monotonic, ``wall`` epoch seconds."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""
     at: float = field(default_factory=time.monotonic)
     wall: float = field(default_factory=time.time)
 
@@ -92,6 +93,7 @@ class Exchange(BaseHTTPRequestHandler):
             dict(parse_qsl(parts.query, keep_blank_values=True)),
             dict(self.headers.items()),
             self.rfile.read(length),
+            self.path,
         )
         owner = self.server.owner  # type: ignore[attr-defined]
         with contextlib.suppress(OSError):
