@@ -23,7 +23,7 @@ class Event(NamedTuple):
     text: Wording
 
 
-def add(connection: Connection, run_id: int, level: Level, template: str, **params: Any) -> None:
+def add(connection: Connection, run_id: int, level: Level, template: str, /, **params: Any) -> None:
     """Note something in the transaction in which it happens; the oldest beyond ``KEPT`` go."""
     row = {"run_id": run_id, "at": clock.now(), "level": level.value, "text": packed(template, params)}
     connection.execute(insert(run_event).values(**row))
