@@ -1,0 +1,141 @@
+"""``python -m benchmarks.sync [--records N] [--only NAME,…]``: the table in docs/performance.md.
+
+Every scenario runs in processes of its own against the same API and the same PostgreSQL, with fsync on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from benchmarks.sync.measure import Cost, run
+from benchmarks.sync.project import LAND_ONLY, WHOLE, write_project
+import sync.runs.tables  # noqa: F401 - fills the metadata
+from sync.database import Database, metadata
+from tests.processes import cache_folder, free_port
+from tests.services import PostgresServer, postgres
+
+REAL = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
+
+
+@contextmanager
+def api(records: int) -> Iterator[str]:
+    """The API as a process of its own; its CPU is not counted."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.sync.api", str(port), str(records)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Bench:
+    """Runs scenarios and prints one line each."""
+
+    def __init__(self, records: int, address: str, server: PostgresServer, folder: Path) -> None:
+        self.records, self.address, self.server, self.folder = records, address, server, folder
+
+    def report(self, name: str, cost: Cost, records: int | None = None) -> None:
+        """One line of the table."""
+        micro = cost.cpu / (records or self.records) * 1e6
+        print(
+            f"{name:<44} {cost.client:7.2f} {cost.server:7.2f} {cost.cpu:7.2f} s CPU  {micro:8.1f} µs/record "
+            f"{cost.wall:7.1f} s wall {cost.peak_mb:6.0f} MB",
+            flush=True,
+        )
+
+    def floor(self) -> None:
+        """requests + COPY."""
+        with self.server.database() as url:
+            command = [sys.executable, "-m", "benchmarks.sync.floor", self.address, url]
+            self.report("floor", run(command, self.server.pid))
+
+    def kehu(self, name: str, mapping: str, *, sqlite: bool = False, further: bool = False) -> None:
+        """A first load, and optionally what follows it."""
+        folder = self.folder / name.replace(" ", "-").replace(",", "")
+        if sqlite:
+            url = f"sqlite:///{folder}/kehu.db"
+            folder.mkdir(parents=True)
+            self._kehu(name, mapping, url, folder, None, further)
+        else:
+            with self.server.database() as url:
+                self._kehu(name, mapping, url, folder, self.server.pid, further)
+
+    def _kehu(
+        self, name: str, mapping: str, url: str, folder: Path, postmaster: int | None, further: bool
+    ) -> None:
+        write_project(folder, self.address, url, mapping)
+        database = Database(url)
+        metadata.create_all(database.engine)
+        database.dispose()
+
+        def sync(mode: str) -> Cost:
+            return run([sys.executable, "-m", "benchmarks.sync.subject", str(folder), mode], postmaster)
+
+        self.report(f"kehu: {name}", sync("incremental"))
+        if not further:
+            return
+        self.report(f"kehu: {name}, incremental, nothing changed", sync("incremental"))
+        self.report(f"kehu: {name}, full read, nothing changed", sync("full"))
+        requests.post(f"{self.address}/change?percent=1", timeout=60)
+        self.report(f"kehu: {name}, incremental, 1 % changed", sync("incremental"))
+
+    def peer(self) -> None:
+        """dlt, first load and incremental runs."""
+        python = peer_python()
+        with self.server.database() as url, tempfile.TemporaryDirectory() as folder:
+            command = [python, "-m", "benchmarks.sync.peer", self.address, url, folder]
+            self.report("dlt (merge, csv loader)", run(command, self.server.pid))
+            self.report("dlt, incremental, nothing changed", run(command, self.server.pid))
+            requests.post(f"{self.address}/change?percent=1", timeout=60)
+            self.report("dlt, incremental, 1 % changed", run(command, self.server.pid))
+
+
+def peer_python() -> str:
+    """A Python with dlt, installed once beside the test cache."""
+    folder = cache_folder() / "dlt"
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        packages = ["dlt[postgres]>=1.5,<2", "psycopg2-binary", "requests", "orjson"]
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
+        (folder / "ready").touch()
+    return str(python)
+
+
+def main() -> None:
+    """The whole table, or the scenarios named by ``--only``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--only", default="floor,peer,land,postgres,sqlite")
+    chosen = parser.parse_args()
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    with api(chosen.records) as address, postgres(REAL) as server, tempfile.TemporaryDirectory() as folder:
+        bench = Bench(chosen.records, address, server, Path(folder))
+        scenarios: dict[str, Callable[[], None]] = {
+            "floor": bench.floor,
+            "peer": bench.peer,
+            "land": lambda: bench.kehu("land only", LAND_ONLY),
+            "postgres": lambda: bench.kehu("PostgreSQL", WHOLE, further=True),
+            "sqlite": lambda: bench.kehu("SQLite", WHOLE, sqlite=True, further=True),
+        }
+        print(f"{'':<44}  client  server   total")
+        for name in chosen.only.split(","):
+            scenarios[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""CPU seconds and peak memory of a command and of the PostgreSQL it works on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command used: CPU seconds of its own and of PostgreSQL, seconds of the wall, peak MB of its own."""
+
+    client: float
+    server: float
+    wall: float
+    peak_mb: float
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds in all."""
+        return self.client + self.server
+
+
+def run(command: Sequence[str], postmaster: int | None = None, cwd: Path | None = None) -> Cost:
+    """Run the command to its end; raises if it fails."""
+    before = _tree_cpu(postmaster)
+    started = time.monotonic()
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{' '.join(command)} failed:\n{output[-3000:]}")
+    wall = time.monotonic() - started
+    own = usage.ru_utime + usage.ru_stime
+    return Cost(own, _tree_cpu(postmaster) - before, wall, usage.ru_maxrss / 1024)
+
+
+def _tree_cpu(postmaster: int | None) -> float:
+    """CPU seconds of a PostgreSQL: the postmaster, its living children, and those it has already waited for."""
+    if postmaster is None:
+        return 0.0
+    total = sum(_stat(postmaster)[:4])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    for child in children:
+        try:
+            total += sum(_stat(int(child))[:2])
+        except FileNotFoundError:
+            continue
+    return total / _TICK
+
+
+def _stat(pid: int) -> list[int]:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return [int(value) for value in fields[11:15]]
