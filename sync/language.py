@@ -16,8 +16,6 @@ from typing import Any, Protocol
 
 import yaml
 
-from connectors.errors import fill
-
 LANGUAGES = ("en", "zh")
 CATALOGUES = Path(__file__).parent / "locale"
 
@@ -61,7 +59,7 @@ def text(template: str, params: Mapping[str, Any] | None = None, language: str |
     """The template in the language, with its places filled."""
     chosen = language or _current.get()
     translated = template if chosen == "en" else catalogue(chosen).get(template, template)
-    return fill(translated, {name: _shown(value) for name, value in (params or {}).items()})
+    return translated.format_map(_Places({name: _shown(value) for name, value in (params or {}).items()}))
 
 
 def _(template: str, **params: Any) -> str:
@@ -87,6 +85,13 @@ def catalogue(language: str) -> dict[str, str]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
     return {str(key): str(value) for key, value in (loaded or {}).items()}
+
+
+class _Places(dict[str, Any]):
+    """What nobody filled reads like the placeholders of a command's usage: `kehu connection test CONNECTION`."""
+
+    def __missing__(self, key: str) -> str:
+        return key.upper()
 
 
 def _shown(value: object) -> object:

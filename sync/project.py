@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import redis
     from mappings.survivorship import SurvivorshipRules
 
+    from mappings.compile import MappingDefaults
     from mappings.contract import CompiledMapping, Matcher
 
 STATE_FOLDER = ".kehu"
@@ -123,10 +124,13 @@ class Project:
 
     @cached_property
     def survivorship(self) -> SurvivorshipRules:
-        """The rules by which a field's winner is chosen. Raises BadConfiguration for rules that do not exist."""
+        """The rules by which a field's winner is chosen. Raises SpecError for rules that do not exist."""
         from mappings.survivorship import SurvivorshipRules
 
-        return SurvivorshipRules.model_validate(self.settings.survivorship)
+        fields = dict(self.settings.survivorship)
+        default: Any = fields.pop("default", "most_recent")
+        chosen: Any = fields
+        return SurvivorshipRules(default, chosen)
 
     def connection(self, name: str) -> ConnectionSettings:
         """The settings of one connection; raises NotFound naming those there are."""
@@ -263,18 +267,23 @@ class Project:
 
         return redis.Redis.from_url(self.broker_url, socket_connect_timeout=2, socket_timeout=5)
 
-    def _compile(self, name: str, stream: str) -> CompiledMapping:
-        from mappings.compile import MappingDefaults, compile_mapping
-        from mappings.spec import load_spec
+    def mapping_defaults(self, name: str) -> MappingDefaults:
+        """What the mappings of a connection take from its settings: region, time zone, declared attributes."""
+        from mappings.compile import MappingDefaults
 
         own, top = self.connection(name), self.settings
-        defaults = MappingDefaults(
+        return MappingDefaults(
             region=own.region or top.region or DEFAULT_REGION,
             timezone=own.time_zone or top.time_zone,
             attributes={key: declared.type for key, declared in top.attributes.items()},
         )
+
+    def _compile(self, name: str, stream: str) -> CompiledMapping:
+        from mappings.compile import compile_mapping
+        from mappings.spec import load_spec
+
         path, shipped = self.mapping_file(name, stream), self.default_mapping_file(name, stream)
-        return compile_mapping(load_spec(path, default=shipped), defaults=defaults)
+        return compile_mapping(load_spec(path, default=shipped), defaults=self.mapping_defaults(name))
 
     def _resolved(self, value: str, key: str) -> Any:
         where = f"{self.path.name}, line {self.document.line((key,))}"

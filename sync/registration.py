@@ -6,21 +6,21 @@ back to life when it is written again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from connectors.errors import ConnectorError
+from sync.runs.pauses import REMOVED
+from sync.runs.schedules import set_schedule
 from sync.runs.tables import connection as connections
-from sync.runs.tables import schedule, stream_state
+from sync.runs.tables import stream_state
 
 if TYPE_CHECKING:
     from sync.project import Project
 
-REMOVED = "removed_from_configuration"
 _LOCK = 0x6B656875  # "kehu": serialises registrations, so that numbers follow the file's order
 
 
@@ -58,7 +58,7 @@ def _register_streams(project: Project, connection: Connection, name: str, numbe
     settings = project.connection(name)
     for stream in wanted:
         stream_id = _register_stream(connection, number, stream, settings.priority_of(stream), known.get(stream))
-        _register_schedule(connection, stream_id, settings.every_of(stream))
+        set_schedule(connection, stream_id, settings.every_of(stream))
     for stream in set(known) - set(wanted):
         _retire_stream(connection, known[stream])
 
@@ -90,24 +90,9 @@ def _register_stream(
     return int(known["id"])
 
 
-def _register_schedule(connection: Connection, stream_id: int, every: float | None) -> None:
-    current = connection.execute(select(schedule.c.every_seconds).where(schedule.c.stream_id == stream_id)).scalar()
-    if every is None:
-        connection.execute(delete(schedule).where(schedule.c.stream_id == stream_id))
-    elif current is None:
-        values = {"stream_id": stream_id, "every_seconds": every, "next_at": time.time()}
-        connection.execute(insert(schedule).values(values))
-    elif current != every:
-        connection.execute(
-            update(schedule)
-            .where(schedule.c.stream_id == stream_id)
-            .values(every_seconds=every, next_at=time.time() + every)
-        )
-
-
 def _retire_stream(connection: Connection, known: Mapping[str, Any]) -> None:
     """Not synced any more; its records stay until a human decides otherwise."""
-    connection.execute(delete(schedule).where(schedule.c.stream_id == known["id"]))
+    set_schedule(connection, known["id"], None)
     if known["state"] == "active":
         connection.execute(
             update(stream_state)

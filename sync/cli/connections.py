@@ -15,12 +15,13 @@ from connectors.errors import ConnectorError
 from sync import language
 from sync.cli.console import emit_json, emit_table, next_step, say
 from sync.cli.exits import Exit, exit_code, worst
-from sync.cli.options import Connection, Json, Limit
+from sync.cli.options import Connection, DryRun, Json, Limit
 from sync.cli.reporting import report
 from sync.cli.session import session
 from sync.errors import NotFound
 from sync.language import _
 from sync.project import Project
+from sync.runs import services
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -97,6 +98,31 @@ def preview(
     else:
         emit_table((_("Key"), _("Record")), [(row["key"], orjson.dumps(row["body"]).decode()) for row in shown])
         next_step(f"kehu sync run {connection}.{name}")
+
+
+@app.command(help=_("Stop syncing a connection until it is resumed."))
+def pause(context: typer.Context, connection: Connection, dry_run: DryRun = False) -> None:
+    """Pause a connection by hand."""
+    project = session(context).ready
+    project.connection(connection)
+    if not dry_run:
+        with project.database.transaction() as unit:
+            services.pause_connection(unit, connection)
+    say(_("{name} is paused.", name=connection))
+    next_step(f"kehu connection resume {connection}")
+
+
+@app.command(help=_("Sync a paused connection again."))
+def resume(context: typer.Context, connection: Connection, dry_run: DryRun = False) -> None:
+    """Resume a connection that a human or a fault has paused."""
+    project = session(context).ready
+    project.connection(connection)
+    resumed = True
+    if not dry_run:
+        with project.database.transaction() as unit:
+            resumed = services.resume_connection(unit, connection)
+    say(_("{name} goes on.", name=connection) if resumed else _("{name} was not paused.", name=connection))
+    next_step(f"kehu sync run {connection}")
 
 
 @contextmanager
@@ -182,11 +208,9 @@ def _mapped(project: Project, connection: str, stream: str, records: Sequence[Re
 
 
 def _accept(context: typer.Context, connection: str) -> None:
-    from sync.runs.services import accept_schema
-
     project = session(context).ready
     with project.database.transaction() as unit:
-        accepted = accept_schema(unit, connection)
+        accepted = services.accept_schema(unit, connection)
     say(_("Accepted the fields of {count} streams.", count=accepted), "green")
 
 

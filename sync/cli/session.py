@@ -25,7 +25,8 @@ class Globals:
     @classmethod
     def extract(cls, arguments: Sequence[str]) -> tuple[Globals, list[str]]:
         """Take the global options out of a command line, wherever they stand before a ``--``."""
-        given, rest = cls(), []
+        given = cls()
+        rest: list[str] = []
         todo = list(arguments)
         while todo:
             word = todo.pop(0)

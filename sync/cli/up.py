@@ -1,0 +1,92 @@
+"""``kehu up``: start everything and keep it running until told to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sync import children
+from sync.access import Access
+from sync.cli.console import emit, next_step, say
+from sync.cli.options import DryRun
+from sync.cli.session import session
+from sync.errors import Refused
+from sync.language import _
+from sync.project import Project
+from sync.up import Child, ChildFailed, Supervisor, only_one
+
+PORT_FILE = "web.port"
+
+
+def up(
+    context: typer.Context,
+    link: Annotated[
+        bool, typer.Option("--link", help=_("Print a new one-time link to the running dashboard, and end."))
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run broker, workers, schedules and dashboard in the foreground."""
+    if link:
+        emit(new_link(session(context).project))
+        return
+    if dry_run:
+        for spec in children.specs(session(context).project, session(context).project.settings.web.port):
+            emit(spec.name)
+        return
+    run(session(context).ready)
+
+
+def run(project: Project) -> None:
+    """Start all parts, say where to look, and watch them until a signal comes."""
+    with only_one(project.state_folder / "up.lock"):
+        port = children.web_port(project)
+        supervisor = Supervisor(children.specs(project, port), _died)
+        with supervisor.signals():
+            say(_("Starting …"))
+            try:
+                supervisor.start()
+            except ChildFailed as error:
+                failed = next((child for child in supervisor.children if child.spec.name == error.params["name"]), None)
+                if failed is not None:
+                    say(failed.tail(), "dim")
+                raise
+            (project.state_folder / PORT_FILE).write_text(str(port))
+            try:
+                if not supervisor.stopped.is_set():
+                    _say_where(project)
+                supervisor.run()
+            finally:
+                (project.state_folder / PORT_FILE).unlink(missing_ok=True)
+    say(_("Everything has stopped."))
+
+
+def new_link(project: Project) -> str:
+    """A fresh one-time address of the running dashboard. Raises Refused if none runs."""
+    try:
+        port = int((project.state_folder / PORT_FILE).read_text())
+    except (OSError, ValueError):
+        raise Refused("The dashboard does not run.", remedy="Start it with `kehu up`.") from None
+    host = project.settings.web.host
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/enter?token={Access(project.state_folder).link_token()}"
+
+
+def _say_where(project: Project) -> None:
+    say(_("Everything runs. Stop with Ctrl-C."), "green")
+    say(_("Open the dashboard (the link works once; `kehu up --link` makes another):"))
+    emit(new_link(project))
+    say(_("Logs: {folder}", folder=str(children.logs(project))))
+    next_step("kehu sync watch")
+
+
+def _died(child: Child, code: int, delay: float) -> None:
+    say(
+        _(
+            "{name} ended with code {code}; it is started again in {delay} s.",
+            name=child.spec.name,
+            code=code,
+            delay=f"{delay:g}",
+        ),
+        "yellow",
+    )

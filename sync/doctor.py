@@ -1,0 +1,186 @@
+"""Checks everything a project needs, one finding each, and says the remedy for what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.errors import ConnectorError
+from mappings.errors import MappingError
+from sync import language, migrations
+from sync.errors import ConfigurationFaults, SyncError
+from sync.language import _
+from sync.migrations import SchemaState
+from sync.project import Project
+
+LEAST_FREE = 1_000_000_000
+Told = ConnectorError | MappingError | SyncError
+_TOLD = (ConnectorError, MappingError, SyncError)
+
+
+class Verdict(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+class Finding(NamedTuple):
+    """One check: what was looked at, how it came out, what is the case, what to do."""
+
+    subject: str
+    verdict: Verdict
+    message: str
+    remedy: str = ""
+
+
+def examine(path: Path, *, online: bool = True) -> Iterator[Finding]:
+    """All checks, each as soon as it is made. ``online``: also log in to every connected system."""
+    yield _python()
+    try:
+        project = Project.load(path)
+    except ConnectorError as error:
+        yield from _wrong("kehu.yaml", error)
+        return
+    try:
+        yield from _project(project, online)
+    finally:
+        project.close()
+
+
+def _project(project: Project, online: bool) -> Iterator[Finding]:
+    count = len(project.settings.connections)
+    yield Finding("kehu.yaml", Verdict.OK, _("The configuration is right: {count} connections.", count=count))
+    yield from _secrets_file(project)
+    yield from _guarded("database", lambda: _database(project))
+    yield from _guarded("broker", lambda: _broker(project))
+    yield from _web(project)
+    yield from _connectors(project)
+    yield from _guarded("survivorship", lambda: _survivorship(project))
+    for name in project.settings.connections:
+        yield from _guarded(name, lambda name=name: _connection(project, name, online))  # type: ignore[misc]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info >= (3, 11):
+        return Finding("python", Verdict.OK, _("Python {version}", version=version))
+    return Finding("python", Verdict.WRONG, _("Python {version} is too old.", version=version), _("Use 3.11 or newer."))
+
+
+def _secrets_file(project: Project) -> Iterator[Finding]:
+    path = project.folder / ".env"
+    if path.exists() and path.stat().st_mode & 0o077:
+        yield Finding(
+            ".env", Verdict.WARNING, _("Other users of this machine can read .env."), _("Run `chmod 600 .env`.")
+        )
+
+
+def _database(project: Project) -> Iterator[Finding]:
+    schema = migrations.inspect(project.database)
+    if project.embedded_database:
+        free = shutil.disk_usage(project.state_folder).free
+        if free < LEAST_FREE:
+            yield Finding(
+                "database",
+                Verdict.WARNING,
+                _("Only {free} MB are free on the disk of the database.", free=free // 1_000_000),
+                _("Make room, or move the project."),
+            )
+    elif schema.state is not SchemaState.CURRENT:
+        migrations.require_current(project.database)  # raises what is wrong
+    if schema.state is SchemaState.NEWER:
+        migrations.require_current(project.database)
+    kind = "PostgreSQL" if project.database.is_postgres else "SQLite"
+    yield Finding("database", Verdict.OK, _("{kind} answers; schema {revision}.", kind=kind, revision=schema.head))
+
+
+def _broker(project: Project) -> Iterator[Finding]:
+    if project.broker_answers():
+        yield Finding("broker", Verdict.OK, _("The broker answers."))
+    elif project.embedded_broker:
+        from sync.children import valkey_binary
+
+        valkey_binary()
+        yield Finding("broker", Verdict.OK, _("The embedded broker is started by `kehu up`."))
+    else:
+        yield Finding(
+            "broker",
+            Verdict.WRONG,
+            _("The broker does not answer."),
+            _("Check `broker:` in kehu.yaml, and that the server runs."),
+        )
+
+
+def _web(project: Project) -> Iterator[Finding]:
+    port = project.settings.web.port
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        taken = port != 0 and probe.connect_ex(("127.0.0.1", port)) == 0
+    if taken:
+        yield Finding("web", Verdict.OK, _("Something answers on port {port}: probably the dashboard.", port=port))
+
+
+def _connectors(project: Project) -> Iterator[Finding]:
+    broken = project.registry.verify()
+    for info in broken:
+        if info.broken is not None:
+            message, remedy = language.told(info.broken)
+            yield Finding(f"connector {info.id}", Verdict.WARNING, message, remedy)
+    good = len(list(project.registry)) - len(broken)
+    yield Finding("connectors", Verdict.OK, _("{count} connectors can be used.", count=good))
+
+
+def _survivorship(project: Project) -> Iterator[Finding]:
+    _rules = project.survivorship
+    yield from ()
+
+
+def _connection(project: Project, name: str, online: bool) -> Iterator[Finding]:
+    connector = project.open(name)
+    try:
+        streams = project.streams(name)
+        for stream in streams:
+            project.mapping(name, stream)
+        if not streams:
+            yield Finding(
+                name,
+                Verdict.WARNING,
+                _("No stream is configured, so nothing is synced."),
+                _("List them with `kehu connection discover {name}`, then write them into kehu.yaml.", name=name),
+            )
+        if online:
+            yield Finding(name, Verdict.OK, connector.check().message)
+        else:
+            yield Finding(name, Verdict.OK, _("The settings are right; not tried."))
+    finally:
+        with suppress(ConnectorError):
+            connector.close()
+
+
+def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except _TOLD as error:
+        yield from _wrong(subject, error)
+    except Exception as error:  # a plugin may raise anything: the other checks go on
+        yield Finding(
+            subject,
+            Verdict.WRONG,
+            _("Something unexpected happened: {kind}.", kind=type(error).__name__),
+            _("Run the command again with --debug to see where, and report it."),
+        )
+
+
+def _wrong(subject: str, error: Told) -> Iterator[Finding]:
+    faults = error.faults if isinstance(error, ConfigurationFaults) else [error]
+    for fault in faults:
+        message, remedy = language.told(fault)
+        yield Finding(subject, Verdict.WRONG, message, remedy)

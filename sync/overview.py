@@ -1,0 +1,159 @@
+"""The state of every stream at one glance, for the dashboard's overview and for `kehu sync watch`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, case, func, literal_column, select
+
+from sync.master.tables import source_record
+from sync.runs.tables import connection as connections
+from sync.runs.tables import quarantine, schedule, stream_state, sync_run
+from sync.runs.wording import Wording, unpacked
+
+
+class LastRun(NamedTuple):
+    """The newest run of a stream."""
+
+    id: int
+    mode: str
+    status: str
+    read: int
+    created: int
+    updated: int
+    unchanged: int
+    quarantined: int
+    deleted: int
+    expected: int | None
+    queued_at: datetime
+    finished_at: datetime | None
+    error: Wording | None
+    remedy: str
+
+
+class StreamOverview(NamedTuple):
+    """One stream. ``fresh_seconds`` since its last good run; None if there was none."""
+
+    id: int
+    connection: str
+    connector: str
+    stream: str
+    removed: bool
+    paused: bool
+    reason: Wording | None
+    remedy: str
+    records: int
+    quarantined: int
+    every_seconds: float | None
+    fresh_seconds: float | None
+    run: LastRun | None
+
+    @property
+    def late(self) -> bool:
+        """Whether a scheduled stream has not succeeded for three of its intervals (at least two minutes)."""
+        if self.every_seconds is None or self.paused or self.removed:
+            return False
+        return self.fresh_seconds is None or self.fresh_seconds > max(3 * self.every_seconds, 120.0)
+
+
+def streams(connection: Connection) -> list[StreamOverview]:
+    """All streams, in the order of their connections; those taken out of the configuration last."""
+    records, quarantined = _records(connection), _quarantined(connection)
+    runs = _last_runs(connection)
+    statement = (
+        select(
+            stream_state,
+            connections.c.name.label("connection"),
+            connections.c.connector,
+            connections.c.removed_at,
+            connections.c.state.label("connection_state"),
+            connections.c.reason.label("connection_reason"),
+            connections.c.remedy.label("connection_remedy"),
+            schedule.c.every_seconds,
+        )
+        .join(connections, connections.c.id == stream_state.c.connection_id)
+        .outerjoin(schedule, schedule.c.stream_id == stream_state.c.id)
+        .order_by(case((connections.c.removed_at.is_(None), 0), else_=1), connections.c.id, stream_state.c.id)
+    )
+    now = datetime.now(UTC)
+    found = []
+    for row in connection.execute(statement):
+        whole = row.connection_state == "paused"
+        found.append(
+            StreamOverview(
+                id=row.id,
+                connection=row.connection,
+                connector=row.connector,
+                stream=row.name,
+                removed=row.removed_at is not None,
+                paused=whole or row.state == "paused",
+                reason=unpacked(row.connection_reason if whole else row.reason),
+                remedy=(row.connection_remedy if whole else row.remedy) or "",
+                records=records.get(row.id, 0),
+                quarantined=quarantined.get(row.id, 0),
+                every_seconds=row.every_seconds,
+                fresh_seconds=(now - row.succeeded_at).total_seconds() if row.succeeded_at else None,
+                run=runs.get(row.id),
+            )
+        )
+    return found
+
+
+def members_histogram(connection: Connection) -> dict[int, int]:
+    """How many active customers have 1, 2, 3, 4, and 5 or more source records."""
+    from sync.master.tables import customer
+
+    size = case((customer.c.members >= 5, 5), else_=customer.c.members).label("size")
+    rows = connection.execute(
+        select(size, func.count()).where(customer.c.status == "active").group_by(literal_column("size"))
+    )
+    return {row[0]: row[1] for row in sorted(rows.all())}
+
+
+def seconds_since(moment: datetime | None) -> float | None:
+    """Seconds from a moment until now."""
+    return None if moment is None else time.time() - moment.timestamp()
+
+
+def _records(connection: Connection) -> dict[int, int]:
+    rows = connection.execute(
+        select(source_record.c.stream_id, func.count())
+        .where(and_(source_record.c.deleted_at.is_(None), source_record.c.part == ""))
+        .group_by(source_record.c.stream_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _quarantined(connection: Connection) -> dict[int, int]:
+    rows = connection.execute(
+        select(quarantine.c.stream_id, func.count())
+        .where(quarantine.c.state == "open")
+        .group_by(quarantine.c.stream_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _last_runs(connection: Connection) -> dict[int, LastRun]:
+    newest = select(func.max(sync_run.c.id)).group_by(sync_run.c.stream_id)
+    rows = connection.execute(select(sync_run).where(sync_run.c.id.in_(newest)))
+    return {
+        row.stream_id: LastRun(
+            id=row.id,
+            mode=row.mode,
+            status=row.status,
+            read=row.read,
+            created=row.created,
+            updated=row.updated,
+            unchanged=row.unchanged,
+            quarantined=row.quarantined,
+            deleted=row.deleted,
+            expected=row.expected,
+            queued_at=row.queued_at,
+            finished_at=row.finished_at,
+            error=unpacked(row.error),
+            remedy=row.remedy or "",
+        )
+        for row in rows
+    }

@@ -1,0 +1,54 @@
+"""Why a customer's fields have their values: which source record, by which rule, and what came second."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from mappings.contract import RecordKey
+from mappings.survivorship import Source, SurvivorshipRules, explain
+from sync.master import streams
+from sync.master.queries import CustomerView
+
+
+class Explained(NamedTuple):
+    """One field of a golden record. ``sources`` are written as ``connection/stream/key``."""
+
+    field: str
+    value: Any
+    rule: str
+    sources: tuple[str, ...]
+    runner_up: Any
+    runner_up_source: str
+
+
+def of_customer(connection: Connection, customer: CustomerView, rules: SurvivorshipRules) -> list[Explained]:
+    """Each golden value of a customer (read with its sources) with its origin; empty for one without live sources."""
+    refs = {(ref.connection, ref.name): ref for ref in streams.load(connection).values()}
+    names: dict[RecordKey, str] = {}
+    members: list[Source] = []
+    for view in customer.sources:
+        ref = refs[view.connection, view.stream]
+        key = ref.key(view.source_id, view.part)
+        part = f" {view.part}" if view.part else ""
+        names[key] = f"{view.connection}/{view.stream}/{view.source_id}{part}"
+        if view.canonical:
+            members.append(Source(key, view.canonical, ref.priority))
+    if not members:
+        return []
+    found = []
+    for field, choice in explain(members, rules).items():
+        keys = [choice.source] if choice.source is not None else [key for keys in choice.sources for key in keys]
+        second = choice.runner_up
+        found.append(
+            Explained(
+                field,
+                choice.value,
+                choice.rule,
+                tuple(dict.fromkeys(names[key] for key in keys)),
+                None if second is None else second.value,
+                "" if second is None else names[second.source],
+            )
+        )
+    return found
