@@ -7,7 +7,7 @@ errors. Size, depth and the number of nodes (aliases expanded) are capped.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,16 +46,28 @@ class Document:
     file: str
     lines: dict[Location, int] = field(default_factory=dict)
     base: Document | None = None
+    entries: dict[int, Location] = field(default_factory=dict)
+    """Where this file wrote the customer that has this place in the merged list."""
 
     def place(self, location: Location) -> tuple[str, int]:
         """File and line of a key, or of the nearest key around it; the file written by the user comes first."""
         while location:
-            if location in self.lines:
-                return self.file, self.lines[location]
-            if self.base and location in self.base.lines:
-                return self.base.place(location)
+            for document, candidate in self._candidates(location):
+                if candidate in document.lines:
+                    return document.file, document.lines[candidate]
             location = location[:-1]
         return self.file, 1
+
+    def _candidates(self, location: Location) -> Iterator[tuple[Document, Location]]:
+        """Where a key of the merged document may have been written, the user's own file first."""
+        if location[0] == "customers" and len(location) > 1 and location[1] in self.entries:
+            own = (*self.entries[int(location[1])], *location[2:])
+            yield self, own
+            yield self, (*own[:-1], f"{own[-1]}+")
+        elif self.base is None or location[0] != "customers":
+            yield self, location
+        if self.base is not None:
+            yield from self.base._candidates(location)
 
 
 def read_document(source: Path | str, name: str | None = None) -> Document:
@@ -71,7 +83,9 @@ def read_document(source: Path | str, name: str | None = None) -> Document:
             raise SpecError("{file}: the mapping file is empty", file=file, line=1)
         lines: dict[Location, int] = {}
         _walk(root, (), lines, file, [0])
-        return Document(loader.construct_document(root), file, lines)
+        data = loader.construct_document(root)
+        single = isinstance(data, dict) and "customer" in data
+        return Document(data, file, lines, entries={0: ("customer",)} if single else {})
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpecError(
@@ -88,7 +102,7 @@ def merge(override: Document, base: Document) -> Document:
     to the base's list. `tables`, `attributes` and `external_ids` are merged by key; `customers` by their `part`.
     """
     data = _merge_top(dict(override.data), dict(base.data))
-    return Document(data, override.file, override.lines, base)
+    return Document(data, override.file, override.lines, base, _positions(override.data, base.data))
 
 
 def _read_file(path: Path) -> str:
@@ -149,6 +163,21 @@ def _entries(data: Mapping[str, Any]) -> list[Any]:
     if isinstance(data.get("customer"), dict):
         return [data["customer"]]
     return data["customers"] if isinstance(data.get("customers"), list) else []
+
+
+def _positions(over: dict[str, Any], base: dict[str, Any]) -> dict[int, Location]:
+    """For every customer of the override: its place in the merged list, and where the override wrote it."""
+    parts = [entry.get("part") for entry in _entries(base) if isinstance(entry, dict)]
+    found: dict[int, Location] = {}
+    new = len(_entries(base))
+    for index, entry in enumerate(_entries(over)):
+        part = entry.get("part") if isinstance(entry, dict) else None
+        if part in parts:
+            position = parts.index(part)
+        else:
+            position, new = new, new + 1
+        found[position] = ("customer",) if "customer" in over else ("customers", index)
+    return found
 
 
 def _merge_entries(over: list[Any], base: list[Any]) -> list[Any]:

@@ -68,7 +68,7 @@ def moment_of(value: Any, zone: tzinfo) -> datetime | None:
             return datetime.fromisoformat(value) if value[:4] != "0001" else _read(value)
         except ValueError:
             return _read(value)
-    if value is None or value is False:
+    if value is None or value is False or value in ([], {}):
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return None if value != value or value == 0 else _number(value)

@@ -61,7 +61,7 @@ def text_of(value: Any) -> str | None:
         if len(value) > MAX_TEXT:
             raise too_long(value, MAX_TEXT)
         return clean(value) or None
-    if value is None or value is False:
+    if value is None or value is False or value in ([], {}):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise wrong_type("text", value)
@@ -97,7 +97,7 @@ def text_up_to(limit: int) -> Convert:
 
 def decimal_of(value: Any) -> Decimal | None:
     """A finite decimal of at most 30 digits. Understands 1,234.56, 1.234,56, ¥1,000 and numbers as text."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise wrong_type("a number", value)
