@@ -42,7 +42,7 @@ def resume_connection(connection: Connection, name: str) -> bool:
 
 
 def pause_stream(connection: Connection, stream_id: int, name: str) -> None:
-    """This stream does not run until somebody resumes it."""
+    """The stream does not run until somebody resumes it; the others of its connection do."""
     pauses.pause_stream(connection, stream_id, _by_user(name))
 
 

@@ -98,7 +98,7 @@ def _changed(page: Page, landed: Landed) -> list[bytes]:
 
 
 def _parsed(bodies: Sequence[bytes]) -> list[Mapping[str, Any]]:
-    records = []
+    records: list[Mapping[str, Any]] = []
     for body in bodies:
         try:
             record = orjson.loads(body)
