@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from connectors.auth.base import Auth, Outgoing
 from connectors.budget import Budget, LocalBudget
@@ -205,7 +205,7 @@ class Client:
 
     def _patiently(self, call: _Call) -> Response:
         retrying = Retrying(
-            stop=stop_any(stop_after_attempt(self._retries.tries), lambda _: not self._spare.take()),
+            stop=lambda state: state.attempt_number >= self._retries.tries or not self._spare.take(),
             wait=self._wait,
             retry=retry_if_exception_type(_Again),
             sleep=self._sleep,
@@ -269,6 +269,7 @@ class Client:
 
     def _throttled(self, response: Response, asked: float | None) -> Exception:
         """The system limits us: tell everyone on the account, then wait here, or let the engine wait if it is long."""
+        asked = asked or None  # "wait 0 seconds" leaves it to us: taken literally it would make a storm
         until = self.context.now() + timedelta(seconds=self._retries.unasked if asked is None else asked)
         error = WaitUntil(
             "{connection}: the system limits our calls (status {status}).",

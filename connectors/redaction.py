@@ -21,16 +21,17 @@ SHORTEST = 4
 MOST = 256
 """How many values one redactor remembers; tokens come and go, the oldest is forgotten first."""
 
+# every repetition is bounded, so that hostile text costs no more than its length
 _NAME = (
-    r"(?:[\w.-]*(?:secret|passw(?:or)?d|token|api[_-]?key|apikey|access[_-]?key|app[_-]?key|signature|credential"
-    r"|authorization|session[_-]?id)[\w.-]*|sign|sig|pwd|auth|sid|key|code|x-amz-[\w-]+)"
+    r"(?:[\w.-]{0,40}(?:secret|passw(?:or)?d|token|api[_-]?key|apikey|access[_-]?key|app[_-]?key|signature|credential"
+    r"|authorization|session[_-]?id)[\w.-]{0,40}|sign|sig|pwd|auth|sid|key|code|x-amz-[\w-]{1,40})"
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _SCHEME = re.compile(r"\b(Bearer|Basic|Token|Session|Digest)\s+[A-Za-z0-9._~+/=:-]{6,}", re.IGNORECASE)
 _QUOTED = re.compile(r'(["\']' + _NAME + r'["\']\s*:\s*)(["\'])(?:\\.|(?!\2).){1,4000}\2?', re.IGNORECASE)
 _PAIR = re.compile(r"((?:^|[?&;\s])" + _NAME + r"=)[^&;\s\"'<>]+", re.IGNORECASE)
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://)[^/\s@]{1,400}@", re.IGNORECASE)
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _DIGITS = re.compile(r"\+?\d(?:[ -]?\d){9,}")
 
 

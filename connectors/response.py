@@ -27,6 +27,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_PAGES = ("text/html", "application/xhtml+xml")
 _UTF8 = ("utf-8", "ascii")
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252"}
 """Labels in common use and the superset that is meant (as the WHATWG Encoding Standard reads them)."""
@@ -171,9 +172,10 @@ class Response:
         return _WIDER.get(name, name), 0
 
     def _is_page(self) -> bool:
-        return self.content_type in ("text/html", "application/xhtml+xml") or (
-            _first(self.body) == b"<" and b"<html" in self.body[:1024].lower()
-        )
+        first = _first(self.body)
+        if first == b"<":
+            return b"<html" in self.body[:1024].lower() or self.content_type in _PAGES
+        return self.content_type in _PAGES and first not in (b"{", b"[")  # many send JSON labelled as HTML
 
     def _not_json(self, reason: str) -> ConnectorError:
         if self._is_page():

@@ -86,7 +86,7 @@ class _OAuth2(TokenAuth):
 
     def _refusal(self, response: Response, answer: Mapping[str, Any], wire: Wire) -> Exception:
         code = str(answer.get("error", ""))[:80]
-        reason = wire.redactor.text(str(answer.get("error_description") or code or response.status))[:200]
+        reason = wire.redactor.text(str(answer.get("error_description") or code or response.status)[:400])[:200]
         if response.ok and not code:
             return StreamBroken(
                 "{connection}: the token endpoint answered without an access token.",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +27,7 @@ from connectors.errors import (
     WriteConflict,
 )
 from connectors.http import Client, Retries
-from connectors.redaction import Redactor, mask_text, mask_url
+from connectors.redaction import Redactor, mask_personal, mask_text, mask_url
 from connectors.response import Response, headers_of
 from connectors.retry_after import wait_seconds
 from tests.faults import FaultServer, gzipped, hang_up, html, ok, raw, redirect, reset, status
@@ -310,6 +311,7 @@ def test_an_http_link_of_an_https_system_stays_on_https() -> None:
         ('{"n":"王"}'.encode(), "application/json; charset=nonsense", {"n": "王"}),
         (b"[123456789012345678901234567890]", "text/plain", [123456789012345678901234567890]),
         (b"[" * 500 + b"]" * 500, "application/json", None),
+        (b' {"labelled": "wrongly"}', "text/html; charset=utf-8", {"labelled": "wrongly"}),
     ],
 )
 def test_json_is_read_whatever_its_dress(body: bytes, content_type: str, expected: Any) -> None:
@@ -430,6 +432,13 @@ def test_a_url_is_masked_by_the_names_of_its_parameters() -> None:
 )
 def test_what_looks_like_a_secret_is_masked(text: str) -> None:
     assert "hunter2" not in mask_text(text)
+
+
+@pytest.mark.parametrize("piece", ["token", "?-token", "a@", "a", "1 ", '"token', "a://", "x-amz-", "Bearer ", "a.@"])
+def test_masking_hostile_text_takes_time_in_proportion_to_its_length(piece: str) -> None:
+    started = time.process_time()
+    mask_personal(mask_text(piece * (50_000 // len(piece))))
+    assert time.process_time() - started < 1.0
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=4, max_size=40))

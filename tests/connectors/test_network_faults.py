@@ -108,6 +108,20 @@ def test_slow_loris_is_ended_by_the_deadline_though_every_read_is_in_time(server
     assert 0.35 < time.monotonic() - started < 0.8
 
 
+def test_a_body_that_stalls_is_given_only_what_is_left_of_the_deadline(server: FaultServer) -> None:
+    def answer(exchange: Exchange) -> None:
+        time.sleep(0.3)
+        exchange.start(200, {}, 100)
+        exchange.wfile.write(b"[1,")
+        time.sleep(0.7)
+
+    server.on("/items", answer)
+    started = time.monotonic()
+    with pytest.raises(RetryLater):
+        client(server.url, retries=Retries(tries=1), timeout=(1, 1), deadline=0.4).get("items")
+    assert time.monotonic() - started < 0.6
+
+
 @pytest.mark.parametrize("bomb", [gzip_bomb(200_000_000), endless()], ids=["gzip bomb", "endless body"])
 def test_a_body_without_end_costs_neither_memory_nor_time(server: FaultServer, bomb: Answer) -> None:
     server.on("/items", bomb)
@@ -268,6 +282,13 @@ def test_a_429_that_never_ends_and_never_says_how_long_ends_with_a_time(server: 
     with pytest.raises(WaitUntil) as caught:
         client(server.url).get("items")
     assert len(server.calls) == RETRIES.tries
+    assert caught.value.until > datetime.now(UTC) + timedelta(seconds=50)
+
+
+def test_a_429_that_always_says_zero_makes_no_storm(server: FaultServer) -> None:
+    server.on("/items", too_many("0"))
+    with pytest.raises(WaitUntil) as caught:
+        client(server.url).get("items")
     assert caught.value.until > datetime.now(UTC) + timedelta(seconds=50)
 
 
