@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from connectors.rest.manifest import (
     RestStream,
     Tombstone,
 )
+from connectors.rest.offsets import SteadyOffsets
 from connectors.rest.rules import Rules
 from connectors.rest.slicing import Opener, Sliced, Slicer, find
 from connectors.rest.stamps import reader, unit, writer, zone
@@ -76,6 +77,10 @@ class Fetched:
     response: Response
     next: Any = None
     total: int | None = None
+
+    def keys(self) -> list[str]:
+        """The keys of all rows that have one."""
+        return [record.key for record in self.sliced.records] + list(self.sliced.deleted)
 
 
 class Lister:
@@ -150,9 +155,11 @@ class Lister:
             return page.sliced.rows, page
 
         if isinstance(spec, OffsetPages):
-            return paging.offset_pages(
-                fetch, limit=size, param=spec.offset, limit_param=spec.limit, start=start or 0, total=_total(spec.total)
+            limit = {spec.limit: size}
+            steady = SteadyOffsets(
+                lambda at: fetch({spec.offset: at} | limit), self._slicer.key, _trimmed, start, overlap=spec.overlap
             )
+            return steady.pages(spec, size)
         if isinstance(spec, NumberPages):
             return paging.numbered_pages(
                 fetch, param=spec.page, first=spec.first, size=size, size_param=spec.size, start=start,
@@ -177,6 +184,14 @@ class Lister:
         return iter([paging.Batch(rows, page)])
 
 
+def _trimmed(page: Fetched, key: str) -> Fetched:
+    """The page without its first row, which has this key."""
+    cut = page.sliced
+    records = cut.records[1:] if cut.records and cut.records[0].key == key else cut.records
+    deleted = cut.deleted[1:] if cut.deleted and cut.deleted[0] == key else cut.deleted
+    return replace(page, sliced=replace(cut, rows=cut.rows[1:], records=records, deleted=deleted))
+
+
 def _zone(name: str) -> tzinfo:
     return UTC if name == "UTC" else zone(name)
 
@@ -188,10 +203,6 @@ def _tombstone(spec: Listing) -> dict[str, Any]:
     if dead.equals:
         return {"tombstone": dead.field, "is_dead": lambda value: value in dead.equals}
     return {"tombstone": dead.field, "is_dead": bool}
-
-
-def _total(path: str) -> Callable[[Fetched], int | None] | None:
-    return (lambda page: page.total) if path else None
 
 
 def _page_count(path: str, size: int) -> Callable[[Fetched], int | None] | None:

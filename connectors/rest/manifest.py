@@ -121,9 +121,14 @@ Auth = Annotated[
 
 
 class OffsetPages(Part):
-    """``offset=200&limit=100``; ends at an empty page, or at ``total`` where the answer tells it."""
+    """``offset=200&limit=100``; ends at an empty page, or at ``total`` where the answer tells it.
+
+    ``overlap``: pages overlap by one record, so that rows that move during the read are noticed. Turn it off for
+    systems that take only multiples of the limit.
+    """
 
     kind: Literal["offset"]
+    overlap: bool = True
     offset: str = "offset"
     limit: str = "limit"
     max: Annotated[int, Field(ge=1)] = 100

@@ -173,6 +173,13 @@ class Slicer:
                 pass  # some record is odd: find out which
         return self._carefully(raws)
 
+    def key(self, row: Row) -> str | None:
+        """The key of one row; None for a row that has none."""
+        try:
+            return self._join(self._checked(bytes(row))[: len(self._key)])
+        except RecordRejected:
+            return None
+
     def _quickly(self, raws: list[msgspec.Raw], rows: list[Any]) -> Sliced:
         if len(self._picks) == 2 and len(self._key) == len(self._stamps) == 1:
             key, stamp, read = self._picks[0], self._picks[1], self._read_stamp
