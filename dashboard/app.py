@@ -21,7 +21,7 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
     app.state.project = project
     app.state.access = access_keys
     for pages in (access, health, overview, customers, runs, quarantine):
-        app.include_router(pages.router)
+        app.router.routes.extend(pages.router.routes)  # flat, so that every route can be enumerated
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     guard.install(app)
     app.add_exception_handler(NotSignedIn, _not_signed_in)

@@ -16,6 +16,9 @@ from connectors.documents import Document, Place, allowed_keys, nearest
 from connectors.errors import BadConfiguration
 
 
+REMEDY = "Correct this place, then run `kehu doctor`."
+
+
 def faults_of(
     model: type[BaseModel],
     error: ValidationError,
@@ -42,7 +45,7 @@ def _fault(
 ) -> BadConfiguration:
     place = details["loc"]
     key = _spelling((*inside, *place), document)
-    common: dict[str, Any] = {"setting": key, "file": document.path.name, "line": line, "key": key}
+    common: dict[str, Any] = {"setting": key, "file": document.path.name, "line": line, "key": key, "remedy": REMEDY}
     kind = details["type"]
     if kind == "extra_forbidden":
         return _unknown(str(place[-1]), sorted(allowed_keys(model, place[:-1])), common)

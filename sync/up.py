@@ -125,15 +125,13 @@ class Child:
     def tail(self, lines: int = 15) -> str:
         """The end of its log."""
         text = self.spec.log.read_text(errors="replace") if self.spec.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join(line[:300] for line in text.splitlines()[-lines:])
 
 
 class Supervisor:
     """Children in the order in which they need each other."""
 
-    def __init__(
-        self, specs: Sequence[ChildSpec], tell: Callable[[Child, int, float], None] = lambda *_: None
-    ) -> None:
+    def __init__(self, specs: Sequence[ChildSpec], tell: Callable[[Child, int, float], None] = lambda *_: None) -> None:
         self.children = [Child(spec) for spec in specs]
         self.stopped = threading.Event()
         self._tell = tell

@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     # Help texts are translated while the commands are imported: the language must be known before.
     language.use(_language(given))
     from sync.cli.app import invoke
-    from sync.cli.reporting import report
+    from sync.cli.reporting import report, translated
 
     try:
         return invoke(rest, given)
@@ -45,8 +45,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if given.debug:
             raise
-        report(error)
-        return exit_code(error)
+        told = translated(error)
+        report(told)
+        return exit_code(told)
 
 
 def _language(given: Globals) -> str:

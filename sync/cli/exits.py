@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import typer
+from typer.exceptions import TyperException
+
 from connectors.errors import NeedsHuman, RetryLater, WaitUntil
 from mappings.errors import SpecError
 from sync.errors import Misused, SchemaMismatch
@@ -23,7 +26,9 @@ class Exit(IntEnum):
 
 def exit_code(error: BaseException) -> Exit:
     """The exit code of an error that ended a command."""
-    if isinstance(error, Misused):
+    if isinstance(error, typer.Abort):
+        return Exit.INTERRUPTED
+    if isinstance(error, Misused | TyperException):
         return Exit.USAGE
     if isinstance(error, NeedsHuman | SpecError | SchemaMismatch):
         return Exit.CONFIGURATION

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typer
 from typer.exceptions import TyperException
 
 from sync import language
@@ -12,7 +13,9 @@ from sync.language import _
 
 def report(error: BaseException) -> None:
     """Say on stderr what is wrong and what to do about it."""
-    if isinstance(error, TyperException):
+    if isinstance(error, typer.Abort):
+        say(_("Interrupted."))
+    elif isinstance(error, TyperException):
         say(_("Usage error: {reason}", reason=_plain(error)), "red")
         say(_("Add --help to the command to see what it accepts."))
     elif isinstance(error, ConfigurationFaults):
@@ -22,6 +25,15 @@ def report(error: BaseException) -> None:
     else:
         say(_("Something unexpected happened: {kind}.", kind=type(error).__name__), "red")
         say(_("Run the command again with --debug to see where, and report it."))
+
+
+def translated(error: Exception) -> Exception:
+    """The database driver's errors as ours; others as they are."""
+    from sqlalchemy.exc import DBAPIError
+
+    from sync.migrations import unavailable
+
+    return unavailable(error) if isinstance(error, DBAPIError) else error
 
 
 def _told(error: Exception) -> None:

@@ -7,6 +7,7 @@ processes: on PostgreSQL an advisory lock lets one of them work, on SQLite the w
 from __future__ import annotations
 
 import io
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from sync.database import Database
 from sync.errors import DatabaseUnavailable, Refused, SchemaMismatch, SchemaNewer
 
 FOLDER = Path(__file__).parent
+logging.getLogger("alembic").setLevel(logging.WARNING)
 _LOCK = 0x6B6568755F6462  # "kehu_db"
 LOCK_TIMEOUT_MS = 60_000
 """How long a migration waits for others: first for a concurrent one to end, then for each table it alters."""

@@ -25,6 +25,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_change")),
         comment="The change feed: gap-free, in commit order. Replayed from zero it gives the master.",
     )
+    with op.batch_alter_table("change", schema=None) as batch_op:
+        batch_op.create_index("ix_change_customer_id", ["customer_id"], unique=False)
+
     op.create_table(
         "connection",
         sa.Column(
@@ -200,6 +203,7 @@ def upgrade() -> None:
             "full_began_at", sa.DateTime(timezone=True), nullable=True, comment="when the newest full read began"
         ),
         sa.Column("swept_at", sa.DateTime(timezone=True), nullable=True, comment="when deletes were last looked for"),
+        sa.Column("declared", sa.Text(), nullable=True, comment="what the connector last said the stream can do: JSON"),
         sa.Column("mapping_fingerprint", sa.String(length=80), nullable=True),
         sa.Column("shape", sa.Text(), nullable=True, comment="the known schema as JSON, for drift detection"),
         sa.Column("state", sa.String(length=10), server_default="active", nullable=False, comment="active or paused"),
@@ -359,6 +363,10 @@ def upgrade() -> None:
         sa.Column("trigger", sa.String(length=20), nullable=False, comment="manual, schedule, webhook or recovery"),
         sa.Column("since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "generation", sa.Integer(), nullable=True, comment="the full read it takes part in; null until it has begun"
+        ),
+        sa.Column("accepted_deletes", sa.Integer(), nullable=True, comment="so many deletes a human has allowed"),
         sa.Column("pages", sa.Integer(), server_default="0", nullable=False),
         sa.Column("read", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created", sa.BigInteger(), server_default="0", nullable=False),
@@ -387,6 +395,9 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(length=60), nullable=True),
         sa.Column("error", sa.Text(), nullable=True, comment="JSON {template, params}"),
         sa.Column("remedy", sa.Text(), nullable=True),
+        sa.Column(
+            "rung_at", sa.Float(), nullable=True, comment="when its message was last sent, by the database's clock"
+        ),
         sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
