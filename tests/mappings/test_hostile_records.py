@@ -76,11 +76,50 @@ ATTRIBUTES = {
     "at": "datetime",
     "list": "list",
 }
-FIELDS = (
-    "kind type group name legal 客户名称 short first last birth email mails phone tels tax scheme number address places state "
-    "currency limit owner language website tags channel optout at code other tier size score vip day list created changed "
-    "contacted contacts country"
-).split()
+FIELDS = [
+    "kind",
+    "type",
+    "group",
+    "name",
+    "legal",
+    "客户名称",
+    "short",
+    "first",
+    "last",
+    "birth",
+    "email",
+    "mails",
+    "phone",
+    "tels",
+    "tax",
+    "scheme",
+    "number",
+    "address",
+    "places",
+    "state",
+    "currency",
+    "limit",
+    "owner",
+    "language",
+    "website",
+    "tags",
+    "channel",
+    "optout",
+    "at",
+    "code",
+    "other",
+    "tier",
+    "size",
+    "score",
+    "vip",
+    "day",
+    "list",
+    "created",
+    "changed",
+    "contacted",
+    "contacts",
+    "country",
+]
 SECRET = "CANARY-7f3a"
 
 
@@ -94,18 +133,91 @@ def bomb(depth: int) -> object:
 def hostile_values(rng: random.Random) -> list[object]:
     megabyte = rng.choice("a1张@ \x00") * 1_000_000
     return [
-        None, True, False, 0, -1, 10**30, 10**5000, -(10**400), 2**63, 1e308, 5e-324, math.nan, math.inf, -math.inf, -0.0,
-        "", " ", "\x00", "a\x00b", "\ud800", "x\udfffy", "\ufeff", "\u202eevil", "a" * 301, "张" * 700, megabyte,
-        megabyte[:999_900] + SECRET, [], {}, [[]], [{}], [None], [None, "x"], [1, "a", {"b": 2}], {"a": 1}, {"": {}},
-        {"address": "a@b.cn", "type": "\ud800", "ok": "maybe"}, [{"id": 1, "name": "张伟"}, {"id": 1, "name": "李四"}],
-        [{"id": "x" * 500, "name": "y"}], [{"id": [1], "name": "z"}], [{"name": "n"}] * 60, ["13812345679"] * 300,
-        bomb(30), bomb(2_000), "0000-00-00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-02-30",
-        "2026-13-45 99:99", "/Date(99999999999999)/", "/Date(-62135596800000)/", 253402300800, 99999999999999, "１２３４５",
-        "١٢٣", "1e999", "1e-999", "9" * 400, "1,2,3", "+" * 50, "a@" * 5000, "@", "<script>", "x@y.cn" * 100, "%s%n{0}{path}",
-        "{__class__}", "https://x.cn/" + "a" * 400, "javascript:alert(1)", "zh_CN.UTF-8", "-" * 100, "(" * 3000, "=1+1",
-        "2026-01-02T03:04:05", "2026-01-02", "张伟", "Acme GmbH", "a@b.cn; c@d.cn", "138 1234 5679", "91440300708461136T",
-        "¥1,234.50", "CNY", "Germany", "深圳市南山区科技园1号", {"text": "广东省深圳市", "country": "中国", "zip": "518057"},
-    ]  # fmt: skip
+        None,
+        True,
+        False,
+        0,
+        -1,
+        10**30,
+        10**5000,
+        -(10**400),
+        2**63,
+        1e308,
+        5e-324,
+        math.nan,
+        math.inf,
+        -math.inf,
+        -0.0,
+        "",
+        " ",
+        "\x00",
+        "a\x00b",
+        "\ud800",
+        "x\udfffy",
+        "\ufeff",
+        "\u202eevil",
+        "a" * 301,
+        "张" * 700,
+        megabyte,
+        megabyte[:999_900] + SECRET,
+        [],
+        {},
+        [[]],
+        [{}],
+        [None],
+        [None, "x"],
+        [1, "a", {"b": 2}],
+        {"a": 1},
+        {"": {}},
+        {"address": "a@b.cn", "type": "\ud800", "ok": "maybe"},
+        [{"id": 1, "name": "张伟"}, {"id": 1, "name": "李四"}],
+        [{"id": "x" * 500, "name": "y"}],
+        [{"id": [1], "name": "z"}],
+        [{"name": "n"}] * 60,
+        ["13812345679"] * 300,
+        bomb(30),
+        bomb(2_000),
+        "0000-00-00",
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+        "2026-02-30",
+        "2026-13-45 99:99",
+        "/Date(99999999999999)/",
+        "/Date(-62135596800000)/",
+        253402300800,
+        99999999999999,
+        "１２３４５",
+        "١٢٣",
+        "1e999",
+        "1e-999",
+        "9" * 400,
+        "1,2,3",
+        "+" * 50,
+        "a@" * 5000,
+        "@",
+        "<script>",
+        "x@y.cn" * 100,
+        "%s%n{0}{path}",
+        "{__class__}",
+        "https://x.cn/" + "a" * 400,
+        "javascript:alert(1)",
+        "zh_CN.UTF-8",
+        "-" * 100,
+        "(" * 3000,
+        "=1+1",
+        "2026-01-02T03:04:05",
+        "2026-01-02",
+        "张伟",
+        "Acme GmbH",
+        "a@b.cn; c@d.cn",
+        "138 1234 5679",
+        "91440300708461136T",
+        "¥1,234.50",
+        "CNY",
+        "Germany",
+        "深圳市南山区科技园1号",
+        {"text": "广东省深圳市", "country": "中国", "zip": "518057"},
+    ]
 
 
 def hostile_record(rng: random.Random, values: list[object]) -> dict[object, object]:
@@ -118,6 +230,13 @@ def hostile_record(rng: random.Random, values: list[object]) -> dict[object, obj
     if rng.random() < 0.02:
         record[rng.choice(["\ud800", "\x00", "", "a" * 10_000])] = 1
     return record
+
+
+def check_refusal(error: RecordInvalid) -> None:
+    assert len(error.value) <= 200
+    assert len(str(error)) < 1_500
+    assert SECRET not in str(error)
+    orjson.dumps([str(error), error.value, error.path, error.rule, error.remedy, error.params])
 
 
 @pytest.mark.parametrize("text", [EVERYTHING, PLAIN], ids=["everything", "plain"])
@@ -134,10 +253,7 @@ def test_ten_thousand_hostile_records_are_mapped_or_refused_within_thirty_second
             found = mapping(record)
         except RecordInvalid as error:
             refused += 1
-            assert len(error.value) <= 200
-            assert len(str(error)) < 1_500
-            assert SECRET not in str(error)
-            orjson.dumps([str(error), error.value, error.path, error.rule, error.remedy, error.params])
+            check_refusal(error)
         else:
             mapped += bool(found)
             for part, customer in found:
