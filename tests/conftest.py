@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests import services
+from tests.systems.fixtures import directus, dovecot, medusa, tryton
+
+__all__ = ["directus", "dovecot", "medusa", "tryton"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Tryton, an open-source ERP: its parties, read and written over JSON-RPC."""
