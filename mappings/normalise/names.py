@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mappings.normalise.placeholders import is_placeholder_text
-from mappings.normalise.scripts import fold, half_width, has_cjk, has_han, latin_text, pinyin, simplify
+from mappings.normalise.scripts import fold, half_width, has_cjk, has_han, is_han, latin_text, pinyin, simplify
 from mappings.normalise.surnames import COMPOUND, READINGS, SURNAMES, SYLLABLES, is_pinyin, syllables
 from mappings.normalise.vocabulary import words
 
@@ -73,14 +73,14 @@ def split_person_name(text: str) -> PersonName | None:
 
 
 def _split_chinese(text: str) -> PersonName | None:
-    if any(c.isascii() and c.isalpha() for c in text):
-        return None
     given, dot, family = text.replace("•", "·").rpartition("·")
-    if dot and len(given) > 1 and len(family) > 1:  # 阿卜杜拉·买买提: given name first, both transcribed
+    if (
+        dot and len(given) > 1 and len(family) > 1 and is_han(given + family)
+    ):  # 阿卜杜拉·买买提: given name first, both transcribed
         return PersonName(given, family)
     bare = text.replace(" ", "").replace("·", "")
     bare = _CHINESE_TITLES.sub("", bare) if len(bare) > 2 else bare
-    if not 2 <= len(bare) <= 6:
+    if not 2 <= len(bare) <= 6 or not is_han(bare):
         return None
     length = 2 if len(bare) > 2 and simplify(bare[:2]) in COMPOUND else 1
     return PersonName(bare[length:], bare[:length])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mappings.normalise.divisions import latin_places, leading_city, leading_province
 from mappings.normalise.placeholders import is_placeholder_text
-from mappings.normalise.scripts import fold, half_width, has_han, pinyin, simplify
+from mappings.normalise.scripts import fold, half_width, has_han, is_han, pinyin, simplify
 from mappings.normalise.vocabulary import words
 
 MAX_TEXT = 300
@@ -101,7 +101,8 @@ def brand_key(text: str) -> str:
 
 def latin_brand(parts: OrganisationName) -> str:
     """The joined ASCII form of ``parts.brand``."""
-    return fold(parts.brand).replace(" ", "")
+    brand = parts.brand
+    return "".join(pinyin(brand)) if is_han(brand) else fold(brand).replace(" ", "")
 
 
 def _split_chinese(name: str) -> OrganisationName:

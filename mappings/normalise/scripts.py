@@ -15,6 +15,7 @@ import opencc
 from anyascii import anyascii
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
+_ALL_HAN = re.compile(f"{_HAN.pattern}+")
 _KANA_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 _APOSTROPHES = re.compile("['’‘`´]")
@@ -24,6 +25,11 @@ _NOT_ALNUM = re.compile(r"[^a-z0-9]+")
 def has_han(text: str) -> bool:
     """Whether any Chinese character is in the text (Japanese kanji and Korean hanja included)."""
     return not text.isascii() and _HAN.search(text) is not None
+
+
+def is_han(text: str) -> bool:
+    """Whether all of the text is Chinese characters."""
+    return _ALL_HAN.fullmatch(text) is not None
 
 
 def has_cjk(text: str) -> bool:
