@@ -7,7 +7,7 @@ been passed by. Each new run steps back by the look-back (late commits) and to t
 stamps whole seconds may add a row to the second we have just read); the engine drops what it reads again unchanged.
 
 The cursor is JSON: ``value`` and ``key`` (continue after these), and while a scan is under way ``scan`` (the pager's
-position), ``high`` (the highest value seen) and ``began``.
+position), ``from`` (the value it started from), ``high`` (the highest value seen) and ``began``.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class Scan:
         self._lookback, self._coarse = lookback, coarse
         cursor = dict(request.cursor or {})
         resumed = request.resumed and bool(cursor)
-        self._start = _mark(cursor)
+        self._start = _mark(cursor) if resumed else _begun(_mark(cursor), cursor.get("began"))
         self._began = cursor.get("began") if resumed else iso(began) if isinstance(began, datetime) else began
+        self._from = cursor.get("from") if resumed and ordered else self._start.value if self._start else None
         self._high: str | int | None = cursor.get("high") if resumed else None
         self.after: Mark | None = self._start if resumed and ordered else None
         """Where a resumed, ordered read goes on: for sources that can be asked for (value, key) greater than this."""
@@ -119,13 +120,14 @@ class Scan:
             self._see(mark)
         reached = max(filter(None, (self._last, self.after)), default=None)
         if self._ordered and reached is not None:
-            return {"value": reached.value, "key": reached.key, "high": self._high, "began": self._began}
+            place: dict[str, Any] = {"value": reached.value, "key": reached.key}
+            return place | {"from": self._from, "high": self._high, "began": self._began}
         old = {} if self._start is None else {"value": self._start.value, "key": self._start.key}
         return old | {"high": self._high, "began": self._began, "scan": position}
 
     def end(self) -> Cursor:
         """The cursor once everything was read: the highest value seen, but not past where the scan began."""
-        high, old = self._high, self._start.value if self._start else None
+        high, old = self._high, self._from
         if high is not None and self._began is not None and _lower(self._began, high):
             high = self._began
         if old is not None and (high is None or _lower(high, old)):
@@ -148,6 +150,13 @@ def _mark(cursor: dict[str, Any]) -> Mark | None:
     if not isinstance(value, (str, int)) or (isinstance(value, str) and _aware_iso(value) is None):
         raise CursorExpired("The stored position is not one this connector can continue from.")
     return Mark(value, str(cursor.get("key", "")))
+
+
+def _begun(mark: Mark | None, began: Any) -> Mark | None:
+    """Where a new run starts after one that stopped half-way: what changed behind that one is from ``began`` on."""
+    if mark is None or began is None or not _lower(began, mark.value):
+        return mark
+    return Mark(began)
 
 
 def _coarsened(value: str | int, unit: float) -> datetime | int:

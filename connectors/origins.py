@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from connectors.errors import BadConfiguration, StreamBroken
 from connectors.guard import DEFAULT_PORTS, split_origin
+from connectors.redaction import mask_url
 
 _REMEDY = "Set the address to the one under which the system really answers."
 
@@ -35,7 +36,7 @@ class Origins:
         """
         if "://" not in path.partition("?")[0]:
             return self.base_url + path.lstrip("/")
-        url = self._same_scheme(path)
+        url = self._same_scheme(joined(self.base_url, path))
         if authenticated and not self.owns(url):
             raise StreamBroken(
                 "{connection}: a link leads to another system ({host}); it was not followed.",
@@ -51,7 +52,7 @@ class Origins:
         ``portable`` says that the request may go to another origin at all: it carries no data. Raises
         ``BadConfiguration`` for a step from https to http and for a request that may not leave.
         """
-        target = urljoin(url, location)
+        target = joined(url, location)
         same = split_origin(url) == split_origin(target)
         where = {"connection": self._connection, "path": urlsplit(url).path, "host": urlsplit(target).hostname or ""}
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
@@ -77,3 +78,13 @@ class Origins:
         if parts.scheme == "http" and base.scheme == "https" and itself:
             return urlunsplit(parts._replace(scheme="https", netloc=base.netloc))
         return url
+
+
+def joined(base: str, link: str) -> str:
+    """A link that a system gave us, made whole. Raises ``StreamBroken`` when it is no URL at all."""
+    try:
+        url = urljoin(base, link)
+        urlsplit(url).port  # noqa: B018 - reading it checks it
+    except ValueError:
+        raise StreamBroken("A link the system gave us is not a valid URL: {link}.", link=mask_url(link)[:200]) from None
+    return url

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
-from urllib.parse import urljoin
 
 import msgspec
 import xxhash
 
 from connectors.errors import BadConfiguration, EndlessPages, StreamBroken
+from connectors.origins import joined
 from connectors.response import Response
 
 R = TypeVar("R")
@@ -288,4 +288,4 @@ def _keyed(param: str, value: Any) -> dict[str, Any]:
 def _joined(url: str, response: Any, link: str) -> str:
     """The link made whole. A first URL may be a mere path; then the answer knows where it came from."""
     base = url if "://" in url else getattr(response, "url", url)
-    return urljoin(str(base), link)
+    return joined(str(base), link)

@@ -29,6 +29,8 @@ _BOMS = (
 )
 _PAGES = ("text/html", "application/xhtml+xml")
 _UTF8 = ("utf-8", "ascii")
+_NOT_MEANT = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined"}
+"""Python codecs that are no character set of the web; some take quadratic time."""
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252"}
 """Labels in common use and the superset that is meant (as the WHATWG Encoding Standard reads them)."""
 
@@ -169,7 +171,7 @@ class Response:
             name = codecs.lookup(declared[1]).name
         except LookupError:
             return "utf-8", 0
-        return _WIDER.get(name, name), 0
+        return ("utf-8" if name.replace("_", "-") in _NOT_MEANT else _WIDER.get(name, name)), 0
 
     def _is_page(self) -> bool:
         first = _first(self.body)

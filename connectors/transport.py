@@ -30,7 +30,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from connectors.guard import AddressGuard
 
-logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # at DEBUG it logs queries, secrets included
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # below that it logs URLs, secrets included
 
 CHUNK = 256 * 1024
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
@@ -108,7 +108,7 @@ def _answer(raw: Any, max_body: int) -> Answer:
 
 def _body(raw: Any, max_body: int) -> bytes:
     length, encoded = raw.headers.get("Content-Length", ""), raw.headers.get("Content-Encoding")
-    if length.isdigit():
+    if length.isascii() and length.isdigit() and len(length) < 20:
         if int(length) > max_body:
             raise TooLarge
         if not encoded:

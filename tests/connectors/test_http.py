@@ -309,6 +309,7 @@ def test_an_http_link_of_an_https_system_stays_on_https() -> None:
         ('{"n":"€"}'.encode("cp1252"), "application/json;charset=ISO-8859-1", {"n": "€"}),
         ('{"n":"王"}'.encode("utf-16"), "application/json", {"n": "王"}),
         ('{"n":"王"}'.encode(), "application/json; charset=nonsense", {"n": "王"}),
+        (b'{"a":"\\u00e9"}', "application/json; charset=unicode_escape", {"a": "é"}),
         (b"[123456789012345678901234567890]", "text/plain", [123456789012345678901234567890]),
         (b"[" * 500 + b"]" * 500, "application/json", None),
         (b' {"labelled": "wrongly"}', "text/html; charset=utf-8", {"labelled": "wrongly"}),
@@ -464,6 +465,7 @@ def test_no_error_log_or_traceback_of_a_failed_call_holds_a_secret(server: Fault
         html(200, SECRET),
         status(429),
         redirect("http://10.0.0.1/"),
+        lambda x: (x.wfile.write(b"HTTP/1.1 500 X\r\nbroken header\r\nX: y\r\n\r\n"), x.drop())[0],
     ]
     shop = client(server, auth=ApiKey(SecretStr(SECRET), "key", place="query"), retries=Retries(tries=2, first=0.001))
     for fault in faults:

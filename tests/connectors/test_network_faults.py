@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import tracemalloc
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.budget import LocalBudget
 from connectors.contract import Context
@@ -149,6 +152,38 @@ def test_a_wrong_charset_is_named(server: FaultServer) -> None:
     with pytest.raises(RetryLater, match="character set utf-8") as caught:
         client(server.url).get("items").json()
     assert "charset" in caught.value.remedy
+
+
+HEADERS = [b"Content-Length: ", b"Content-Encoding: ", b"Transfer-Encoding: ", b"Content-Type: ", b"Set-Cookie: ",
+           b"Location: ", b"Retry-After: ", b"Date: ", b"Link: ", b"X: "]  # fmt: skip
+VALUES = [b"gzip", b"gzip, deflate, gzip", b"chunked", b"\xb2", b"-1", b"9" * 30, b"5", b"application/json; charset=",
+          b"charset=utf-7", b"http://[::1", b"//[", b"http://127.0.0.1:99999/", b"ht\xfftp://x", b"<;>;rel=next",
+          b"a=b;;="]  # fmt: skip
+values = st.sampled_from(VALUES) | st.binary(max_size=30)
+header_lines = st.builds(lambda name, value: name + value + b"\r\n", st.sampled_from(HEADERS), values)
+answers = st.builds(
+    lambda start, lines, body: start + b"\r\n" + b"".join(lines) + b"\r\n" + body,
+    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 302 Found", b"HTTP/1.1 429 X", b"HTTP/1.0 204", b"HTTP/9 x"])
+    | st.binary(max_size=12),
+    st.lists(header_lines, max_size=4),
+    st.sampled_from([b"{}", b"", b"5\r\n[1,2]\r\n0\r\n\r\n", b"\x1f\x8b\x08"]) | st.binary(max_size=40),
+)
+
+
+def test_whatever_bytes_a_server_sends_only_our_errors_come_out(server: FaultServer) -> None:
+    shop = client(server.url, retries=Retries(tries=1), sleep=lambda _: None)
+
+    @settings(max_examples=300, deadline=None, database=None)
+    @given(answers)
+    def fuzz(sent: bytes) -> None:
+        shop.budget = LocalBudget(patience=0)
+        server.on("/items", lambda x: (x.wfile.write(sent), x.drop())[0])
+        with contextlib.suppress(ConnectorError):
+            answer = shop.get("items")
+            answer.link()
+            answer.json()
+
+    fuzz()
 
 
 def test_nobody_listens_then_somebody_does() -> None:

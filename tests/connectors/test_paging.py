@@ -225,6 +225,11 @@ def test_a_next_url_in_the_body_that_names_itself_ends_the_read() -> None:
         list(url_pages(lambda u: ([next(count)], None), url, lambda _: url))
 
 
+def test_a_next_url_that_is_none_is_told() -> None:
+    with pytest.raises(StreamBroken, match="not a valid URL"):
+        list(url_pages(lambda u: ([u], None), "https://x.example/a", lambda _: "https://[::1/b"))
+
+
 # --- windows under a cap
 
 
