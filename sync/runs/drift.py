@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, update
 from connectors.contract import Page
 from connectors.errors import SchemaDrift
 from mappings.contract import CompiledMapping
-from mappings.drift import MIN_SEEN, SAMPLE, Drift, Shape, check_page, compare, merge
+from mappings.drift import MIN_SEEN, SAMPLE, Drift, Shape, check_page, compare, merge, observe
 from sync.master.landing import Landed
 from sync.master.streams import StreamRef
 from sync.runs.tables import stream_state
@@ -45,15 +45,23 @@ class ShapeWatch:
         bodies = _changed(page, landed)
         if not bodies:
             return []
-        records = _parsed(bodies[:: max(1, len(bodies) // SAMPLE)])
-        drift, shape = check_page(self._known, records, mapping.paths)
-        if drift is not None and drift.stops and len(records) < len(bodies):
-            drift, shape = check_page(self._known, _parsed(bodies), mapping.paths)
+        drift, shape = self._compared(bodies, mapping)
         if drift is None and shape.records < MIN_SEEN:
             drift = self._with_the_few_before(shape, mapping)
         if drift is not None and drift.stops:
             raise self._error(drift)
         return self._learn(connection, shape, drift)
+
+    def _compared(self, bodies: Sequence[bytes], mapping: CompiledMapping) -> tuple[Drift | None, Shape]:
+        """The drift by a sample, confirmed by all; while the stream is new, all are looked at, to learn soon."""
+        if self._known.records < LEARNT:
+            records = _parsed(bodies)
+            drift, _ = check_page(self._known, records, mapping.paths)
+            return drift, observe(records, mapping.paths, cap=len(records))
+        drift, shape = check_page(self._known, _parsed(bodies[:: max(1, len(bodies) // SAMPLE)]), mapping.paths)
+        if drift is not None and drift.stops:
+            drift, shape = check_page(self._known, _parsed(bodies), mapping.paths)
+        return drift, shape
 
     def _with_the_few_before(self, shape: Shape, mapping: CompiledMapping) -> Drift | None:
         """A handful of records says nothing by itself: several handfuls do."""

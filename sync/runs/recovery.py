@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import redis
 import structlog
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 
 from sync.runs.dispatch import QUEUES, make_broker
 
@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 class Recovery:
     """Puts the unfinished messages of dead workers back into their queues, at every pulse."""
 
-    def __init__(self, url: str) -> None:
-        self._broker = make_broker(url, heartbeat_timeout=SILENCE, maintenance_chance=ALWAYS)
+    def __init__(self, url: str, *, silence: int = SILENCE) -> None:
+        self._broker = make_broker(url, heartbeat_timeout=silence, maintenance_chance=ALWAYS)
 
     def pulse(self) -> bool:
         """Look once at all queues. False if the broker cannot be reached."""

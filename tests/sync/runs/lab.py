@@ -72,12 +72,19 @@ class Source:
 
     def put_all(self, rows: Mapping[str, Mapping[str, Any]], stamp: int = 1) -> None:
         """Create or change many customers with one change stamp."""
-        filled = [
-            (key, stamp, orjson.dumps({"name": f"Customer {key}", "email": f"{key}@example.com"} | dict(values)))
-            for key, values in rows.items()
-        ]
+        self.put_raw(
+            {
+                key: {"name": f"Customer {key}", "email": f"{key}@example.com"} | dict(values)
+                for key, values in rows.items()
+            },
+            stamp,
+        )
+
+    def put_raw(self, bodies: Mapping[str, Mapping[str, Any]], stamp: int = 1) -> None:
+        """Create or change records with exactly these bodies."""
+        rows = [(key, stamp, orjson.dumps(dict(body))) for key, body in bodies.items()]
         with self._open() as db:
-            db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", filled)
+            db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
 
     def fill(self, count: int, stamp: int = 1) -> None:
         """``count`` customers with keys k0000, k0001, ..."""

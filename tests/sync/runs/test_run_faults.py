@@ -138,12 +138,7 @@ def test_a_removed_field_pauses_the_stream_with_the_difference_and_stores_nothin
     lab.workspace.stream_settings["page_size"] = 100
     lab.source.fill(80)
     lab.sync()
-    lab.source.put_all({f"k{number:04}": {"name": None, "title": "x"} for number in range(40)}, stamp=5)
-    with_title = lab.source.pages("SELECT key, stamp, body FROM rows WHERE stamp = 5")
-    without_name = {
-        key: {k: v for k, v in __import__("orjson").loads(body).items() if k != "name"} for key, _, body in with_title
-    }
-    rewrite(lab, without_name)
+    lab.source.put_raw({f"k{number:04}": {"title": "x", "email": "e@example.com"} for number in range(40)}, stamp=5)
     run = lab.sync()
     assert (run.status, run.error_code) == (Status.FAILED, "schema_drift")
     assert "name -> title" in str(run.error) or "- name" in str(run.error)
@@ -153,15 +148,6 @@ def test_a_removed_field_pauses_the_stream_with_the_difference_and_stores_nothin
         assert accept_schema(connection, "shop") == 1
     run = lab.sync()
     assert (run.status, run.counts.quarantined) == (Status.PARTIAL, 40)
-
-
-def rewrite(lab: Lab, bodies: dict[str, dict[str, object]]) -> None:
-    import sqlite3
-
-    import orjson
-
-    with sqlite3.connect(lab.source.path) as db:
-        db.executemany("UPDATE rows SET body = ? WHERE key = ?", [(orjson.dumps(v), k) for k, v in bodies.items()])
 
 
 def test_an_added_field_is_told_and_the_run_goes_on(lab: Lab) -> None:

@@ -1,0 +1,146 @@
+"""Quarantine: a bad record never blocks its neighbours, keeps its reason, and comes back by itself or by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.errors import NotFound
+from sync.master.landing import Counts, Rejection
+from sync.runs import quarantine
+from sync.runs.replay import causes, ignore, records, replay, show
+from sync.runs.states import RunMode, Status
+from tests.sync.runs.lab import Lab
+
+
+def bad_record(lab: Lab) -> int:
+    lab.source.fill(12)
+    lab.source.put("k0003", name=["not", "text"])
+    run = lab.sync()
+    assert run.status is Status.PARTIAL
+    with lab.reading() as connection:
+        return records(connection)[0].id
+
+
+def fix(lab: Lab) -> None:
+    lab.execute("UPDATE quarantine SET payload = :fixed", fixed=b'{"name": "Fixed", "email": "f@example.com"}')
+
+
+def test_one_bad_record_is_set_aside_and_its_neighbours_go_on(lab: Lab) -> None:
+    record_id = bad_record(lab)
+    assert lab.live() == lab.source.keys() - {"k0003"}
+    with lab.reading() as connection:
+        found = show(connection, record_id)
+    assert (found.source_id, found.path, found.rule, found.code) == ("k0003", "name", "text", "record_invalid")
+    assert found.value == "['not', 'text']"
+    assert str(found.message) == "name must be text."
+    assert "replay it" in str(found.remedy)
+    assert b"not" in found.payload
+
+
+def test_one_bad_record_in_ten_thousand_is_found(sqlite_lab: Lab) -> None:
+    lab = sqlite_lab
+    lab.workspace.stream_settings["page_size"] = 1000
+    lab.source.fill(10_000)
+    lab.source.put("k5000", name=None)
+    run = lab.sync()
+    assert (run.status, run.counts) == (Status.PARTIAL, Counts(read=10_000, created=9_999, quarantined=1))
+
+
+def test_a_bad_record_read_again_is_one_row_that_counts_its_tries(lab: Lab) -> None:
+    record_id = bad_record(lab)
+    lab.sync(RunMode.FULL)
+    with lab.reading() as connection:
+        assert [row.id for row in records(connection)] == [record_id]
+        assert show(connection, record_id).attempts == 2
+
+
+def test_a_record_that_is_corrected_at_its_source_leaves_by_itself(lab: Lab) -> None:
+    record_id = bad_record(lab)
+    lab.source.put("k0003", stamp=5, name="Good")
+    assert lab.sync().status is Status.SUCCEEDED
+    with lab.reading() as connection:
+        found = show(connection, record_id)
+        assert records(connection) == []
+    assert (found.state, found.note) == ("resolved", "landed")
+
+
+def test_a_record_that_is_gone_at_its_source_leaves_with_the_next_full_read(lab: Lab) -> None:
+    bad_record(lab)
+    lab.source.remove("k0003")
+    lab.sync(RunMode.FULL)
+    with lab.reading() as connection:
+        assert records(connection) == []
+
+
+def test_a_replay_lands_what_now_fits(lab: Lab) -> None:
+    record_id = bad_record(lab)
+    fix(lab)
+    assert [done.failure for done in replay(lab.workspace, [record_id])] == [None]
+    assert lab.names()["k0003"] == "Fixed"
+    with lab.reading() as connection:
+        assert show(connection, record_id).state == "resolved"
+    assert replay(lab.workspace, [record_id]) == []
+
+
+def test_a_replay_that_still_fails_says_why_and_stays(lab: Lab) -> None:
+    record_id = bad_record(lab)
+    (done,) = replay(lab.workspace, [record_id])
+    assert done.failure is not None
+    assert str(done.failure.message) == "name must be text."
+    with lab.reading() as connection:
+        assert show(connection, record_id).attempts == 2
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_dry_replay_says_what_would_happen_and_writes_nothing(lab: Lab, fixed: bool) -> None:
+    record_id = bad_record(lab)
+    if fixed:
+        fix(lab)
+    (done,) = replay(lab.workspace, [record_id], dry_run=True)
+    assert (done.failure is None) is fixed
+    assert "k0003" not in lab.live()
+    with lab.reading() as connection:
+        assert show(connection, record_id).attempts == 1
+
+
+def test_an_ignored_record_stays_out_while_it_is_the_same_and_leaves_the_run_green(lab: Lab) -> None:
+    record_id = bad_record(lab)
+    with lab.writing() as connection:
+        assert ignore(connection, [record_id], "a test entry") == 1
+    run = lab.sync(RunMode.FULL)
+    assert (run.status, run.counts.quarantined, run.ignored) == (Status.SUCCEEDED, 1, 1)
+    lab.source.put("k0003", stamp=5, name=8)
+    assert lab.sync().status is Status.PARTIAL
+
+
+def test_causes_group_what_failed_for_the_same_reason(lab: Lab) -> None:
+    lab.source.fill(25)
+    for number in range(7):
+        lab.source.put(f"k{number:04}", name=number)
+    lab.source.break_at("k0020", "rejected")
+    lab.sync()
+    with lab.reading() as connection:
+        found = causes(connection)
+        by_cause = records(connection, code=found[0].code, path=found[0].path)
+    assert [(one.code, one.path, one.records) for one in found] == [
+        ("record_invalid", "name", 7),
+        ("record_rejected", "row", 1),
+    ]
+    assert len(by_cause) == 7
+
+
+def test_an_unknown_record_is_told(lab: Lab) -> None:
+    with pytest.raises(NotFound), lab.reading() as connection:
+        show(connection, 99)
+
+
+@pytest.mark.parametrize("key", ["", "a\x00b", "\ud800", "x" * 3000])
+def test_keys_that_no_database_can_hold_are_kept_under_a_name_of_their_own(lab: Lab, key: str) -> None:
+    bad = Rejection(key, b"\x00\xff", ValueError("boom"), None)
+    other = Rejection(key, b"other", ValueError("boom"), None)
+    with lab.writing() as connection:
+        quarantine.keep(connection, lab.stream.id, None, [bad, other, bad])
+    with lab.reading() as connection:
+        found = records(connection)
+    assert {row.payload for row in found} == {b"\x00\xff", b"other"}
+    assert {row.code for row in found} == {"internal_error"}
