@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +18,19 @@ from mappings.language import (
     Source,
     SpecModel,
 )
-from mappings.normalise.addresses import country_code, normalise_postcode, split_chinese_address
-from mappings.normalise.emails import normalise_email, split_emails
+from mappings.normalise.emails import normalise_email
 from mappings.normalise.identifiers import normalise_identifier
-from mappings.normalise.phones import normalise_phone, split_phones
+from mappings.readings import (
+    SCHEME,
+    country_of,
+    emails_in,
+    extension_of,
+    phones_in,
+    region_of,
+    scheme_of,
+    set_postcode,
+    take_apart,
+)
 from mappings.sources import (
     Build,
     Field,
@@ -37,7 +45,7 @@ from mappings.sources import (
     reader,
 )
 from mappings.targets import MAX_ITEMS, MAX_TAGS, channel, instant, texts_of
-from mappings.values import Convert, boolean_of, excerpt, is_empty, text_of, text_up_to
+from mappings.values import Convert, boolean_of, excerpt, text_of, text_up_to
 
 Add = Callable[[Any, Any, Notes, list[Any]], None]
 """(item, root, notes, out): append what one entry of the file finds."""
@@ -47,12 +55,9 @@ Parse = Callable[[Any, Any, Any], list[dict[str, Any]]]
 """(value, item, root) -> the entries found in one raw value. Raises ``RecordInvalid``."""
 
 LABEL, TAG = 40, 200
-_SCHEME = re.compile(r"[a-z][a-z0-9_.-]{0,39}\Z")
-_EXTENSION = 12
 _ADDRESS_TEXTS = {
     "region": 120, "city": 120, "district": 120, "street": 300, "postcode": 40, "text": 600, "latin": 600,
 }  # fmt: skip
-_DIGITS = {"CN": 6, "US": 5, "DE": 5, "FR": 5}
 _label = text_up_to(LABEL)
 
 
@@ -76,9 +81,12 @@ def compile_lists(entry: CustomerSpec, build: Build, at: Location) -> tuple[tupl
 
 
 def _listed(name: str, adds: list[Add], identity: Callable[[Any], Any], limit: int) -> Listed:
+    first, more = adds[0], tuple(adds[1:])
+
     def build(item: Any, root: Any, notes: Notes) -> list[Any] | None:
         out: list[Any] = []
-        for add in adds:
+        first(item, root, notes, out)
+        for add in more:
             add(item, root, notes, out)
         if len(out) > 1:
             out = _distinct(out, identity)
@@ -103,12 +111,12 @@ def _distinct(entries: list[Any], identity: Callable[[Any], Any]) -> list[Any]:
 def _email(source: EmailSource, build: Build, at: Location) -> Add:
     def parse(value: Any, item: Any, root: Any) -> list[dict[str, Any]]:
         text = value if value.__class__ is str else text_of(value)
-        address = normalise_email(text) if text else None
-        if address is not None:
-            return [{"value": address}]
         if not text or text.isspace():
             return []
-        found = split_emails(text)
+        address = normalise_email(text) if text.count("@") == 1 else None
+        if address is not None:
+            return [{"value": address}]
+        found = emails_in(text)
         if not found:
             raise RecordInvalid("{path}: “{value}” is no email address", path="", rule="email", value=excerpt(value))
         return [{"value": address} for address in found]
@@ -128,34 +136,18 @@ def _phone(source: PhoneSource, build: Build, at: Location) -> Add:
             text = value if value.__class__ is str else text_of(value)
             if not text or text.isspace():
                 return []
-            region = usual if regions is None else _region(regions(item, root)) or usual
-            return _phones(text, region)
+            region = usual if regions is None else region_of(regions(item, root)) or usual
+            return phones_in(text, region)
 
         return parse
 
-    extras: dict[str, Convert] = {"extension": _extension, "label": _label, "verified": boolean_of}
+    extras: dict[str, Convert] = {"extension": extension_of, "label": _label, "verified": boolean_of}
     return _repeated(source, build, at, parser, lambda text: {"value": text}, 40, extras)
-
-
-def _phones(text: str, region: str) -> list[dict[str, Any]]:
-    single = normalise_phone(text, region)
-    if single is not None and single.valid and not single.extension:
-        return [{"value": single.value}]
-    numbers = [single] if single is not None and single.valid else split_phones(text, region)
-    if not numbers:
-        raise RecordInvalid("{path}: “{value}” is no phone number", path="", rule="phone", value=excerpt(text))
-    found = []
-    for number in numbers:
-        entry = {"value": number.value}
-        if number.extension and len(number.extension) <= _EXTENSION:
-            entry["extension"] = number.extension
-        found.append(entry)
-    return found
 
 
 def _identifier(source: IdentifierSource, build: Build, at: Location) -> Add:
     constant = source.scheme.const if isinstance(source.scheme.const, str) else None
-    if constant is not None and not _SCHEME.match(constant):
+    if constant is not None and not SCHEME.match(constant):
         raise build.error((*at, "scheme"), f"“{constant}” is no scheme; write e.g. cn.uscc, eu.vat or my_erp.code")
 
     def parser(inner: Build) -> Parse:
@@ -165,7 +157,7 @@ def _identifier(source: IdentifierSource, build: Build, at: Location) -> Add:
             text = value if value.__class__ is str else text_of(value)
             if not text or text.isspace():
                 return []
-            scheme = constant or _scheme(read(item, root))
+            scheme = constant or scheme_of(read(item, root))
             found = normalise_identifier(scheme, text)
             if found is None:
                 raise RecordInvalid(
@@ -289,7 +281,7 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
     each, path = compile_each(source.each, build, at)
     inner = build.inside(path)
     applies = None if source.when is None else compile_condition(source.when, inner, (*at, "when"))
-    setters: dict[str, Convert] = {"label": _label, "country": _country}
+    setters: dict[str, Convert] = {"label": _label, "country": country_of}
     setters |= {name: text_up_to(limit) for name, limit in _ADDRESS_TEXTS.items()}
     given = {name: getattr(source, name) for name in setters}
     fields = tuple(
@@ -310,50 +302,12 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
         fill(fields, item, root, entry, notes)
         if len(entry) > 1 or (entry and "label" not in entry):
             if "postcode" in entry:
-                _set_postcode(entry)
+                set_postcode(entry)
             if split and "text" in entry and "city" not in entry:
-                _take_apart(entry)
+                take_apart(entry)
             out.append(entry)
 
     return add if each is None else _over(each, source.each or "", add)
-
-
-def _country(value: Any) -> str | None:
-    if value == "CN":
-        return "CN"
-    text = value if value.__class__ is str else text_of(value)
-    code = country_code(text.strip()) if text else None
-    if code is None and not is_empty(text):
-        raise RecordInvalid(
-            "{path}: “{value}” is no country that is known here",
-            path="",
-            rule="country",
-            value=excerpt(value),
-            remedy="Translate it with a value table into a code such as CN.",
-        )
-    return code
-
-
-def _set_postcode(entry: dict[str, Any]) -> None:
-    written = entry["postcode"]
-    if written.isascii() and written.isdigit() and len(written) == _DIGITS.get(entry.get("country", "")):
-        return
-    entry["postcode"] = normalise_postcode(written, entry.get("country")) or written.upper()[:20]
-
-
-def _take_apart(entry: dict[str, Any]) -> None:
-    parts = split_chinese_address(entry["text"])
-    if parts is None:
-        return
-    for name, part, limit in (
-        ("region", parts.province, 120),
-        ("city", parts.city, 120),
-        ("district", parts.district, 120),
-        ("street", parts.street, 300),
-        ("postcode", parts.postcode, 20),
-    ):
-        if part:
-            entry.setdefault(name, part[:limit])
 
 
 def _consent(source: ConsentSource, build: Build, at: Location) -> Add:
@@ -375,23 +329,6 @@ def _consent(source: ConsentSource, build: Build, at: Location) -> Add:
             out.append(entry)
 
     return add if each is None else _over(each, source.each or "", add)
-
-
-def _region(value: Any) -> str | None:
-    text = value if isinstance(value, str) else None
-    return country_code(text.strip()) if text else None
-
-
-def _scheme(value: Any) -> str:
-    text = (text_of(value) or "").lower()
-    if not _SCHEME.match(text):
-        raise RecordInvalid("{path}: “{value}” is no identifier scheme", path="", rule="scheme", value=excerpt(value))
-    return text
-
-
-def _extension(value: Any) -> str | None:
-    text = text_of(value)
-    return text if text is not None and len(text) <= _EXTENSION else None
 
 
 def _too_many(name: str, count: int, limit: int) -> RecordInvalid:

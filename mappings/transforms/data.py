@@ -147,7 +147,7 @@ def _not_in_table(value: Any, table: dict[str, Any]) -> RecordInvalid:
         path="",
         rule="lookup",
         value=excerpt(value),
-        known=excerpt(", ".join(list(table)[:12])),
+        known=excerpt(", ".join(list(dict.fromkeys(map(fold, table)))[:12])),
         remedy='Add the value to the table, or a line "*" for all others.',
     )
 

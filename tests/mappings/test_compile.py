@@ -197,6 +197,57 @@ def test_lists_repeat_over_items_with_labels_from_the_items() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ('"Ann" <a@x.cn>; b@y.cn', ["a@x.cn", "b@y.cn"]),
+        ("Ann <a@x.cn>, Bo <b@y.cn>", ["a@x.cn", "b@y.cn"]),
+        ('"Lee, Ann" <a@x.cn>', ["a@x.cn"]),
+        ("a@x.cn,b@y.cn ，c@z.cn\nd@z.cn", ["a@x.cn", "b@y.cn", "c@z.cn", "d@z.cn"]),
+        ("a@x.cn b@y.cn", ["a@x.cn", "b@y.cn"]),
+        ("a@x.cn; see memo", ["a@x.cn"]),
+    ],
+)
+def test_no_address_of_a_field_with_several_is_lost(text: str, addresses: list[str]) -> None:
+    found = customer("  emails: e\n", {"e": text})["emails"]
+    assert [email["value"] for email in found] == addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("13812345679, 13912345678", ["+8613812345679", "+8613912345678"]),
+        ("13812345679;13912345678", ["+8613812345679", "+8613912345678"]),
+        ("0755-26001234/139 1234 5678", ["+8675526001234", "+8613912345678"]),
+        (13812345679.0, ["+8613812345679"]),
+        ("１３８１２３４５６７９", ["+8613812345679"]),
+    ],
+)
+def test_no_number_of_a_field_with_several_is_lost(text: object, numbers: list[str]) -> None:
+    assert [phone["value"] for phone in customer("  phones: p\n", {"p": text})["phones"]] == numbers
+
+
+def test_an_extension_comes_from_the_number_or_from_its_own_field() -> None:
+    body = "  phones: [{from: a, extension: x}, {from: b, extension: x, label: work}]\n"
+    found = customer(body, {"a": "0755-26001234转12", "b": "010-62551234", "x": 99})["phones"]
+    assert found == [
+        {"value": "+8675526001234", "extension": "12"},
+        {"value": "+861062551234", "extension": "99", "label": "work"},
+    ]
+
+
+def test_a_number_without_a_scheme_is_left_out_and_noted() -> None:
+    text = "customer: {kind: person, name: n, identifiers: {each: ids, scheme: {from: type}, from: code}}"
+    mapped, notes = mapper(text).explain({"n": "甲", "ids": [{"code": "X1234"}, {"type": "duns", "code": "150483782"}]})
+    assert mapped[0].customer["identifiers"] == [{"scheme": "duns", "value": "150483782"}]
+    assert [note.rule for note in notes] == ["identifier"]
+
+
+def test_an_unknown_word_of_a_table_is_refused_with_the_words_it_knows() -> None:
+    with pytest.raises(RecordInvalid, match=r"knows: a, b$"):
+        customer("  name: n\n  status: {from: s, table: {A: active, B: inactive}}\n", {"n": "甲", "s": "C"})
+
+
 def test_repeats_are_folded_and_what_only_a_repeat_says_is_kept() -> None:
     found = customer("  emails: [a, {from: b, label: work}, c]\n", {"a": "X@y.cn", "b": "x@Y.cn", "c": "z@y.cn"})
     assert found["emails"] == [{"value": "x@y.cn", "label": "work"}, {"value": "z@y.cn"}]
