@@ -20,6 +20,13 @@ Place = tuple[str | int, ...]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+
+class BadDocument(BadConfiguration):
+    """A file of the project or of a connector is wrong; the message says where."""
+
+    default_remedy = "Correct the file at the place that is named."
+
+
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000
 
@@ -49,11 +56,11 @@ def load_document(path: Path) -> Document:
         size = path.stat().st_size
         text = path.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
-        raise BadConfiguration(
+        raise BadDocument(
             "{file} cannot be read: {reason}.", file=path.name, reason=error.strerror or "no reason given"
         ) from None
     if size > MAX_BYTES:
-        raise BadConfiguration("{file} is larger than {limit} bytes.", file=path.name, limit=MAX_BYTES)
+        raise BadDocument("{file} is larger than {limit} bytes.", file=path.name, limit=MAX_BYTES)
     return parse_document(text, path)
 
 
@@ -63,18 +70,16 @@ def parse_document(text: bytes, path: Path) -> Document:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise BadConfiguration("{file} must hold one YAML mapping.", file=path.name)
+            raise BadDocument("{file} must hold one YAML mapping.", file=path.name)
         lines = dict(_lines(node, path))
         return Document(path, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BadConfiguration(
+        raise BadDocument(
             "{file}, line {line}: not valid YAML ({reason}).", file=path.name, line=line, reason=error.problem
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadConfiguration(
-            "{file} is not valid YAML ({reason}).", file=path.name, reason=type(error).__name__
-        ) from None
+        raise BadDocument("{file} is not valid YAML ({reason}).", file=path.name, reason=type(error).__name__) from None
 
 
 def _lines(root: yaml.MappingNode, path: Path) -> Iterator[tuple[Place, int]]:
@@ -85,7 +90,7 @@ def _lines(root: yaml.MappingNode, path: Path) -> Iterator[tuple[Place, int]]:
         place, node = todo.pop()
         seen += 1
         if seen > MAX_NODES:
-            raise BadConfiguration("{file} has more than {limit} entries.", file=path.name, limit=MAX_NODES)
+            raise BadDocument("{file} has more than {limit} entries.", file=path.name, limit=MAX_NODES)
         if isinstance(node, yaml.MappingNode):
             for name, line, value in _entries(node, path):
                 yield (*place, name), line
@@ -101,7 +106,7 @@ def _entries(node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, int, yam
     for key, value in node.value:
         name, line = str(key.value), key.start_mark.line + 1
         if name in names:
-            raise BadConfiguration(
+            raise BadDocument(
                 "{file}, line {line}: the key {key} is written twice.", file=path.name, line=line, key=name
             )
         names.add(name)
@@ -151,11 +156,13 @@ def _fault(
     common: dict[str, Any] = {"setting": key, "where": where, "key": key}
     if connection:
         common["connection"] = connection
+    if document is not None:
+        common["remedy"] = BadDocument.default_remedy
     if kind == "extra_forbidden":
         return _unknown(str(place[-1]), sorted(allowed_keys(model, place[:-1])), common)
     if kind == "missing":
         return BadConfiguration("{where}: the setting {key} is missing.", **common)
-    if kind in ("literal_error", "enum"):
+    if kind in ("literal_error", "enum", "union_tag_invalid"):
         return _not_allowed(details, common)
     return BadConfiguration("{where}: {key} is not right: {reason}.", reason=_reason(details), **common)
 
@@ -174,9 +181,10 @@ def _unknown(name: str, allowed: list[str], common: dict[str, Any]) -> BadConfig
 
 
 def _not_allowed(details: ErrorDetails, common: dict[str, Any]) -> BadConfiguration:
-    expected = str(details.get("ctx", {}).get("expected", ""))
+    said = details.get("ctx", {})
+    expected = str(said.get("expected") or said.get("expected_tags") or "")
     allowed = [item.strip().strip("'") for item in expected.replace(" or ", ", ").split(",")]
-    value = str(details["input"])[:60]
+    value = str(said.get("tag", details["input"]))[:60]
     return BadConfiguration(
         "{where}: {key} cannot be {value}. Allowed: {allowed}. Nearest: {nearest}.",
         value=value,

@@ -125,9 +125,7 @@ class Copy:
         self, partition: str, mode: Mode, cursor: Cursor | None = None, *, resumed: bool = False
     ) -> Iterator[Page]:
         """The pages of one read; fails when there is no end."""
-        request = Read(
-            self.source.stream, mode, cursor, partition, resumed=resumed, page_size=self.source.page_size
-        )
+        request = Read(self.source.stream, mode, cursor, partition, resumed=resumed, page_size=self.source.page_size)
         for number, page in enumerate(self.connector.read(request)):
             assert number < MAX_PAGES, "the read does not end"
             yield page

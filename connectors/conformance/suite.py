@@ -89,9 +89,7 @@ class ConformanceSuite:
         fields = source.connector.config_model.model_fields
         assert [name for name, info in fields.items() if not info.description] == []
 
-    def test_the_manifest_is_valid_in_both_languages_and_its_documentation_exists(
-        self, source: Source
-    ) -> None:
+    def test_the_manifest_is_valid_in_both_languages_and_its_documentation_exists(self, source: Source) -> None:
         manifest, _ = load_manifest(source.manifest)
         assert manifest.id == source.connector.id
         assert (source.manifest.parent / manifest.docs).is_file()
@@ -120,9 +118,7 @@ class ConformanceSuite:
             list(connector.read(Read("no_such_stream")))
 
     def test_a_full_read_equals_the_source(self, source: Source, copy: Copy) -> None:
-        assert len(source.keys()) >= 2 * source.page_size + 1, (
-            "the source needs more records to make three pages"
-        )
+        assert len(source.keys()) >= 2 * source.page_size + 1, "the source needs more records to make three pages"
         assert set(copy.full().bodies) == source.keys()
 
     def test_keys_are_stable_and_unique(self, source: Source, copy: Copy, connector: Connector[Any]) -> None:
@@ -159,16 +155,12 @@ class ConformanceSuite:
             for number, page in enumerate(pages):
                 rest = Copy(source.connect(), source)
                 resumed = list(rest.pages(partition, Mode.FULL, stored(page.cursor), resumed=True))
-                assert keys_of(pages[: number + 1]) | keys_of(resumed) == whole, (
-                    f"lost after page {number + 1}"
-                )
+                assert keys_of(pages[: number + 1]) | keys_of(resumed) == whole, f"lost after page {number + 1}"
                 rest.connector.close()
 
     # --- what changed
 
-    def test_an_incremental_read_returns_what_changed(
-        self, source: Source, copy: Copy, stream: Stream
-    ) -> None:
+    def test_an_incremental_read_returns_what_changed(self, source: Source, copy: Copy, stream: Stream) -> None:
         require(stream, Capability.INCREMENTAL)
         copy.full()
         changed, added = sorted(source.keys())[1], source.add()
@@ -182,9 +174,7 @@ class ConformanceSuite:
         copy.full().incremental().incremental()
         assert copy.bodies == fresh(source)
 
-    def test_equal_stamps_across_a_page_edge_lose_nothing(
-        self, source: Source, copy: Copy, stream: Stream
-    ) -> None:
+    def test_equal_stamps_across_a_page_edge_lose_nothing(self, source: Source, copy: Copy, stream: Stream) -> None:
         require(stream, Capability.INCREMENTAL)
         copy.full()
         tied = sorted(source.keys())[: 2 * source.page_size + 1]
@@ -192,9 +182,7 @@ class ConformanceSuite:
         assert set(tied) <= copy.incremental().changed
         assert copy.bodies == fresh(source)
 
-    def test_equal_stamps_survive_a_crash_at_any_page(
-        self, source: Source, copy: Copy, stream: Stream
-    ) -> None:
+    def test_equal_stamps_survive_a_crash_at_any_page(self, source: Source, copy: Copy, stream: Stream) -> None:
         require(stream, Capability.INCREMENTAL)
         copy.full()
         tied = set(sorted(source.keys())[: 2 * source.page_size + 1])
@@ -204,13 +192,9 @@ class ConformanceSuite:
             whole = keys_of(pages)
             for number, page in enumerate(pages):
                 rest = copy.pages(partition, Mode.INCREMENTAL, stored(page.cursor), resumed=True)
-                assert whole <= keys_of(pages[: number + 1]) | keys_of(list(rest)), (
-                    f"lost after page {number + 1}"
-                )
+                assert whole <= keys_of(pages[: number + 1]) | keys_of(list(rest)), f"lost after page {number + 1}"
 
-    def test_a_record_changed_during_the_read_is_not_lost(
-        self, source: Source, copy: Copy, stream: Stream
-    ) -> None:
+    def test_a_record_changed_during_the_read_is_not_lost(self, source: Source, copy: Copy, stream: Stream) -> None:
         require(stream, Capability.INCREMENTAL)
         first, *_, last = sorted(source.keys())
 
@@ -222,9 +206,7 @@ class ConformanceSuite:
         copy.full(midway).incremental()
         assert copy.bodies == fresh(source)
 
-    def test_deletes_become_known_in_the_declared_way(
-        self, source: Source, copy: Copy, stream: Stream
-    ) -> None:
+    def test_deletes_become_known_in_the_declared_way(self, source: Source, copy: Copy, stream: Stream) -> None:
         if stream.deletes is Deletes.NONE:
             pytest.skip("the stream declares that it cannot tell deletes")
         gone = sorted(source.keys())[2]
@@ -297,11 +279,7 @@ def supported(call: Callable[[], Any]) -> Any:
 def secrets(connector: Connector[Any]) -> list[str]:
     """The plain values of a connector's secret settings."""
     values = (getattr(connector.config, name) for name in type(connector.config).model_fields)
-    return [
-        value.get_secret_value()
-        for value in values
-        if isinstance(value, SecretStr) and value.get_secret_value()
-    ]
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value.get_secret_value()]
 
 
 def fresh(source: Source) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ class Wire:
 
     client: Client
     rules: Rules
-    values: Values
+    values: Values = field(repr=False)  # holds secrets in plain text
     weight_read: float = 1.0
     weight_write: float = 1.0
 

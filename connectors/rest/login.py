@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from connectors import auth as ways
-from connectors.rest.manifest import (
+from connectors.rest.manifest import RestManifest
+from connectors.rest.manifest_auth import (
     ApiKeyAuth,
     BasicAuth,
     BearerAuth,
     ClientCredentialsAuth,
     RefreshTokenAuth,
-    RestManifest,
     SessionAuth,
     SignatureAuth,
 )

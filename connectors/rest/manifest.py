@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from connectors.auth import SigningRecipe
 from connectors.documents import nearest
 from connectors.manifest import Identifier, Manifest, Part, StreamNote
+from connectors.rest.manifest_auth import Auth
 from connectors.rest.stamps import EPOCH, EPOCH_MS, ISO, zone
 from connectors.rest.templates import places
 
@@ -40,84 +40,6 @@ class ConfigField(Part):
         if self.secret and (self.type != "text" or self.default is not None):
             raise ValueError("a secret is a text without default")
         return self
-
-
-class ApiKeyAuth(Part):
-    """A key in a header or in the query, with an optional prefix before it."""
-
-    kind: Literal["api_key"]
-    key: str
-    name: str = "X-API-Key"
-    place: Literal["header", "query"] = "header"
-    prefix: str = ""
-
-
-class BasicAuth(Part):
-    """HTTP Basic."""
-
-    kind: Literal["basic"]
-    username: str
-    password: str = ""
-
-
-class BearerAuth(Part):
-    """A token that does not expire."""
-
-    kind: Literal["bearer"]
-    token: str
-
-
-class ClientCredentialsAuth(Part):
-    """OAuth2 client credentials."""
-
-    kind: Literal["client_credentials"]
-    token_url: str
-    client_id: str
-    client_secret: str
-    client_auth: Literal["basic", "body"] = "basic"
-    scope: str = ""
-    extra: dict[str, str] = Field(default_factory=dict)
-
-
-class RefreshTokenAuth(ClientCredentialsAuth):
-    """OAuth2 with a refresh token."""
-
-    kind: Literal["refresh_token"]  # type: ignore[assignment]
-    refresh_token: str
-
-
-class SessionAuth(Part):
-    """A login call whose answer holds a token or cookie for the following calls (``connectors.auth.SessionLogin``)."""
-
-    kind: Literal["session"]
-    path: str
-    body: Params = Field(default_factory=dict)
-    method: Literal["GET", "POST"] = "POST"
-    encoding: Literal["json", "form", "query"] = "json"
-    token: str = ""
-    token_header: str = ""
-    cookie: str = ""
-    place: Literal["header", "query"] = "header"
-    header: str = "Authorization"
-    template: str = "Bearer {token}"
-    expect: Params = Field(default_factory=dict)
-    lifetime: float | None = None
-    lifetime_path: str = ""
-
-
-class SignatureAuth(Part):
-    """Signed requests; ``recipe`` is described in ``connectors.auth.signing``."""
-
-    kind: Literal["signature"]
-    recipe: SigningRecipe
-    secret: str
-    key: str = ""
-
-
-Auth = Annotated[
-    ApiKeyAuth | BasicAuth | BearerAuth | ClientCredentialsAuth | RefreshTokenAuth | SessionAuth | SignatureAuth,
-    Field(discriminator="kind"),
-]
 
 
 class OffsetPages(Part):

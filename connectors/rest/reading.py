@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.contract import Cursor, Mode, Page, Read
-from connectors.errors import CursorExpired
+from connectors.errors import BadConfiguration, CursorExpired, EndlessPages, StreamBroken
 from connectors.incremental import Mark, Scan, iso, parse_stamp
 from connectors.paging import window_cap
 from connectors.rest.listing import Bounds, Fetched, Lister
@@ -53,7 +53,7 @@ class StreamReader:
         scan = asked if asked.resume is not None else None
         bounds, ended = Bounds(_instant(asked.since), asked.until), False
         began = request.cursor.get("began") if scan and request.cursor else None
-        for fetched in self._pages(lister, request, bounds, asked.resume):
+        for fetched in self._resumed(lister, request, bounds, asked.resume):
             if scan is None:
                 began = iso(self._began(fetched))
                 scan = Scan(request, began=datetime.fromisoformat(began), **_options(lister))
@@ -63,6 +63,20 @@ class StreamReader:
             yield _Step(fetched, dict(scan.end() if ended else cursor), began, ended)
         if not ended:
             yield _Step(None, dict((scan or asked).end()), began, True)
+
+    def _resumed(self, lister: Lister, request: Read, bounds: Bounds, resume: Any) -> Iterator[Fetched]:
+        """The pages from a position on; from the scan's start where the system has forgotten the position."""
+        pages = self._pages(lister, request, bounds, resume)
+        if resume is not None:
+            try:
+                yield next(pages)
+            except StopIteration:
+                return
+            except EndlessPages:
+                raise
+            except (StreamBroken, BadConfiguration):
+                pages = self._pages(lister, request, bounds, None)
+        yield from pages
 
     def _pages(self, lister: Lister, request: Read, bounds: Bounds, resume: Any) -> Iterator[Fetched]:
         partition, size = request.partition, request.page_size

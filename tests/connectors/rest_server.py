@@ -51,6 +51,8 @@ class RestServer:
         self.tokens: dict[str, float] = {}
         self.calls: list[str] = []
         self.pages = 0
+        self.generation = "g1:"
+        """Change it, and all cursors given out before are refused."""
         self._number = 0
         self._last = datetime(2026, 1, 1, tzinfo=UTC)
         self.lock = threading.RLock()
@@ -217,14 +219,16 @@ class _Handler(BaseHTTPRequestHandler):
         if "page" in query:
             start = (int(query["page"]) - 1) * size
         if "cursor" in query:
-            after = base64.b64decode(query["cursor"]).decode()
+            generation, after = base64.b64decode(query["cursor"]).decode().split(":")
+            if generation + ":" != self.api.generation:
+                raise _Answer(400, {"error": "this cursor has expired"})
             start = next((i for i, row in enumerate(rows) if row["id"] > after), len(rows))
         cap = self.api.habits.result_cap
         if cap is not None and start + size > cap:
             raise _Answer(400, {"error": f"cannot page beyond {cap} results"})
         page = rows[start : start + size]
         more = start + size < len(rows)
-        after = base64.b64encode(page[-1]["id"].encode()).decode() if more and page else None
+        after = base64.b64encode((self.api.generation + page[-1]["id"]).encode()).decode() if more and page else None
         link = f"{self.api.url}/customers?limit={size}&cursor={after}" if after else None
         return {"customers": page, "count": len(rows), "paging": {"next": after, "link": link}, "code": 0}
 

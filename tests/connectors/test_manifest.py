@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 
 from connectors.documents import MAX_BYTES, MAX_NODES, load_document, nearest, parse_document
 from connectors.errors import BadConfiguration
-from connectors.manifest import Manifest, load_manifest
+from connectors.manifest import Manifest, Part, load_manifest
+from connectors.quality import RULES
+from connectors.rest import RestManifest
 
 GOOD = """\
 id: acme
@@ -86,6 +90,43 @@ def test_bombs_are_refused(tmp_path):
 def test_no_bytes_make_the_reader_crash(data):
     with contextlib.suppress(BadConfiguration):
         parse_document(data, Path("any.yaml"))
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "connectors.md").read_text(encoding="utf-8")
+
+
+def test_the_example_in_the_documentation_is_a_manifest_of_25_lines_at_most(tmp_path):
+    example = next(block for block in re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL) if block.startswith("id:"))
+    path = tmp_path / "acme.yaml"
+    path.write_text(example, encoding="utf-8")
+    manifest, _ = load_manifest(path)
+    assert isinstance(manifest, RestManifest)
+    assert len(example.strip().splitlines()) <= 25
+
+
+def parts(kind: object) -> set[type[Part]]:
+    """All models that can stand in a manifest."""
+    found = set()
+    for inner in get_args(kind) or [kind]:
+        if inner is not kind:
+            found |= parts(inner)
+        elif isinstance(inner, type) and issubclass(inner, Part):
+            found.add(inner)
+            for field in inner.model_fields.values():
+                found |= parts(field.annotation)
+    return found
+
+
+def test_the_documentation_names_every_key_of_the_language():
+    prose = re.sub(r"```.*?```", "", DOCS, flags=re.DOTALL)
+    named = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", prose))))
+    keys = {info.alias or name for part in parts(RestManifest) for name, info in part.model_fields.items()}
+    assert len(keys) > 70
+    assert keys - named - {"recipe"} == set()
+
+
+def test_the_documentation_names_every_rule_of_the_quality_scale():
+    assert [rule for rules in RULES.values() for rule in rules if f"`{rule}`" not in DOCS] == []
 
 
 def test_the_nearest_spelling_ignores_case():

@@ -25,7 +25,7 @@ from connectors.errors import (
 from connectors.rest import bind_file
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rest_manifests import TYPICAL, AcmeSource
+from rest_manifests import PAGES, TYPICAL, AcmeSource
 from rest_server import RestServer
 
 OFFSET = "{kind: offset, max: 1000, total: count}"
@@ -196,6 +196,14 @@ def test_an_incremental_read_asks_only_for_what_changed(connect, server):
     changed = keys(connector, mode=Mode.INCREMENTAL, cursor=last.cursor)
     assert "c00004" in changed
     assert "since=2026-01-01T00%3A00%3A00.000Z" in server.calls[-1]
+
+
+@pytest.mark.parametrize("kind", ["cursor", "link"])
+def test_a_position_the_system_has_forgotten_starts_the_read_again(connect, server, kind):
+    connector = connect(STREAM.replace(OFFSET, PAGES[kind]))
+    first = next(iter(connector.read(Read("customers", page_size=3))))
+    server.generation = "g2:"
+    assert set(keys(connector, cursor=first.cursor, resumed=True, page_size=3)) == set(server.rows)
 
 
 def test_a_foreign_cursor_is_expired_not_a_crash(connect):
@@ -441,7 +449,8 @@ def test_keys_in_addresses_are_encoded(connect, server):
     ("right", "wrong", "expected"),
     [
         ("{config.api_key}", "{config.apikey}", "unknown place {config.apikey}; nearest: {config.api_key}"),
-        ("kind: offset", "kind: ofset", "streams.customers.pages"),
+        ("kind: offset", "kind: ofset", "streams.customers.pages cannot be ofset"),
+        ("kind: bearer", "kind: baerer", "Nearest: bearer"),
         (
             "changed_at: updated_at",
             "changedat: updated_at",
@@ -469,6 +478,11 @@ def test_a_wrong_manifest_says_where_and_what(tmp_path, right, wrong, expected):
     told = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
     assert expected in told
     assert "manifest.yaml, line" in told
+
+
+def test_secrets_are_nowhere_to_be_seen(connect):
+    connector = connect()
+    assert "test-key" not in f"{connector!r} {connector._wire!r} {vars(connector)!r}"
 
 
 def test_settings_are_a_model_with_help_in_both_languages(connect):
