@@ -24,7 +24,11 @@ metadata = MetaData(
 )
 
 # Hot queries always go by index; pinned, because a plan flipped by stale statistics cost ten times as much.
-_PINNED_PLANS = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+# The time-out frees the row locks of a worker that was stopped in the middle of a page.
+_PINNED_PLANS = (
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off "
+    "-c idle_in_transaction_session_timeout=30000"
+)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -75,9 +79,7 @@ class Database:
         """A consistent read: one snapshot, nothing written."""
         with self.engine.connect() as connection:
             if self.is_postgres:
-                connection = connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             else:
                 connection = connection.execution_options(kehu_read_only=True)
             with connection.begin():
