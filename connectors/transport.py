@@ -30,7 +30,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from connectors.guard import AddressGuard
 
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # below that it logs URLs, secrets included
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # below that it logs URLs, secrets included
 
 CHUNK = 256 * 1024
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
