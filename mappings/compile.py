@@ -270,10 +270,20 @@ def _attribute(name: str, entry: CustomerSpec, build: Build, at: Location, defau
     kind = defaults.attributes.get(name)
     if kind is None:
         near = nearest(name, defaults.attributes)
-        hint = f"; did you mean “{near}”?" if near else ""
-        known = ", ".join(sorted(defaults.attributes)) or "none"
-        raise build.error(
-            place, f"the attribute is not declared under `attributes:` in kehu.yaml{hint} Declared: {known}"
+        known = ", ".join(sorted(defaults.attributes)) or "-"
+        if near:
+            raise SpecError(
+                "{file}, line {line}, {key}: the attribute is not declared under `attributes:` in kehu.yaml; "
+                "did you mean “{near}”? Declared: {known}",
+                **build.place(place),
+                near=near,
+                known=known,
+            )
+        raise SpecError(
+            "{file}, line {line}, {key}: the attribute is not declared under `attributes:` in kehu.yaml. "
+            "Declared: {known}",
+            **build.place(place),
+            known=known,
         )
     source, convert = entry.attributes[name], attribute_setter(kind, build.context.zone)
     if kind == "list":

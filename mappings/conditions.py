@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mappings.errors import RecordInvalid
+from mappings.errors import RecordInvalid, SpecError
 from mappings.language import Condition, Source
 from mappings.patterns import PatternError, compile_pattern, subject
 from mappings.sources import Build, Getter, Location, compile_source, reader
@@ -75,7 +75,9 @@ def _matches(pattern: str, build: Build, at: Location) -> Callable[[Any], bool]:
     try:
         compiled = compile_pattern(pattern)
     except PatternError as error:
-        raise build.error(at, f"the pattern cannot be read: {error}") from None
+        raise SpecError(
+            "{file}, line {line}, {key}: the pattern cannot be read: {problem}", **build.place(at), problem=str(error)
+        ) from None
 
     def test(value: Any) -> bool:
         text = scalar_key(value)

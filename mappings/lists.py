@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mappings.conditions import compile_condition
-from mappings.errors import RecordInvalid
+from mappings.errors import RecordInvalid, SpecError
 from mappings.language import (
     AddressSource,
     ConsentSource,
@@ -148,7 +148,11 @@ def _phone(source: PhoneSource, build: Build, at: Location) -> Add:
 def _identifier(source: IdentifierSource, build: Build, at: Location) -> Add:
     constant = source.scheme.const if isinstance(source.scheme.const, str) else None
     if constant is not None and not SCHEME.match(constant):
-        raise build.error((*at, "scheme"), f"“{constant}” is no scheme; write e.g. cn.uscc, eu.vat or my_erp.code")
+        raise SpecError(
+            "{file}, line {line}, {key}: “{value}” is no scheme; write e.g. cn.uscc, eu.vat or my_erp.code",
+            **build.place((*at, "scheme")),
+            value=constant,
+        )
 
     def parser(inner: Build) -> Parse:
         read = reader(compile_source(source.scheme, inner, (*at, "scheme")))

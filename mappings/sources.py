@@ -41,9 +41,9 @@ class Build:
         text = list(spelled(each, base))[-1]
         return replace(self, prefix=text if text.endswith("[]") else text + "[]")
 
-    def error(self, at: Location, problem: str) -> SpecError:
-        """The error for a place in the file."""
-        return SpecError("{file}, line {line}, {key}: {problem}", **self.spec.place(at), problem=problem)
+    def place(self, at: Location) -> dict[str, Any]:
+        """``file``, ``line`` and ``key`` of a place in the file, as parameters of a ``SpecError``."""
+        return self.spec.place(at)
 
     def reads(self, names: Iterable[str]) -> None:
         """Note the source paths that are read."""
@@ -88,7 +88,10 @@ def fill(fields: tuple[Field, ...], item: Any, root: Any, out: dict[str, Any], n
 def compile_field(name: str, source: Source, convert: Convert, build: Build, at: Location, *, raw: int = 0) -> Field:
     """A single-valued target. ``raw`` is the length that `on_error: keep_raw` may keep, 0 where it may not."""
     if source.on_error == "keep_raw" and not raw:
-        raise build.error((*at, "on_error"), "keep_raw is for text fields only; use reject or drop")
+        raise SpecError(
+            "{file}, line {line}, {key}: keep_raw is for text fields only; use reject or drop",
+            **build.place((*at, "on_error")),
+        )
     value = compile_source(source, build, at)
     _check_constant(source, value, convert, build, at)
     fail = failing(value.path, source.on_error, raw)
@@ -189,14 +192,23 @@ def _parse(text: str, build: Build, at: Location) -> Path:
     try:
         return parse_path(text)
     except PathError as error:
-        raise build.error(at, f"the path “{text[:80]}” cannot be read: {error}") from None
+        raise SpecError(
+            "{file}, line {line}, {key}: the path “{path}” cannot be read: {problem}",
+            **build.place(at),
+            path=text[:80],
+            problem=str(error),
+        ) from None
 
 
 def _expression(text: str, build: Build, at: Location) -> Getter:
     try:
         expression = Expression(text)
     except ExpressionError as error:
-        raise build.error(at, f"the expression cannot be read: {error}") from None
+        raise SpecError(
+            "{file}, line {line}, {key}: the expression cannot be read: {problem}",
+            **build.place(at),
+            problem=str(error),
+        ) from None
     build.expressions.append(text)
     build.reads(f"{build.prefix}.{name}" if build.prefix else name for name in fields_read(text))
     return expression
@@ -208,7 +220,9 @@ def _finish(source: Source, build: Build, at: Location) -> Convert | None:
         try:
             calls = build_chain(source.do, build.context)
         except TransformError as error:
-            raise build.error((*at, "do"), str(error)) from None
+            raise SpecError(
+                "{file}, line {line}, {key}: {problem}", **build.place((*at, "do")), problem=str(error)
+            ) from None
     if source.table is None:
         return calls
     lookup = table_lookup(_table(source.table, build, at))
@@ -227,7 +241,12 @@ def _table(table: str | dict[str, Any], build: Build, at: Location) -> dict[str,
         return folded(table)
     if table not in build.context.tables:
         known = ", ".join(sorted(build.context.tables)) or "none"
-        raise build.error((*at, "table"), f"there is no table “{table}” under `tables:`; there are: {known}")
+        raise SpecError(
+            "{file}, line {line}, {key}: there is no table “{table}” under `tables:`; there are: {known}",
+            **build.place((*at, "table")),
+            table=table,
+            known=known,
+        )
     return folded(dict(build.context.tables[table]))
 
 
@@ -306,7 +325,11 @@ def _check_constant(source: Source, value: Value, convert: Convert, build: Build
     try:
         convert(one(value.get({}, {})))
     except RecordInvalid as error:
-        raise build.error(at, str(relocate(error, excerpt(source.const)))) from None
+        raise SpecError(
+            "{file}, line {line}, {key}: {problem}",
+            **build.place(at),
+            problem=str(relocate(error, excerpt(source.const))),
+        ) from None
 
 
 def _may_be_list(source: Source) -> bool:
