@@ -49,7 +49,7 @@ def seconds(value: object) -> object:
     return float(match[1]) * _UNITS[match[2]]
 
 
-Every = Annotated[float | None, BeforeValidator(seconds), Field(ge=1, le=31_536_000)]
+Every = Annotated[Annotated[float, Field(ge=1, le=31_536_000)] | None, BeforeValidator(seconds)]
 Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=31_536_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff][\w.-]{0,79}$")]
 StreamName = Annotated[str, StringConstraints(min_length=1, max_length=120)]
@@ -67,6 +67,14 @@ class Section(BaseModel):
     """Base of every section: unknown keys are refused, values do not change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, data: object) -> object:
+        """A key with nothing behind it (``connections:``) means its default."""
+        if isinstance(data, Mapping):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
 
 
 class DeletesSettings(Section):
@@ -192,14 +200,6 @@ class Settings(Section):
     survivorship: dict[str, str] = Field(default_factory=dict, description="field: rule that chooses its value")
     web: WebSettings = Field(default_factory=WebSettings)
     workers: WorkerSettings = Field(default_factory=WorkerSettings)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_sections(cls, data: object) -> object:
-        """A section without content (``connections:``) is an empty one."""
-        if isinstance(data, Mapping):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
 
     @field_validator("time_zone")
     @classmethod

@@ -1,0 +1,99 @@
+"""The schema: migrations give exactly the tables, again and again, from several processes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+import sync.master.tables
+import sync.runs.tables  # noqa: F401 - both fill the metadata
+from sync import migrations
+from sync.database import Database, metadata
+from sync.errors import DatabaseUnavailable, SchemaMismatch, SchemaNewer
+from sync.migrations import SchemaState
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    embedded = f"sqlite:///{tmp_path / 'test.db'}"
+    url = embedded if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    made = Database(url)
+    yield made
+    made.dispose()
+
+
+def differences(database: Database) -> list[Any]:
+    with database.transaction() as connection:
+        # SQLite tells defaults as text, which the comparison mistakes for a difference.
+        opts = {"compare_type": True, "compare_server_default": database.is_postgres}
+        context = MigrationContext.configure(connection, opts=opts)
+        return list(compare_metadata(context, metadata))
+
+
+def test_the_migrations_give_exactly_the_tables(database: Database) -> None:
+    migrations.migrate(database)
+    assert differences(database) == []
+
+
+def test_tables_without_row_ids_are_made_so(tmp_path: Path) -> None:
+    migrated, created = (Database(f"sqlite:///{tmp_path / name}.db") for name in ("a", "b"))
+    migrations.migrate(migrated)
+    metadata.create_all(created.engine)
+
+    def without_rowid(database: Database) -> set[str]:
+        with database.reading() as connection:
+            rows = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"))
+            return {row[0] for row in rows}
+
+    assert without_rowid(migrated) == without_rowid(created) != set()
+    migrated.dispose()
+    created.dispose()
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    before, after = migrations.migrate(database)
+    assert (before.state, after.state) == (SchemaState.EMPTY, SchemaState.CURRENT)
+    before, after = migrations.migrate(database)
+    assert before == after
+    migrations.require_current(database)
+
+
+def test_several_at_once_do_it_once(database: Database) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda _: migrations.migrate(database), range(4)))
+    assert sorted(before.state for before, _after in outcomes) == ["current"] * 3 + ["empty"]
+
+
+def test_a_newer_schema_is_refused_and_left_alone(database: Database) -> None:
+    migrations.migrate(database)
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaNewer, match="9999"):
+        migrations.migrate(database)
+    with pytest.raises(SchemaNewer):
+        migrations.require_current(database)
+    assert migrations.inspect(database).revision == "9999"
+
+
+def test_an_empty_database_is_told_and_its_plan_is_sql(database: Database) -> None:
+    with pytest.raises(SchemaMismatch, match="empty"):
+        migrations.require_current(database)
+    assert "CREATE TABLE customer " in migrations.plan(database)
+    assert inspect(database.engine).get_table_names() == []
+    migrations.migrate(database)
+    assert migrations.plan(database) == ""
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+    database = Database("postgresql://user:hunter2@127.0.0.1:1/none")
+    with pytest.raises(DatabaseUnavailable) as caught:
+        migrations.inspect(database)
+    assert "hunter2" not in str(caught.value)
+    database.dispose()
