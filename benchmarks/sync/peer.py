@@ -22,16 +22,16 @@ def main(api: str, url: str, folder: str) -> None:
     def customers(
         updated_at: Any = dlt.sources.incremental("updated_at", initial_value=""),  # noqa: B008 - dlt's way
     ) -> Iterator[Any]:
-        offset = 0
+        offset, since = 0, updated_at.last_value
         while True:
-            params = {"limit": 1000, "offset": offset, "updated_since": updated_at.last_value}
+            params = {"limit": 1000, "offset": offset, "updated_since": since}
             rows = session.get(f"{api}/customers", params=params, timeout=60).json()["customers"]
             if not rows:
                 return
             yield rows
             offset += len(rows)
 
-    credentials = url.replace("+psycopg", "")
+    credentials = url.replace("+psycopg", "").replace("postgres@", "postgres:unused@")  # dlt wants a password
     pipeline = dlt.pipeline(
         "bench", pipelines_dir=folder, dataset_name="peer", destination=dlt.destinations.postgres(credentials)
     )

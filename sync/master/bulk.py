@@ -1,8 +1,9 @@
 """Set-based reads and writes in both dialects: the only module that talks to a driver below SQLAlchemy.
 
-Statements are written once, with ``?`` for a value, ``{ints}`` or ``{texts}`` for a list of ids after a column:
-``WHERE id {ints}``. PostgreSQL gets ``= ANY(array)`` and COPY, SQLite ``IN (SELECT value FROM json_each(...))`` and
-executemany. Measured reasons: see docs/architecture.md, "The hot path".
+Statements are written once, with ``?`` for a value, ``{ints}`` or ``{texts}`` for a list of ids after a column
+(``WHERE id {ints}``), and ``{rows}`` where many rows come in at once. PostgreSQL gets ``= ANY(array)``,
+``json_to_recordset`` and COPY, SQLite ``IN (SELECT value FROM json_each(...))`` and executemany. Measured reasons: see
+docs/architecture.md, "The hot path".
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from struct import Struct
 from typing import Any, Protocol
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 Row = tuple[Any, ...]
+Columns = tuple[tuple[str, str], ...]
+"""Names of columns with their PostgreSQL types."""
 
-KINDS = {
+KINDS: dict[str, Columns] = {
     "source_record": (
         ("id", "int8"),
         ("stream_id", "int4"),
@@ -72,13 +74,16 @@ class Bulk(Protocol):
         """One statement; answers how many rows it touched."""
 
     def run_many(self, statement: str, rows: Sequence[Row]) -> None:
-        """One statement for many rows."""
+        """One statement, executed for each of some rows."""
+
+    def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
+        """One statement for many rows, with ``{rows}`` standing for a table of them: ``... FROM {rows} r``."""
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """New rows of one of the tables in ``KINDS``, by the fastest way the dialect has."""
 
-    def insert_keys(self, keys: NDArray[np.int64], record_ids: NDArray[np.int64]) -> None:
-        """New rows of ``match_key``."""
+    def insert_keys(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """New rows (key, record id) of ``match_key``."""
 
     def numbers(self, name: str, count: int) -> range:
         """The next ``count`` numbers of a counter, from 1; its row stays locked until the transaction ends."""
@@ -114,6 +119,12 @@ class _PostgresBulk:
         if rows:
             self._cursor.executemany(_postgres(statement), rows)
 
+    def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
+        if rows:
+            names = [name for name, _ in columns]
+            table = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+            self._cursor.execute(_recordset(statement, columns), (table,))
+
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         if not rows:
             return
@@ -124,11 +135,10 @@ class _PostgresBulk:
             for row in rows:
                 copy.write_row(row)
 
-    def insert_keys(self, keys: NDArray[np.int64], record_ids: NDArray[np.int64]) -> None:
-        if not len(keys):
-            return
-        with self._cursor.copy("COPY match_key (key, record_id) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.write(_binary_pairs(keys, record_ids))
+    def insert_keys(self, pairs: Sequence[tuple[int, int]]) -> None:
+        if pairs:
+            with self._cursor.copy("COPY match_key (key, record_id) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(_binary_pairs(pairs))
 
     def numbers(self, name: str, count: int) -> range:
         return _numbers(self, name, count)
@@ -155,15 +165,18 @@ class _SqliteBulk:
     def run_many(self, statement: str, rows: Sequence[Row]) -> None:
         self._driver.executemany(statement, rows)
 
+    def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
+        if rows:
+            table = orjson.dumps([tuple(row) for row in rows]).decode()
+            self._driver.execute(_json_rows(statement, columns), (table,))
+
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         names = ", ".join(name for name, _ in KINDS[table])
         marks = ", ".join("?" for _ in KINDS[table])
         self._driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
 
-    def insert_keys(self, keys: NDArray[np.int64], record_ids: NDArray[np.int64]) -> None:
-        order = np.lexsort((record_ids, keys))
-        rows = zip(keys[order].tolist(), record_ids[order].tolist(), strict=True)
-        self._driver.executemany("INSERT INTO match_key (key, record_id) VALUES (?, ?)", rows)
+    def insert_keys(self, pairs: Sequence[tuple[int, int]]) -> None:
+        self._driver.executemany("INSERT INTO match_key (key, record_id) VALUES (?, ?)", sorted(pairs))
 
     def numbers(self, name: str, count: int) -> range:
         return _numbers(self, name, count)
@@ -198,6 +211,18 @@ def _sqlite(statement: str) -> str:
 
 
 @lru_cache(maxsize=256)
+def _recordset(statement: str, columns: Columns) -> str:
+    typed = ", ".join(f"{name} {kind}" for name, kind in columns)
+    return statement.replace("{rows} r", f"json_to_recordset(%s::json) AS r({typed})")
+
+
+@lru_cache(maxsize=256)
+def _json_rows(statement: str, columns: Columns) -> str:
+    fields = ", ".join(f"value ->> {place} AS {name}" for place, (name, _) in enumerate(columns))
+    return statement.replace("{rows} r", f"(SELECT {fields} FROM json_each(?)) r")  # noqa: S608 - our own columns
+
+
+@lru_cache(maxsize=256)
 def _int_places(statement: str) -> tuple[bool, ...]:
     return tuple(match.group() == "{ints}" for match in _PLACEHOLDERS.finditer(statement))
 
@@ -214,14 +239,11 @@ def _json_lists(values: Iterable[Any]) -> list[Any]:
     return [orjson.dumps(value).decode() if isinstance(value, list) else value for value in values]
 
 
-_PAIR = np.dtype([("fields", ">i2"), ("l1", ">i4"), ("a", ">i8"), ("l2", ">i4"), ("b", ">i8")])
+_PAIR = Struct(">hiqiq")  # two fields of eight bytes each
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 
 
-def _binary_pairs(first: NDArray[np.int64], second: NDArray[np.int64]) -> bytes:
+def _binary_pairs(pairs: Iterable[tuple[int, int]]) -> bytes:
     """Two bigint columns in PostgreSQL's binary COPY format, sorted as the index is."""
-    order = np.lexsort((second, first))
-    rows = np.empty(len(first), dtype=_PAIR)
-    rows["fields"], rows["l1"], rows["l2"] = 2, 8, 8
-    rows["a"], rows["b"] = first[order], second[order]
-    return _HEADER + rows.tobytes() + b"\xff\xff"
+    pack = _PAIR.pack
+    return b"".join([_HEADER, *[pack(2, 8, first, 8, second) for first, second in sorted(pairs)], b"\xff\xff"])

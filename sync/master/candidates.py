@@ -19,6 +19,16 @@ MAX_BLOCK = 100
 """A record is compared with at most so many others that share one key: the first landed ones."""
 
 
+_EDGE = (
+    ("left_id", "int8"),
+    ("right_id", "int8"),
+    ("left_version", "int4"),
+    ("right_version", "int4"),
+    ("weight", "float8"),
+    ("rule", "text"),
+)
+
+
 class Edge(NamedTuple):
     """Evidence between two records (``left`` < ``right``), of these versions."""
 
@@ -55,16 +65,21 @@ def find_edges(bulk: Bulk, batch: Sequence[LandedRecord], matcher: Matcher) -> F
 
 def store_edges(bulk: Bulk, edges: Sequence[Edge], changed: Sequence[LandedRecord]) -> None:
     """Write the edges, and forget those of older versions of the changed records."""
-    bulk.run_many(
-        "DELETE FROM match_edge WHERE (left_id = ? AND left_version < ?) OR (right_id = ? AND right_version < ?)",
-        [(record.id, record.version, record.id, record.version) for record in changed],
+    bulk.apply(
+        "DELETE FROM match_edge WHERE (left_id, right_id) IN ("
+        "SELECT e.left_id, e.right_id FROM {rows} r JOIN match_edge e ON "
+        "(e.left_id = r.id AND e.left_version < r.version) OR (e.right_id = r.id AND e.right_version < r.version))",
+        (("id", "int8"), ("version", "int4")),
+        [(record.id, record.version) for record in changed],
     )
-    bulk.run_many(
+    bulk.apply(
         "INSERT INTO match_edge (left_id, right_id, left_version, right_version, weight, rule) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (left_id, right_id) DO UPDATE SET "
+        "SELECT left_id, right_id, left_version, right_version, weight, rule FROM {rows} r WHERE true "
+        "ON CONFLICT (left_id, right_id) DO UPDATE SET "
         "left_version = excluded.left_version, right_version = excluded.right_version, "
         "weight = excluded.weight, rule = excluded.rule "
         "WHERE match_edge.left_version <= excluded.left_version AND match_edge.right_version <= excluded.right_version",
+        _EDGE,
         sorted(edges),
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
-from mappings.survivorship import Source, SurvivorshipRules, golden
 
+from mappings.survivorship import Source, SurvivorshipRules, golden
 from sync.master.bulk import Bulk
 from sync.master.records import LandedRecord
 from sync.master.settling import Group, LiveRecord
@@ -20,6 +21,14 @@ class GoldenRecord(NamedTuple):
     text: bytes
     kind: str
     name: str | None
+
+
+class _Head(msgspec.Struct):
+    kind: str = "person"
+    name: str | None = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
 
 
 class Goldens:
@@ -39,20 +48,23 @@ class Goldens:
 
     def of_single(self, record: LandedRecord) -> GoldenRecord:
         """The golden record of a customer with this one source record."""
-        stream = self._streams[record.stream_id]
-        customer = orjson.loads(record.canonical or b"{}")
-        return self._golden([Source(stream.key(record.source_id, record.part), customer, stream.priority)])
+        return _named(record.canonical or b"{}")
 
     def of_group(self, group: Group) -> GoldenRecord:
         """The golden record of a group; ``prepare`` was called with it."""
-        return self._golden([self._source(member) for member in group.members])
+        if len(group.members) == 1:
+            return _named(self._canonical[group.members[0].id])
+        values = golden([self._source(member) for member in group.members], self._rules)
+        return GoldenRecord(orjson.dumps(values), values["kind"], _display_name(values))
 
     def _source(self, member: LiveRecord) -> Source:
         return Source(member.key, orjson.loads(self._canonical[member.id]), member.stream.priority)
 
-    def _golden(self, sources: Sequence[Source]) -> GoldenRecord:
-        values: dict[str, Any] = golden(sources, self._rules)
-        return GoldenRecord(orjson.dumps(values), values["kind"], _display_name(values))
+
+def _named(canonical: bytes) -> GoldenRecord:
+    """The golden record of a single source: its canonical customer as it is (``survivorship.golden`` agrees)."""
+    head = _HEAD.decode(canonical)
+    return GoldenRecord(canonical, head.kind, head.name or _display_name(orjson.loads(canonical)))
 
 
 def _display_name(values: Mapping[str, Any]) -> str | None:

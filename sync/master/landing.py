@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 from xxhash import xxh3_128_digest
 
@@ -142,13 +140,13 @@ def delete(
     return Landed(counts, landing_id, writes.batch, b"", [row[1] for row in live], [])
 
 
-def live_ids(connection: Connection, stream: StreamRef) -> NDArray[np.int64]:
+def live_ids(connection: Connection, stream: StreamRef) -> list[int]:
     """The ids of a stream's live records (not of their parts), ascending."""
     rows = bulk_for(connection).fetch(
         "SELECT id FROM source_record WHERE stream_id = ? AND part = '' AND deleted_at IS NULL ORDER BY id",
         stream.id,
     )
-    return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+    return [row[0] for row in rows]
 
 
 def remap(
@@ -245,7 +243,9 @@ def _derive_into(
         sorting.rejections.append(Rejection(record.key, record.body, _unreadable(error), record.changed_at))
     else:
         record_id, version = prior or (0, 0)
-        target.append(Change(record_id, version + 1, record.key, digest, raw, record.changed_at, derived))
+        parts = {entry.part: entry for entry in derived}
+        main = parts.pop("", None)
+        target.append(Change(record_id, version + 1, record.key, digest, raw, record.changed_at, main, parts))
         sorting.accepted.append(record.key)
         return True
     return False

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from sync.master.bulk import Bulk, Row
+from sync.master.bulk import KINDS, Bulk, Row
 from sync.master.components import Held
 from sync.master.golden import Goldens
 from sync.master.identity import public_id
@@ -61,12 +61,11 @@ class Publisher:
             stream = self._streams[record.stream_id]
             customer_id = stream.founder_id(record.source_id, record.part)
             golden = self._goldens.of_single(record)
-            rows.crosswalk.append((record.id, customer_id, record.version))
             text = golden.text.decode()
+            rows.crosswalk.append((record.id, customer_id, record.version))
             rows.customers.append((customer_id, 1, "active", golden.kind, golden.name, text, 1, now))
-            address = orjson.dumps([stream.connection, stream.name, record.source_id, record.part])
-            body = b'{"golden":' + golden.text + b',"joined":[' + address + b"]}"
-            rows.changes.append((customer_id, "created", 1, body.decode()))
+            address = orjson.dumps([stream.connection, stream.name, record.source_id, record.part]).decode()
+            rows.changes.append((customer_id, "created", 1, f'{{"golden":{text},"joined":[{address}]}}'))
 
     def apply(self, held: Held, transition: Transition, batch: Sequence[LandedRecord]) -> None:
         """The changes of a touched neighbourhood."""
@@ -86,9 +85,10 @@ class Publisher:
         # Sorted, so that two workers who meet here wait for each other in one direction only.
         bulk.insert("crosswalk", sorted(rows.crosswalk))
         bulk.insert("customer", sorted(rows.customers))
-        bulk.run_many(
-            "UPDATE customer SET version = ?, status = ?, kind = ?, name = ?, golden = ?, members = ?, changed_at = ? "
-            "WHERE id = ?",
+        bulk.apply(
+            "UPDATE customer SET version = r.version, status = r.status, kind = r.kind, name = r.name, "
+            "golden = r.golden, members = r.members, changed_at = r.changed_at FROM {rows} r WHERE customer.id = r.id",
+            KINDS["customer"],
             rows.updates,
         )
         if rows.changes:
@@ -106,11 +106,13 @@ class Publisher:
         moved: list[Row] = []
         for record in transition.refreshed:
             row = (record.id, home[record.id], held.versions[record.id])
-            if record.id in held.assigned:
-                moved.append((row[1], row[2], row[0]))
-            else:
-                self._rows.crosswalk.append(row)
-        self._bulk.run_many("UPDATE crosswalk SET customer_id = ?, version = ? WHERE record_id = ?", moved)
+            (moved if record.id in held.assigned else self._rows.crosswalk).append(row)
+        self._bulk.apply(
+            "UPDATE crosswalk SET customer_id = r.customer_id, version = r.version FROM {rows} r "
+            "WHERE crosswalk.record_id = r.record_id",
+            KINDS["crosswalk"],
+            moved,
+        )
 
     def _keep(self, kept: Kept) -> None:
         golden = self._goldens.of_group(kept.group)
@@ -123,7 +125,7 @@ class Publisher:
         if before is None:
             self._rows.customers.append((kept.group.id, *values))
         else:
-            self._rows.updates.append((*values, kept.group.id))
+            self._rows.updates.append((kept.group.id, *values))
         kind, body = self._event(kept, golden.text)
         self._rows.changes.append((kept.group.id, kind, version, orjson.dumps(body).decode()))
 
@@ -165,9 +167,10 @@ class Publisher:
         for kept in transition.kept:
             joined = kept.joined if kept.was_active else kept.group.members
             aliases |= {record.founds: kept.group.id for record in joined if record.founds != kept.group.id}
-        self._bulk.run_many(
-            "INSERT INTO customer_alias (old_id, customer_id) VALUES (?, ?) "
+        self._bulk.apply(
+            "INSERT INTO customer_alias (old_id, customer_id) SELECT old_id, customer_id FROM {rows} r WHERE true "
             "ON CONFLICT (old_id) DO UPDATE SET customer_id = excluded.customer_id",
+            (("old_id", "int8"), ("customer_id", "int8")),
             sorted(aliases.items()),
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from mappings.contract import CompiledMapping, Features, Matcher, RecordKey
 from mappings.errors import RecordInvalid
@@ -54,12 +54,18 @@ def _matchable(customer: Any, matcher: Matcher) -> tuple[Features, list[int]]:
 
 def pack_ids(ids: Iterable[int]) -> bytes:
     """Record ids as little-endian int64, for one-row-per-page columns."""
-    return np.fromiter(ids, dtype="<i8").tobytes()
+    packed = array("q", ids)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
 
 
-def unpack_ids(packed: bytes) -> NDArray[np.int64]:
+def unpack_ids(packed: bytes) -> array[int]:
     """The inverse of ``pack_ids``."""
-    return np.frombuffer(packed, dtype="<i8").astype(np.int64, copy=False)
+    ids = array("q", packed)
+    if sys.byteorder == "big":
+        ids.byteswap()
+    return ids
 
 
 def features_text(features: Features | None) -> str | None:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import psycopg.errors
-from mappings.survivorship import SurvivorshipRules
 from sqlalchemy import Connection
 
 from mappings.contract import Matcher
+from mappings.survivorship import SurvivorshipRules
 from sync.database import Database
 from sync.master import streams as stream_directory
 from sync.master.bulk import Bulk, bulk_for

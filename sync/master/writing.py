@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import NamedTuple
-
-import numpy as np
 
 from mappings.contract import Features, Matcher
 from sync.master.bulk import Bulk, Row
@@ -16,8 +14,11 @@ from sync.master.records import Derived, LandedRecord, features_of, features_tex
 from sync.master.streams import StreamRef
 
 
-class Change(NamedTuple):
-    """A main record to write; ``id`` is 0 while it has none."""
+@dataclass(slots=True)
+class Change:
+    """A main record to write; ``id`` is 0 while it has none. ``main`` is the customer of the record itself, if the
+    mapping gives one, ``parts`` the further customers found inside it.
+    """
 
     id: int
     version: int
@@ -25,15 +26,8 @@ class Change(NamedTuple):
     hash: bytes
     raw: str
     changed_at: str | None
-    derived: list[Derived]
-
-    def main(self) -> Derived | None:
-        """The customer of the record itself, if the mapping gives one."""
-        return next((entry for entry in self.derived if entry.part == ""), None)
-
-    def parts(self) -> dict[str, Derived]:
-        """The further customers found inside the record."""
-        return {entry.part: entry for entry in self.derived if entry.part != ""}
+    main: Derived | None
+    parts: dict[str, Derived]
 
 
 class _Stored(NamedTuple):
@@ -63,17 +57,17 @@ class Writes:
         self._updates: list[Row] = []
         self._derived_updates: list[Row] = []
         self._deletes: list[Row] = []
-        self._keys_added: list[tuple[int, Sequence[int]]] = []
+        self._keys_added: list[tuple[int, int]] = []
         self._keys_removed: list[Row] = []
 
     def add_new(self, changes: Sequence[Change]) -> None:
         """Records never seen before, with their parts."""
-        ids = iter(self._bulk.record_ids(sum(1 + len(change.parts()) for change in changes)) if changes else ())
+        ids = iter(self._bulk.record_ids(sum(1 + len(change.parts) for change in changes)) if changes else ())
         for change in changes:
             record_id = next(ids)
             self.new_main_ids.append(record_id)
-            self._insert(record_id, change, "", None, change.main())
-            for part, derived in change.parts().items():
+            self._insert(record_id, change, "", None, change.main)
+            for part, derived in change.parts.items():
                 self._insert(next(ids), change, part, record_id, derived)
 
     def change(self, changes: Sequence[Change]) -> None:
@@ -97,7 +91,7 @@ class Writes:
         for change in changes:
             before = stored[change.id]
             length = len(self.batch) + len(added)
-            self._update_derived(before[""], change.main())
+            self._update_derived(before[""], change.main)
             added += self._reconcile_parts(change, before)
             self.rederived += len(self.batch) + len(added) > length
         self._add_parts(added)
@@ -125,8 +119,12 @@ class Writes:
             self._derived_updates,
         )
         bulk.run_many("UPDATE source_record SET version = ?, deleted_at = ? WHERE id = ?", self._deletes)
-        bulk.run_many("DELETE FROM match_key WHERE key = ? AND record_id = ?", self._keys_removed)
-        self._insert_keys()
+        bulk.apply(
+            "DELETE FROM match_key WHERE (key, record_id) IN (SELECT key, record_id FROM {rows} r)",
+            (("key", "int8"), ("record_id", "int8")),
+            self._keys_removed,
+        )
+        bulk.insert_keys(self._keys_added)
         return self._queue()
 
     def _insert(
@@ -150,11 +148,11 @@ class Writes:
             )
         )
         if derived is not None:
-            self._keys_added.append((record_id, derived.keys))
+            self._keys_added += [(key, record_id) for key in derived.keys]
             self._await_resolve(record_id, 1, change.key, part, derived)
 
     def _update_main(self, change: Change, stored: _Stored) -> None:
-        derived = change.main()
+        derived = change.main
         canonical = derived and derived.canonical.decode()
         features = derived and features_text(derived.features)
         self._updates.append(
@@ -183,7 +181,7 @@ class Writes:
         self._await_resolve(stored.id, version, stored.key, stored.part, derived)
 
     def _reconcile_parts(self, change: Change, before: dict[str, _Stored]) -> list[tuple[Change, Derived]]:
-        wanted = change.parts()
+        wanted = change.parts
         for part, stored in before.items():
             if part == "":
                 continue
@@ -210,13 +208,7 @@ class Writes:
         before = set(self._matcher.keys(stored.features)) if had_keys and stored.features else set()
         after = set(derived.keys) if derived else set()
         self._keys_removed += [(key, stored.id) for key in sorted(before - after)]
-        self._keys_added.append((stored.id, sorted(after - before)))
-
-    def _insert_keys(self) -> None:
-        counts = [len(keys) for _, keys in self._keys_added]
-        record_ids = np.fromiter((record_id for record_id, _ in self._keys_added), np.int64, len(counts))
-        keys = np.fromiter(chain.from_iterable(keys for _, keys in self._keys_added), np.int64, sum(counts))
-        self._bulk.insert_keys(keys, np.repeat(record_ids, counts))
+        self._keys_added += [(key, stored.id) for key in after - before]
 
     def _queue(self) -> int | None:
         if not self.batch:
