@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from connectors import paging
+from connectors.errors import StreamBroken
 from connectors.http import Client
 from connectors.response import Response
 from connectors.rest.manifest import (
@@ -143,7 +144,18 @@ class Lister:
             spec, values, read=True, url=url,
             params=None if url else params, json=body if sends_body and not url else None,
         )  # fmt: skip
+        if response.status == 204:
+            return Fetched(Sliced(), None, response)
         page = self._opener.open(response.utf8())
+        if page.slices is None and page.odd is None and not spec.may_be_absent:
+            raise StreamBroken(
+                "{connection}: the answer of {method} {path} holds no list at {place}.",
+                remedy="Check `records` in the manifest. Where a missing list means none, set `may_be_absent: true`.",
+                connection=response.connection,
+                method=response.method,
+                path=response.path,
+                place=spec.records or "the top",
+            )
         total = find(page.rest, spec.pages.total) if spec.pages.total else None
         return Fetched(self._slicer.slice(page), page.rest, response, total=total if isinstance(total, int) else None)
 

@@ -163,9 +163,14 @@ class Tombstone(Part):
 
 
 class Listing(Call):
-    """Something that can be listed page by page."""
+    """Something that can be listed page by page.
+
+    ``may_be_absent``: an answer without ``records`` means none; otherwise it breaks the stream, lest an error that
+    claims success be taken for an empty system.
+    """
 
     records: str = ""
+    may_be_absent: bool = False
     key: Paths
     changed_at: tuple[str, ...] = ()
     stamps: str = ISO

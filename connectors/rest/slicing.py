@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -152,7 +153,7 @@ class Slicer:
         wanted = [*self._key, *self._stamps, *([tombstone] if tombstone else [])]
         if all(_SIMPLE.match(path) for path in wanted) and not _nested_twice(wanted):
             row, self._picks = _struct(wanted)
-            self._fast = msgspec.json.Decoder(list.__class_getitem__(row))
+            self._fast = msgspec.json.Decoder(GenericAlias(list, (row,)))
 
     def slice(self, page: Envelope) -> Sliced:
         """The page's records; raises StreamBroken when there is no array."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -212,6 +213,15 @@ def test_a_foreign_cursor_is_expired_not_a_crash(connect):
             keys(connect(), mode=Mode.INCREMENTAL, cursor=cursor)
 
 
+def test_a_row_committed_late_is_found_within_the_look_back(connect, server):
+    connector = connect()
+    *_, last = connector.read(Read("customers"))
+    stamp = (server.now() - timedelta(seconds=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    late = server.add(updated_at=stamp)  # older than what was read, visible only now
+    server.add()
+    assert late in keys(connector, mode=Mode.INCREMENTAL, cursor=last.cursor)
+
+
 def test_a_backfill_is_bounded_by_the_change_stamp(connect, server):
     for number, row in enumerate(server.rows.values(), 1):
         row["updated_at"] = f"2026-01-{number:02}T00:00:00.000Z"
@@ -262,6 +272,15 @@ def test_a_field_may_mark_a_record_as_deleted(connect, server):
     pages = list(connect(STREAM + "    deletes: {field: deleted_at}\n").read(Read("customers", page_size=3)))
     assert [key for page in pages for key in page.deleted] == ["c00003"]
     assert sum(len(page.records) for page in pages) == 7
+
+
+def test_an_answer_without_its_list_is_not_an_empty_system(connect, server):
+    with pytest.raises(StreamBroken, match="no list at people"):
+        keys(connect(STREAM.replace("records: customers", "records: people")))
+    absent = STREAM.replace("records: customers", "records: people\n    may_be_absent: true").replace(
+        ", total: count", ""
+    )
+    assert keys(connect(absent)) == []
 
 
 def test_a_status_may_mark_a_record_as_deleted(connect, server):
