@@ -350,15 +350,10 @@ class Client:
 
     def _faulted(self, call: _Call, fault: Fault) -> Exception:
         where = self._where(call) | {"host": urlsplit(call.url).netloc}
+        template, remedy = fault.wording
         if fault.untrusted:
-            return BadConfiguration(
-                "{connection}: the certificate of {host} is not trusted or is not for this name.",
-                setting="base_url",
-                remedy="Check the address; for a certificate of your own authority set `ca_bundle`.",
-                **where,
-            )
-        error = RetryLater("{connection}: {method} {path} on {host} failed: {what}.", what=fault.what, **where)
-        return self._again(call, error, processed=fault.sent)
+            return BadConfiguration(template, setting="base_url", remedy=remedy, **where)
+        return self._again(call, RetryLater(template, remedy=remedy, **where), processed=fault.sent)
 
     def _where(self, call: _Call) -> dict[str, str]:
         path = self.redactor.text(urlsplit(call.url).path)

@@ -9,7 +9,7 @@ from connectors.errors import BadConfiguration, StreamBroken
 from connectors.guard import DEFAULT_PORTS, split_origin
 from connectors.redaction import mask_url
 
-_REMEDY = "Set the address to the one under which the system really answers."
+REMEDY = "Set the address to the one under which the system really answers."
 
 
 class Origins:
@@ -42,7 +42,7 @@ class Origins:
                 "{connection}: a link leads to another system ({host}); it was not followed.",
                 connection=self._connection,
                 host=urlsplit(url).hostname or "",
-                remedy=_REMEDY,
+                remedy=REMEDY,
             )
         return url
 
@@ -59,14 +59,14 @@ class Origins:
             raise BadConfiguration(
                 "{connection}: {path} is redirected to an unencrypted address on {host}.",
                 setting="base_url",
-                remedy=_REMEDY,
+                remedy=REMEDY,
                 **where,
             )
         if not same and not portable:
             raise BadConfiguration(
                 "{connection}: {path} is redirected to another system ({host}); the data was not sent there.",
                 setting="base_url",
-                remedy=_REMEDY,
+                remedy=REMEDY,
                 **where,
             )
         return target, same

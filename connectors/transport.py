@@ -29,6 +29,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from connectors.guard import AddressGuard
+from connectors.wording import Wording
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # below that it logs URLs, secrets included
 
@@ -51,11 +52,25 @@ class TooLarge(Exception):  # noqa: N818 - said as in "413 Content Too Large"
 
 
 class Fault(Exception):  # noqa: N818 - the field's word
-    """The network failed. ``sent`` tells whether the request may have reached the server; ``what`` is for people."""
+    """The network failed. ``sent`` tells whether the request may have reached the server.
 
-    def __init__(self, what: str, *, sent: bool, untrusted: bool = False) -> None:
-        super().__init__(what)
-        self.what, self.sent, self.untrusted = what, sent, untrusted
+    ``wording`` has the places connection, method, path and host.
+    """
+
+    def __init__(self, wording: Wording, *, sent: bool, untrusted: bool = False) -> None:
+        super().__init__(wording.template)
+        self.wording, self.sent, self.untrusted = wording, sent, untrusted
+
+
+_UNTRUSTED = Wording(
+    "{connection}: the certificate of {host} is not trusted or is not for this name.",
+    remedy="Check the address; for a certificate of your own authority set `ca_bundle`.",
+)
+_LATE = Wording("{connection}: {method} {path} on {host} failed: it took longer than the deadline.")
+_SILENT = Wording("{connection}: {method} {path} on {host} failed: no answer in time.")
+_UNREACHABLE = Wording("{connection}: {method} {path} on {host} failed: no connection in time.")
+_REFUSED = Wording("{connection}: {method} {path} on {host} failed: no connection.")
+_BROKEN = Wording("{connection}: {method} {path} on {host} failed: the connection broke off.")
 
 
 class Transport:
@@ -132,16 +147,13 @@ def _drop(raw: Any) -> None:
 def _fault(error: Exception, *, late: bool) -> Fault:
     causes = list(_causes(error))
     if any(isinstance(c, ssl.SSLCertVerificationError) for c in causes):
-        return Fault("the server's certificate is not trusted", sent=False, untrusted=True)
+        return Fault(_UNTRUSTED, sent=False, untrusted=True)
     sent = not any(isinstance(c, (NewConnectionError, ConnectTimeoutError)) for c in causes)
     if late:
-        return Fault("it took longer than the deadline", sent=sent)
-    timed_out = any(isinstance(c, (TimeoutError, requests.Timeout, ConnectTimeoutError)) for c in causes)
-    if timed_out:
-        return Fault("no answer in time" if sent else "no connection in time", sent=sent)
-    if not sent:
-        return Fault("no connection", sent=False)
-    return Fault("the connection broke off", sent=True)
+        return Fault(_LATE, sent=sent)
+    if any(isinstance(c, (TimeoutError, requests.Timeout, ConnectTimeoutError)) for c in causes):
+        return Fault(_SILENT if sent else _UNREACHABLE, sent=sent)
+    return Fault(_BROKEN if sent else _REFUSED, sent=sent)
 
 
 def _causes(error: BaseException | None) -> Any:
