@@ -118,7 +118,7 @@ class Database:
     def _sqlite(self, url: URL, writable: bool) -> Engine:
         path = self._sqlite_path(url)
         source = f"file:{quote(str(path))}?mode={'rw' if writable else 'ro'}"
-        decode = self._decode
+        tolerant = self._config.bytes not in ("base64", "hex")
 
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(
@@ -127,13 +127,20 @@ class Database:
             connection.execute("PRAGMA trusted_schema = OFF")
             if not writable:
                 connection.execute("PRAGMA query_only = ON")
-            connection.text_factory = decode
+            if tolerant:
+                connection.text_factory = self._decode
             return connection
 
         engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
         if writable:  # the driver itself begins no transaction for a savepoint
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
+
+    def tolerate(self, connection: Connection) -> None:
+        """Let texts of this SQLite connection hold any bytes; slower, so only once one did."""
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - only SQLite gives such texts
+        driver.text_factory = self._decode
 
     def _decode(self, data: bytes) -> str:
         """Text as SQLite stores it: UTF-8, or, in databases of old programs, any bytes."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, String, cast, exc, func, or_, select
 
 from connectors.contract import Cursor, Mode, Page, Read, Record, Rejected
 from connectors.errors import CursorExpired, RecordRejected, StreamBroken
@@ -180,6 +180,8 @@ class SqlTable:
     def _stream(self, origin: Origin, scan: _Scan, size: int) -> Iterator[_Rows]:
         """One pass by a server-side cursor: views and statements may be slow to start, and may repeat keys."""
         with self._database.reading() as connection:
+            if connection.dialect.name == "sqlite":
+                self._database.tolerate(connection)
             statement = self._statement(connection, origin, scan).execution_options(stream_results=True, yield_per=size)
             before: Sequence[Any] | None = None
             places = [origin.columns.index(name) for name in origin.key]
@@ -191,13 +193,16 @@ class SqlTable:
         statement = self._statement(connection, origin, scan).limit(size)
         try:
             return _Rows(origin.columns, connection.execute(statement).all())
-        except Exception as error:
-            if not origin.times or "DataError" not in type(error).__name__:
+        except exc.OperationalError as error:
+            if "decode to UTF-8" not in str(error.orig):
                 raise
-        connection.rollback()  # times that Python cannot hold, such as infinity: as text
-        return _Rows(
-            origin.columns, connection.execute(self._statement(connection, origin, scan, True).limit(size)).all()
-        )
+            self._database.tolerate(connection)
+        except exc.DataError:
+            if not origin.times:
+                raise
+            connection.rollback()  # times that Python cannot hold, such as infinity: as text
+            statement = self._statement(connection, origin, scan, as_text=True).limit(size)
+        return _Rows(origin.columns, connection.execute(statement).all())
 
     def _statement(self, connection: Connection, origin: Origin, scan: _Scan, as_text: bool = False) -> Any:
         columns = [
@@ -219,20 +224,21 @@ class SqlTable:
         records: list[Record] = []
         deleted: list[str] = []
         rejected: list[Rejected] = []
-        places = [rows.names.index(name) for name in origin.key]
-        before = rows.before
+        names, before = rows.names, rows.before
+        places = [names.index(name) for name in origin.key]
+        stamped, marked = self.config.cursor, self.config.deleted
         for values in rows.rows:
-            row = dict(zip(rows.names, values, strict=True))
+            row = dict(zip(names, values, strict=True))
             parts = [values[place] for place in places]
             try:
                 key = key_of(parts)
                 if parts == before:
                     raise RecordRejected("Another row has the same key {key}.", key=key[:80], rule="keys are unique")
                 before = parts
-                if self.config.deleted and is_marked(row[self.config.deleted]):
+                if marked and is_marked(row[marked]):
                     deleted.append(key)
                 else:
-                    stamp = self._encoder.stamp(row[self.config.cursor]) if self.config.cursor else None
+                    stamp = self._encoder.stamp(row[stamped]) if stamped else None
                     records.append(Record(key, self._encoder.body(row), stamp))
             except RecordRejected as reason:
                 rejected.append(_rejected(origin, row, reason))

@@ -30,6 +30,7 @@ class Encoder:
         self.zone = ZoneInfo(config.time_zone)
         self._bytes = config.bytes
         self._exact = config.decimals == "number"
+        self._latest: tuple[Any, str | None] = (None, None)
 
     def body(self, row: Mapping[str, Any]) -> bytes:
         """The row as one JSON object. Raises RecordRejected if JSON or a database's text cannot hold it."""
@@ -47,6 +48,12 @@ class Encoder:
 
     def stamp(self, value: Any) -> str | None:
         """A change stamp as ISO 8601 in UTC; None if the value is no time."""
+        latest = self._latest
+        if value != latest[0]:
+            self._latest = latest = (value, self._stamp(value))
+        return latest[1]
+
+    def _stamp(self, value: Any) -> str | None:
         if isinstance(value, str):
             value = _parsed(value)
         if isinstance(value, datetime):
@@ -92,7 +99,7 @@ class Encoder:
 def key_of(values: Sequence[Any]) -> str:
     """The key of a row. Raises RecordRejected for one that is empty or too long."""
     parts = [key_part(value) for value in values]
-    if not all(parts):
+    if "" in parts:
         raise RecordRejected("A key column is empty.", rule="every row needs its key")
     key = parts[0] if len(parts) == 1 else "|".join(p.replace("\\", "\\\\").replace("|", "\\|") for p in parts)
     if len(key) > LONGEST_KEY:
@@ -104,6 +111,8 @@ def key_part(value: Any) -> str:
     """One column's value as part of a key: the same text for the same value always."""
     if value is None:
         return ""
+    if type(value) is int or type(value) is str:
+        return str(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bytes | memoryview):

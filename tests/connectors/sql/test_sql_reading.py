@@ -190,6 +190,7 @@ def test_text_that_is_not_utf8_costs_its_row_or_is_decoded_as_configured(tmp_pat
     )
     found = pages(stream(tmp_path, table="t"))
     assert (keys(found), found[0].rejected[0].key) == (["2", "3"], "1")
+    assert keys(pages(stream(tmp_path, select="SELECT * FROM t", key="id"))) == ["2", "3"]
     decoded = bodies(pages(stream(tmp_path, table="t", bytes="gb18030")))
     assert (decoded["1"]["name"], decoded["3"]["name"]) == ("张伟", "张伟")
     assert bodies(pages(stream(tmp_path, table="t", bytes="hex")))["3"]["name"] == gbk
