@@ -203,6 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         return (
             query.get("since", "") <= changed <= query.get("until", "9999")
             and row["id"] > query.get("after_id", "")
+            and row["email"] == query.get("email", row["email"])
             and row.get("region", "") == query.get("region", row.get("region", ""))
         )
 

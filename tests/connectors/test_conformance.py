@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import inspect
 import secrets
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from connectors.conformance import ConformanceSuite, Copy
 from connectors.contract import Checked, Page, Read
 from connectors.rest import RestConnector
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rest_manifests import PAGES, TYPICAL, AcmeSource
-from rest_server import RestServer
+from tests.connectors.rest_manifests import PAGES, TYPICAL, AcmeSource
+from tests.connectors.rest_server import RestServer
 
 
 @pytest.fixture
