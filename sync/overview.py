@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, case, func, literal_column, select
 
-from sync.master.tables import source_record
+from sync.master.tables import crosswalk, customer, source_record
 from sync.runs.tables import connection as connections
 from sync.runs.tables import quarantine, schedule, stream_state, sync_run
 from sync.runs.wording import Wording, unpacked
@@ -103,8 +102,6 @@ def streams(connection: Connection) -> list[StreamOverview]:
 
 def members_histogram(connection: Connection) -> dict[int, int]:
     """How many active customers have 1, 2, 3, 4, and 5 or more source records."""
-    from sync.master.tables import customer
-
     size = case((customer.c.members >= 5, 5), else_=customer.c.members).label("size")
     rows = connection.execute(
         select(size, func.count()).where(customer.c.status == "active").group_by(literal_column("size"))
@@ -112,9 +109,41 @@ def members_histogram(connection: Connection) -> dict[int, int]:
     return {row[0]: row[1] for row in sorted(rows.all())}
 
 
-def seconds_since(moment: datetime | None) -> float | None:
-    """Seconds from a moment until now."""
-    return None if moment is None else time.time() - moment.timestamp()
+class Shared(NamedTuple):
+    """A customer that several connections know."""
+
+    name: str
+    records: int
+    connections: tuple[str, ...]
+
+
+def most_shared(connection: Connection, limit: int) -> list[Shared]:
+    """The active customers that most connections know, the most widely known first."""
+    systems = func.count(stream_state.c.connection_id.distinct())
+    widest = (
+        select(customer.c.id, customer.c.name)
+        .join(crosswalk, crosswalk.c.customer_id == customer.c.id)
+        .join(source_record, source_record.c.id == crosswalk.c.record_id)
+        .join(stream_state, stream_state.c.id == source_record.c.stream_id)
+        .where(customer.c.status == "active")
+        .group_by(customer.c.id, customer.c.name)
+        .order_by(systems.desc(), func.count().desc(), customer.c.id)
+        .limit(limit)
+    )
+    return [_shared(connection, row.id, row.name or "") for row in connection.execute(widest).all()]
+
+
+def _shared(connection: Connection, customer_id: int, name: str) -> Shared:
+    rows = connection.execute(
+        select(connections.c.name)
+        .join(stream_state, stream_state.c.connection_id == connections.c.id)
+        .join(source_record, source_record.c.stream_id == stream_state.c.id)
+        .join(crosswalk, crosswalk.c.record_id == source_record.c.id)
+        .where(crosswalk.c.customer_id == customer_id)
+        .order_by(connections.c.id)
+    )
+    names = [row[0] for row in rows]
+    return Shared(name, len(names), tuple(dict.fromkeys(names)))
 
 
 def _records(connection: Connection) -> dict[int, int]:

@@ -2,10 +2,101 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-app = typer.Typer()
+from sync import demo as company
+from sync import oneshot, overview
+from sync.cli import console, syncs
+from sync.cli.console import emit, next_step, number, say
+from sync.cli.options import DryRun
+from sync.cli.session import Globals, Session
+from sync.cli.up import run
+from sync.language import _
+from sync.project import Project
+from sync.runs.services import RunView
+from sync.up import Supervisor
+
+SHOWN = 5
 
 
-def demo(context: typer.Context) -> None:
-    """Placeholder while the example is generated elsewhere."""
+def demo(
+    folder: Annotated[Path, typer.Option(help=_("Where to make the example."))] = Path("kehu-demo"),
+    customers: Annotated[int, typer.Option(min=10, max=100_000, help=_("How many customers to invent."))] = 500,
+    seed: Annotated[int, typer.Option(help=_("The same number gives the same company."))] = 2026,
+    once: Annotated[bool, typer.Option("--once", help=_("Sync once and end, without dashboard."))] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help=_("Forget an earlier example first."))] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make the example company, sync it, and show what came out."""
+    if dry_run:
+        say(_("Would make the example company in {folder} and sync it.", folder=str(folder)))
+        return
+    if fresh and (folder / "truth.csv").exists():
+        shutil.rmtree(folder)
+    records = company.generate(folder, customers, seed)
+    say(_("南洋贸易 (Nanyang Trading) has its customers in {count} systems:", count=len(records)), "bold")
+    for name, count in records.items():
+        say(f"  {name:10} {number(count)}")
+    if once:
+        _once(folder)
+        return
+    run(Session(Globals(folder)).ready, [company.services(folder)], lambda supervisor: _first_sync(folder, supervisor))
+
+
+def _once(folder: Path) -> None:
+    supervisor = Supervisor([company.services(folder)])
+    supervisor.start()
+    try:
+        _sync(Session(Globals(folder)).ready, supervisor)
+    finally:
+        supervisor.stop()
+    next_step(f"kehu -C {folder} master search 有限公司")
+
+
+def _first_sync(folder: Path, supervisor: Supervisor) -> None:
+    project = Project.load(folder)  # anew: the services have told where they are
+    try:
+        _sync(project, supervisor)
+    finally:
+        project.close()
+    next_step(f"kehu -C {folder} master search 有限公司")
+
+
+def _sync(project: Project, supervisor: Supervisor) -> None:
+    run_ids = oneshot.request(project, oneshot.targets(project, []))
+    with console.progress() as bar:
+
+        def show(views: Sequence[RunView]) -> None:
+            if supervisor.stopped.is_set():
+                raise KeyboardInterrupt
+            syncs.show_progress(bar, views)
+
+        views = oneshot.finish(project, run_ids, show)
+    syncs.show_table(views)
+    _result(project)
+
+
+def _result(project: Project) -> None:
+    from sync.master import queries
+
+    with project.database.reading() as connection:
+        stats = queries.stats(connection)
+        shared = overview.most_shared(connection, SHOWN)
+    say(
+        _(
+            "{records} source records are {customers} customers; {shared} of them were found more than once.",
+            records=stats.source_records,
+            customers=stats.customers,
+            shared=stats.shared,
+        ),
+        "bold green",
+    )
+    for customer in shared:
+        systems = ", ".join(customer.connections)
+        line = _("{name}: {count} records in {systems}", name=customer.name, count=customer.records, systems=systems)
+        emit(console.clean(line))

@@ -81,7 +81,7 @@ def list_(context: typer.Context, limit: Limit = 20, as_json: Json = False) -> N
     if as_json:
         emit_json("runs", [data(view) for view in views])
     else:
-        _table(views)
+        show_table(views)
 
 
 @app.command(help=_("Watch runs as they go, until none is open; or one run with its log."))
@@ -100,7 +100,7 @@ def watch(
     with console.progress() as bar:
         while True:
             views = oneshot.look(project, run_ids)
-            _show_progress(bar, views)
+            show_progress(bar, views)
             if as_json:
                 for view in views:
                     emit_json_line("run", data(view))
@@ -111,7 +111,7 @@ def watch(
         for event in oneshot.remarks(project, run):
             say(f"{event.at:%H:%M:%S}  {event.level:8} {told(event.text)}")
     if not as_json:
-        _table(views)
+        show_table(views)
     _leave(views)
 
 
@@ -221,11 +221,11 @@ def _follow(project: Project, run_ids: list[int], *, wait: bool, as_json: bool) 
         next_step("kehu sync watch" if rung else "kehu up")
         return
     with console.progress() as bar:
-        views = oneshot.finish(project, run_ids, lambda views: _show_progress(bar, views))
+        views = oneshot.finish(project, run_ids, lambda views: show_progress(bar, views))
     if as_json:
         emit_json("runs", [data(view) for view in views])
     else:
-        _table(views)
+        show_table(views)
         _summary(project, views)
     _leave(views)
 
@@ -235,7 +235,8 @@ def _open_runs(project: Project) -> list[int]:
         return [view.id for view in history.runs(connection, limit=500) if view.open]
 
 
-def _show_progress(bar: console.Bar, views: Sequence[RunView]) -> None:
+def show_progress(bar: console.Bar, views: Sequence[RunView]) -> None:
+    """Bring the bars up to date."""
     for view in views:
         bar.update(f"{view.connection}.{view.stream} {state_of(view)}", view.counts.read, view.expected)
 
@@ -255,7 +256,8 @@ def state_of(view: RunView) -> str:
     return words.get(view.state, view.state)
 
 
-def _table(views: Sequence[RunView]) -> None:
+def show_table(views: Sequence[RunView]) -> None:
+    """Runs with their counts, then the reasons of those that failed."""
     columns = (_("Run"), _("Stream"), _("State"), _("Read"), _("Created"), _("Updated"), _("Unchanged"))
     rows = [(v.id, f"{v.connection}.{v.stream}", state_of(v), *(number(count) for count in v.counts)) for v in views]
     emit_table((*columns, _("Quarantined"), _("Deleted")), rows, right=(0, 3, 4, 5, 6, 7, 8))

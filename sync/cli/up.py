@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from sync.cli.session import session
 from sync.errors import Refused
 from sync.language import _
 from sync.project import Project
-from sync.up import Child, ChildFailed, Supervisor, only_one
+from sync.up import Child, ChildFailed, ChildSpec, Supervisor, only_one
 
 PORT_FILE = "web.port"
 
@@ -37,11 +38,18 @@ def up(
     run(session(context).ready)
 
 
-def run(project: Project) -> None:
-    """Start all parts, say where to look, and watch them until a signal comes."""
+def run(
+    project: Project,
+    first: Sequence[ChildSpec] = (),
+    then: Callable[[Supervisor], None] = lambda _supervisor: None,
+) -> None:
+    """Start all parts, say where to look, and watch them until a signal comes.
+
+    ``first`` is started before our own parts; ``then`` is called once, when everything runs.
+    """
     with only_one(project.state_folder / "up.lock"):
         port = children.web_port(project)
-        supervisor = Supervisor(children.specs(project, port), _died)
+        supervisor = Supervisor([*first, *children.specs(project, port)], _died)
         with supervisor.signals():
             say(_("Starting …"))
             try:
@@ -54,9 +62,13 @@ def run(project: Project) -> None:
             (project.state_folder / PORT_FILE).write_text(str(port))
             try:
                 if not supervisor.stopped.is_set():
+                    then(supervisor)
                     _say_where(project)
                 supervisor.run()
+            except KeyboardInterrupt:
+                supervisor.stop()
             finally:
+                supervisor.stop()
                 (project.state_folder / PORT_FILE).unlink(missing_ok=True)
     say(_("Everything has stopped."))
 
