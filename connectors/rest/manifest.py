@@ -280,6 +280,7 @@ Raised = Literal[
 class ErrorRule(Part):
     """What an answer means. It counts when every given condition holds; ``text`` is the path of a reason to show.
 
+    ``contains`` is looked for in the text at ``path``, whatever its case.
     ``after`` is the number of seconds to wait, for ``raise: wait``.
     """
 
@@ -287,6 +288,7 @@ class ErrorRule(Part):
     path: str = ""
     equals: tuple[Scalar, ...] | None = None
     differs: tuple[Scalar, ...] | None = None
+    contains: str = ""
     raises: Annotated[Raised, Field(alias="raise")]
     text: str = ""
     after: Annotated[int, Field(ge=1)] = 60

@@ -84,6 +84,8 @@ def _meets(rule: ErrorRule, data: Any) -> bool:
     if not rule.path:
         return True
     value = find(data, rule.path)
+    if rule.contains and rule.contains.lower() not in str(value).lower():
+        return False
     if rule.equals is not None:
         return any(_same(value, wanted) for wanted in rule.equals)
     if rule.differs is not None:

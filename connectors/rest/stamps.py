@@ -99,7 +99,8 @@ def writer(notation: str, local: tzinfo = UTC, *, strict: bool = False) -> Calla
         if notation in _UNITS:
             return int((found - datetime(1970, 1, 1, tzinfo=UTC)) // _UNITS[notation])
         if notation == ISO:
-            return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{found.microsecond // 1000:03}Z"
+            finest = "microseconds" if found.microsecond % 1000 else "milliseconds"
+            return found.astimezone(UTC).isoformat(timespec=finest).replace("+00:00", "Z")
         return found.astimezone(local).strftime(notation)
 
     return write

@@ -17,6 +17,7 @@ from connectors.errors import (
     BadCredentials,
     CursorExpired,
     RecordRejected,
+    RetryLater,
     StreamBroken,
     WaitUntil,
     WriteConflict,
@@ -360,6 +361,14 @@ def test_an_error_told_with_status_200_is_an_error(connect, server):
 def test_a_status_may_be_given_a_meaning(connect, server, raised, kind):
     server.habits.fail_next.append((418, {}))
     rule = f"errors: [{{status: 418, path: error, equals: on purpose, raise: {raised}, text: error}}]\nbase_url:"
+    with pytest.raises(kind):
+        keys(connect(TYPICAL.replace("\nbase_url:", "\n" + rule)))
+
+
+@pytest.mark.parametrize(("text", "kind"), [("ON PURPOSE", StreamBroken), ("by accident", RetryLater)])
+def test_a_rule_may_look_for_words(connect, server, text, kind):
+    server.habits.fail_next += [(503, {})] * 8
+    rule = f"errors: [{{status: 503, path: error, contains: {text}, raise: stream_broken}}]\nbase_url:"
     with pytest.raises(kind):
         keys(connect(TYPICAL.replace("\nbase_url:", "\n" + rule)))
 
