@@ -19,7 +19,7 @@ from examples.nanyang.world import Person, World
 WECHAT = "wechat/微信客户.csv"
 FAIR = "fair/广交会联系人.xlsx"
 WECHAT_COLUMNS = ("客户编号", "微信昵称", "姓名", "手机", "公司", "城市", "备注", "跟进人", "添加时间")
-FAIR_COLUMNS = ("No", "公司名称", "Company", "Contact", "Mobile", "Email", "Country", "Visited", "Remarks")
+FAIR_COLUMNS = ("No", "公司名称", "Company", "Contact", "Mobile", "Tel", "Email", "Country", "Visited", "Remarks")
 
 
 class Wechat:
@@ -87,6 +87,7 @@ class Fair:
             employer.latin if rng.random() < 0.8 or not employer.native else "",
             noise.person_name(rng, person, latin=0.6),
             int(person.mobile) if digits else noise.phone(rng, person.mobile),
+            employer.phone if rng.random() < 0.7 else "",
             noise.email(rng, person.email),
             employer.place.country,
             moment(rng, days=300).strftime("%Y-%m-%d"),
