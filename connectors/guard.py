@@ -118,15 +118,15 @@ class AddressGuard:
         """A connected socket to a checked address, trying them in order. Raises ``OSError`` when none answers."""
         last: OSError | None = None
         end = None if timeout is None else time.monotonic() + timeout
-        for target in self.targets(host, port):
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                break
+        targets = self.targets(host, port)
+        for waiting, target in zip(range(len(targets), 0, -1), targets, strict=True):
+            # a fair share of the time for each, so that a dead first address leaves some for the second
+            share = None if end is None else max(0.001, (end - time.monotonic()) / waiting)
             try:
-                return _connect(target, left, options)
+                return _connect(target, share, options)
             except OSError as error:
                 last = error
-        raise last or TimeoutError(f"connecting to {host} timed out")
+        raise last or TimeoutError
 
     def _check(self, host: str, port: int, text: str) -> None:
         address = ip_address(text.partition("%")[0])

@@ -98,7 +98,8 @@ class Client:
     ``inspect`` looks at every successful answer and may raise a connector error: the place for systems that report
     errors with status 200. ``RetryLater`` from it is tried again, ``BadCredentials`` renews the credentials once,
     ``WaitUntil`` pauses the account. ``origins`` are further origins this system answers from (e.g. a host for
-    exports) that may be called *with* credentials. ``resolver`` and ``sleep`` are replaced by tests.
+    exports) that may be called *with* credentials. ``timeout`` is (connect, each read) and ``deadline`` the whole of a
+    try, in seconds; ``max_body`` counts decompressed bytes. ``resolver`` and ``sleep`` are replaced by tests.
     """
 
     def __init__(
@@ -322,9 +323,11 @@ class Client:
             raise self._faulted(call, fault) from None
         except RetryLater as error:  # the name did not resolve
             raise self._again(call, error, processed=False) from None
-        except requests.RequestException:
+        except (requests.RequestException, ValueError):
             raise BadConfiguration(
-                "{connection}: no request can be made of {method} {path}.", **self._where(call)
+                "{connection}: no request can be made of {method} {path}.",
+                remedy="Look for line breaks and invisible or foreign characters in the credentials and headers.",
+                **self._where(call),
             ) from None
         except TooLarge:
             raise StreamBroken(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +154,26 @@ def test_a_redirect_to_a_private_address_is_refused(server: FaultServer, target:
         with pytest.raises(AddressRefused):
             client(outside, f"127.0.0.1:{outside.port}").get("x")
     assert server.calls == []
+
+
+def test_a_dead_first_address_leaves_time_for_the_second(server: FaultServer) -> None:
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.2", server.port))
+        dead.listen(0)
+        full = [socket.socket() for _ in range(4)]  # its queue is full: further connections are left hanging
+        for sock in full:
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.2", server.port))
+        resolver = Resolver(erp_local=[["127.0.0.2", "127.0.0.1"]])
+        shop = Client(
+            Context("erp", allow_private=["erp.local"]), f"http://erp.local:{server.port}",
+            resolver=resolver, timeout=(0.6, 1), retries=QUICK,
+        )  # fmt: skip
+        started = time.monotonic()
+        assert shop.get("x").json() == {"hello": 1}
+        assert 0.25 < time.monotonic() - started < 0.6
+        for sock in full:
+            sock.close()
 
 
 def test_the_host_header_stays_the_name(server: FaultServer) -> None:

@@ -30,7 +30,7 @@ from connectors.http import Client, Retries
 from connectors.redaction import Redactor, mask_personal, mask_text, mask_url
 from connectors.response import Response, headers_of
 from connectors.retry_after import wait_seconds
-from tests.faults import FaultServer, gzipped, hang_up, html, ok, raw, redirect, reset, status
+from tests.faults import FaultServer, Resolver, gzipped, hang_up, html, ok, raw, redirect, reset, status
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECRET = "s3cr3t-t0ken/with+odd=chars"
@@ -99,6 +99,22 @@ def test_a_head_answer_has_no_body_and_no_quarrel(server: FaultServer) -> None:
 def test_a_useless_base_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(BadConfiguration):
         Client(Context("shop"), url)
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "trailing\r\n", "王", "\u202ehidden"])
+def test_a_key_that_fits_no_header_is_told_without_showing_it(server: FaultServer, key: str) -> None:
+    server.on("/api/x", ok())
+    with pytest.raises(BadConfiguration, match="no request can be made") as caught:
+        client(server, auth=ApiKey(SecretStr(key))).get("x")
+    assert key not in str(caught.value) + repr(caught.value.params)
+    assert "credentials" in caught.value.remedy
+
+
+@given(st.text(max_size=30))
+def test_no_path_or_parameter_crashes_a_call(path: str) -> None:
+    shop = Client(Context("shop"), "https://api.example.com/v1", resolver=Resolver(), retries=Retries(tries=1))
+    with pytest.raises(ConnectorError):
+        shop.get(path, params={path: path, "x": path})
 
 
 # --- status codes
