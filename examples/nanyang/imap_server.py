@@ -9,17 +9,16 @@ from __future__ import annotations
 import hmac
 import re
 import socketserver
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from examples.nanyang.imap_search import search, wanted, words
 from examples.nanyang.mailbox_store import UIDVALIDITY, Message, Store
 
 USER = "sales@nanyang.example"
 PASSWORD = "nanyang-demo-password"
 CAPABILITIES = "IMAP4rev1 ID UNSELECT"
 LONGEST_LINE = 65_536
-_TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"|(\([^()]*(?:\([^()]*\)[^()]*)*\))|([^\s()"]+(?:\[[^\]]*\])?[^\s()"]*)')
-_ITEM = re.compile(r"BODY(?:\.PEEK)?\[([^\]]*)\]|[A-Z0-9.]+", re.IGNORECASE)
+_ITEM = re.compile(r"BODY(?:\.PEEK)?\[([^\]]*)\](?:<(\d+)\.(\d+)>)?|[A-Z0-9.]+", re.IGNORECASE)
 
 
 class ImapServer(socketserver.ThreadingTCPServer):
@@ -80,25 +79,25 @@ class _Session(socketserver.StreamRequestHandler):
         elif verb == "ID":
             self._send('* ID ("name" "nanyang-example")')
         elif verb == "LOGIN":
-            given = b"\0".join(_words(arguments))
+            given = b"\0".join(words(arguments))
             if not hmac.compare_digest(given, f"{USER}\0{PASSWORD}".encode()):
                 return "NO [AUTHENTICATIONFAILED] wrong user or password"
             self.signed_in = True
         return f"OK {verb}"
 
     def _mailboxes(self, verb: str, arguments: bytes) -> str:
-        words = [word.decode("utf-8", "replace") for word in _words(arguments)]
+        given = [word.decode("utf-8", "replace") for word in words(arguments)]
         if verb in ("LIST", "LSUB"):
             for name in self.server.store.names():
                 mark = "\\Sent" if name == "Sent" else "\\HasNoChildren"
                 self._send(f'* {verb} ({mark}) "/" "{name}"')
         elif verb in ("CLOSE", "UNSELECT", "CHECK"):
             self.selected = self.selected if verb == "CHECK" else None
-        elif not words or (found := self.server.store.messages(words[0])) is None:
+        elif not given or (found := self.server.store.messages(given[0])) is None:
             return "NO [NONEXISTENT] there is no such mailbox"
         elif verb == "STATUS":
             state = f"MESSAGES {len(found)} UIDNEXT {_next(found)} UIDVALIDITY {UIDVALIDITY} UNSEEN 0"
-            self._send(f'* STATUS "{words[0]}" ({state})')
+            self._send(f'* STATUS "{given[0]}" ({state})')
         else:
             self._select(found)
             return f"OK [READ-ONLY] {verb}"
@@ -112,33 +111,22 @@ class _Session(socketserver.StreamRequestHandler):
         )  # fmt: skip
 
     def _search(self, arguments: bytes, uid: bool) -> str:
-        """ALL, message sets, and UID sets; other criteria are refused rather than ignored."""
-        words = [word.decode("latin-1").upper() for word in _words(arguments)]
-        if words[:1] == ["CHARSET"]:
-            words = words[2:]
-        numbered = list(enumerate(self.selected or [], 1))
-        while words:
-            word = words.pop(0)
-            if word == "UID" and words:
-                wanted = _wanted(words.pop(0), [message.uid for _, message in numbered])
-                numbered = [(n, m) for n, m in numbered if m.uid in wanted]
-            elif re.fullmatch(r"[\d:*,]+", word):
-                wanted = _wanted(word, [n for n, _ in numbered])
-                numbered = [(n, m) for n, m in numbered if n in wanted]
-            elif word not in ("ALL", "UNDELETED", "NOT", "DELETED"):
-                return "BAD this server searches by UID only"
-        self._send("* SEARCH" + "".join(f" {m.uid if uid else n}" for n, m in numbered))
+        try:
+            found = search(arguments, self.selected or [])
+        except ValueError as error:
+            return f"BAD {error}"
+        self._send("* SEARCH" + "".join(f" {m.uid if uid else n}" for n, m in found))
         return "OK SEARCH"
 
     def _fetch(self, arguments: bytes, uid: bool) -> str:
-        words = list(_words(arguments))
-        if len(words) < 2:
+        given = list(words(arguments))
+        if len(given) < 2:
             return "BAD what is to be fetched?"
         numbered = list(enumerate(self.selected or [], 1))
-        wanted = _wanted(words[0].decode("latin-1"), [m.uid if uid else n for n, m in numbered])
-        items = [match for match in _ITEM.finditer(words[1].decode("latin-1"))]
+        chosen = wanted(given[0].decode("latin-1"), [m.uid if uid else n for n, m in numbered])
+        items = list(_ITEM.finditer(given[1].decode("latin-1")))
         for number, message in numbered:
-            if (message.uid if uid else number) in wanted:
+            if (message.uid if uid else number) in chosen:
                 parts = [part for item in items for part in _item(message, item)]
                 if uid and not any(item.group().upper() == "UID" for item in items):
                     parts.insert(0, f"UID {message.uid}".encode())
@@ -160,31 +148,14 @@ class _Session(socketserver.StreamRequestHandler):
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
 
 
-def _words(arguments: bytes) -> Iterator[bytes]:
-    """The arguments of a command: atoms, quoted strings without quotes, lists with their parentheses."""
-    for match in _TOKEN.finditer(arguments):
-        quoted, listed, atom = match.groups()
-        yield re.sub(rb"\\(.)", rb"\1", quoted) if quoted is not None else listed or atom
-
-
-def _wanted(text: str, there: Iterable[int]) -> set[int]:
-    """The numbers of a message set such as ``1:5,9:*`` that exist; a range may be written backwards."""
-    known = set(there)
-    last = max(known, default=0)
-    wanted: set[int] = set()
-    for part in text.split(","):
-        first, _, end = part.partition(":")
-        bounds = [last if one == "*" else int(one) for one in (first, end or first) if one == "*" or one.isdigit()]
-        if bounds:
-            wanted |= {number for number in known if min(bounds) <= number <= max(bounds)}
-    return wanted
-
-
 def _item(message: Message, item: re.Match[str]) -> list[bytes]:
     """One fetched item with its name."""
     name, section = item.group().upper(), (item.group(1) or "").upper()
     if name.startswith("BODY") and "[" in name:
-        return [_literal(f"BODY[{item.group(1)}]", _section(message, section))]
+        data, start, length = _section(message, section), item.group(2), item.group(3)
+        if start is None:
+            return [_literal(f"BODY[{item.group(1)}]", data)]
+        return [_literal(f"BODY[{item.group(1)}]<{start}>", data[int(start) : int(start) + int(length)])]
     if name == "RFC822.HEADER":
         return [_literal(name, message.header)]
     values = {

@@ -25,6 +25,8 @@ from stdnum.cn import uscc
 from connectors.contract import Mode, Read
 from examples.nanyang import imap_server, sheets, shop_server
 from examples.nanyang.generate import SYSTEMS, generate
+from examples.nanyang.imap_search import search
+from examples.nanyang.mailbox_store import Message
 from examples.nanyang.numbers import credit_code
 from examples.nanyang.services import Services, serve
 from examples.nanyang.truth import Sighting, read_truth
@@ -220,11 +222,44 @@ def test_the_mailbox_is_read_by_an_ordinary_client(services: Services, company: 
     assert beyond.split() == [str(len(files)).encode()], "a reversed range matches the last message"
     (answer, *_) = client.uid("FETCH", "2", "(INTERNALDATE BODY.PEEK[HEADER.FIELDS (FROM DATE)])")[1]
     assert answer[1].lower().startswith(b"from: ")
+    part = client.uid("FETCH", "2", "(BODY.PEEK[]<3.10>)")[1][0][1]
+    assert part == files[1].read_bytes()[3:13]
     whole = client.uid("FETCH", "2", "(BODY.PEEK[])")[1][0][1]
     assert whole == files[1].read_bytes()
     with pytest.raises(imaplib.IMAP4.error, match="BAD"):
         client.uid("STORE", "2", "+FLAGS", "(\\Deleted)")
     client.logout()
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ("ALL", [1, 2, 3]),
+        ("FROM anna@x.example", [1]),
+        ('OR FROM "anna@x.example" TO "anna@x.example"', [1, 2]),
+        ("NOT FROM anna", [2, 3]),
+        ("HEADER Message-ID <b@x>", [2]),
+        ("SINCE 2-Feb-2026", [2, 3]),
+        ("BEFORE 2-Feb-2026 SEEN", [1]),
+        ("UID 20:*", [2, 3]),
+        ("(OR UID 10 UID 30) UNDELETED", [1, 3]),
+        ("2:3 UNSEEN", []),
+        ("CHARSET UTF-8 ON 2-Feb-2026", [2]),
+    ],
+)
+def test_the_usual_searches_find_the_right_messages(criteria: str, expected: list[int]) -> None:
+    messages = [
+        Message(10, b"From: Anna@x.example\r\nDate: Sun, 01 Feb 2026 10:00:00 +0000\r\nMessage-ID: <a@x>\r\n\r\n"),
+        Message(20, b"To: Anna <anna@x.example>\r\nDate: Mon, 02 Feb 2026 10:00:00 +0000\r\nMessage-ID: <b@x>\r\n\r\n"),
+        Message(30, b"From: bob@x.example\r\nDate: Tue, 03 Feb 2026 10:00:00 +0000\r\n\r\n"),
+    ]
+    assert [number for number, _ in search(criteria.encode(), messages)] == expected
+
+
+@pytest.mark.parametrize("criteria", ["WHATEVER", "FROM", "KEYWORD x", "SINCE never"])
+def test_searches_that_are_not_known_are_refused(criteria: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        search(criteria.encode(), [])
 
 
 def test_the_command_generates_and_serves(tmp_path: Path) -> None:
