@@ -62,6 +62,7 @@ def store(session: Session, opened: Opened, position: Position, page: Page) -> L
         with around("beat"):
             lease.renew(connection, session.run.lease)
         reach("commit:before")
+    session.database_faults = 0
     reach("commit:after")
     return landed
 

@@ -67,6 +67,16 @@ def claim(database: Database, run_id: int, *, expiry: float = lease.EXPIRY) -> C
         raise
 
 
+def runs_ahead(database: Database, run_id: int) -> list[int]:
+    """The open runs that stand before this one in its stream's line, oldest first."""
+    stream_id = select(sync_run.c.stream_id).where(sync_run.c.id == run_id).scalar_subquery()
+    ahead = select(sync_run.c.id).where(
+        sync_run.c.stream_id == stream_id, sync_run.c.finished_at.is_(None), sync_run.c.id < run_id
+    )
+    with database.reading() as connection:
+        return list(connection.execute(ahead.order_by(sync_run.c.id)).scalars())
+
+
 def _claim(connection: Connection, run_id: int, expiry: float) -> Claimed | None:
     row = connection.execute(select(sync_run).where(sync_run.c.id == run_id)).one_or_none()
     if row is None or row.finished_at is not None or not _startable(connection, row):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import psycopg
 import structlog
 from sqlalchemy import Connection, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from connectors.errors import CursorExpired, NeedsHuman, RetryLater, StreamBroken, WaitUntil
 from sync.runs import clock, events, lease, pauses, positions
@@ -28,7 +29,20 @@ from sync.runs.wording import failure, packed
 
 log = structlog.get_logger(__name__)
 
-DATABASE_ERRORS = (DBAPIError, psycopg.Error, sqlite3.Error)
+DATABASE_ERRORS = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlite3.OperationalError,
+)
+"""The database is away, restarting, or has sacrificed us to a deadlock: it passes. The rest are faults of ours."""
+
+DATABASE_PATIENCE = 25.0
+"""Seconds in which a database may come back while the run waits for it in its worker."""
+
+DATABASE_TRIES = 5
+"""So often in a row, without a page stored, the run goes on in its worker after the database has failed it."""
 
 RESTARTS = 3
 """So often one run begins again from nothing because its cursor expired."""
@@ -49,9 +63,18 @@ def _lost(session: Session, error: Any) -> Status:
     return Status.RUNNING
 
 
-def _database_gone(session: Session, error: Any) -> Status:
-    # Whatever was open is rolled back. The lease runs out and the sweeper rings again when the database is back.
-    log.warning("the database failed, the run is left to the sweeper", run=session.run.id, kind=type(error).__name__)
+def _database_gone(session: Session, error: Any) -> Status | None:
+    """What was open is rolled back. Go on when it is back; else the lease runs out and the sweeper rings again."""
+    log.warning("the database failed", run=session.run.id, kind=type(error).__name__)
+    session.database_faults += 1
+    deadline = time.monotonic() + DATABASE_PATIENCE
+    while session.database_faults <= DATABASE_TRIES and time.monotonic() < deadline:
+        session.sleep(_jitter.uniform(0.1, 0.5))
+        try:
+            with session.unit_of_work():
+                return None
+        except DATABASE_ERRORS:
+            continue
     return Status.RUNNING
 
 

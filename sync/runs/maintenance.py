@@ -17,15 +17,16 @@ from typing import Any
 import structlog
 
 from sync.database import Database
-from sync.runs import schedules, sweeper
+from sync.runs import retention, schedules, sweeper
 from sync.runs.dispatch import Doorbell
 from sync.runs.faults import DATABASE_ERRORS
 from sync.runs.recovery import Recovery
 from sync.runs.states import Trigger
 
-TICK = 0.5
+TICK = 0.25
 SWEEP_EVERY = 2.0
 RECOVER_EVERY = 2.0
+FORGET_EVERY = 600.0
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ def maintain(database: Database, broker_url: str, stop: Event) -> None:
         _Chore("schedules", TICK, fire),
         _Chore("sweeper", SWEEP_EVERY, lambda: sweeper.sweep(database, bell)),
         _Chore("recovery", RECOVER_EVERY, recovery.pulse),
+        _Chore("retention", FORGET_EVERY, lambda: retention.forget(database)),
     ]
     while not stop.is_set():
         for chore in chores:
@@ -73,8 +75,10 @@ def maintain(database: Database, broker_url: str, stop: Event) -> None:
 
 def main() -> None:
     """Run for the project named by ``KEHU_PROJECT`` until SIGTERM or SIGINT."""
+    from sync import telemetry
     from sync.project import Project
 
+    telemetry.configure()
     project = Project.load(os.environ.get("KEHU_PROJECT", "."))
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -64,4 +64,12 @@ def _reading(session: Session, connector: Connector[Any], known: Declared) -> Re
         )
     partitions = [storable(name, 120) for name in connector.partitions(session.stream.name)]
     with session.unit_of_work() as connection:
-        return positions.begin(connection, session.stream, session.run.id, session.run.mode, known, partitions)
+        return positions.begin(
+            connection,
+            session.stream,
+            session.run.id,
+            session.run.mode,
+            known,
+            partitions,
+            only_sweep=session.run.accepted_deletes is not None,
+        )

@@ -57,6 +57,10 @@ class _Stream(NamedTuple):
     closed_generation: int
     swept_at: Any
 
+    @property
+    def is_open(self) -> bool:
+        return self.generation > self.closed_generation
+
 
 def begun(connection: Connection, run_id: int, declared: Declared) -> Reading | None:
     """The reading that a run began before it was interrupted; None if it has not begun."""
@@ -68,9 +72,19 @@ def begun(connection: Connection, run_id: int, declared: Declared) -> Reading | 
 
 
 def begin(
-    connection: Connection, stream: StreamRef, run_id: int, mode: RunMode, declared: Declared, partitions: Sequence[str]
+    connection: Connection,
+    stream: StreamRef,
+    run_id: int,
+    mode: RunMode,
+    declared: Declared,
+    partitions: Sequence[str],
+    *,
+    only_sweep: bool = False,
 ) -> Reading:
-    """Decide what a run that just starts reads, and set its positions. Called once per run."""
+    """Decide what a run that just starts reads, and set its positions. Called once per run.
+
+    ``only_sweep``: a human has accepted the deletes that the last full read has found; nothing is read again.
+    """
     state = _Stream(
         *connection.execute(
             select(stream_state.c.generation, stream_state.c.closed_generation, stream_state.c.swept_at)
@@ -85,11 +99,11 @@ def begin(
     elif chosen is RunMode.INCREMENTAL:
         _abandon_sweep(connection, stream, state)
         _step(connection, stream, partitions)
-    elif state.generation == state.closed_generation:
+    elif state.is_open and unread(connection, stream, STREAM_POSITION):
+        events.add(connection, run_id, Level.INFO, "Going on with the full read that was interrupted.")
+    elif not (state.is_open and only_sweep):
         generation += 1
         _open_generation(connection, stream, generation, partitions)
-    else:
-        events.add(connection, run_id, Level.INFO, "Going on with the full read that was interrupted.")
     connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(mode=chosen, generation=generation))
     return Reading(chosen, generation, keeps_seen(chosen, declared))
 
@@ -157,8 +171,7 @@ def forget_backfill(connection: Connection, stream: StreamRef, run_id: int) -> N
 def _chosen(connection: Connection, stream: StreamRef, mode: RunMode, declared: Declared, state: _Stream) -> RunMode:
     if mode is RunMode.FULL or not declared.incremental or state.generation == 0:
         return RunMode.FULL
-    is_open = state.generation > state.closed_generation
-    if is_open and unread(connection, stream, STREAM_POSITION):
+    if state.is_open and unread(connection, stream, STREAM_POSITION):
         return RunMode.FULL
     only_full_finds_deletes = declared.deletes is Deletes.SWEEP and not declared.ids
     if only_full_finds_deletes and sweep_due(state.swept_at):
@@ -173,7 +186,7 @@ def sweep_due(swept_at: Any) -> bool:
 
 def _abandon_sweep(connection: Connection, stream: StreamRef, state: _Stream) -> None:
     # Records that arrive from now on were not seen by that full read: sweeping later would delete them.
-    if state.generation > state.closed_generation:
+    if state.is_open:
         connection.execute(
             update(stream_state).where(stream_state.c.id == stream.id).values(closed_generation=state.generation)
         )

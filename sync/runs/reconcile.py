@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import orjson
@@ -39,10 +39,11 @@ class CannotReconcile(Refused):
     default_remedy = "Run a full sync instead: `kehu sync run {connection}.{stream} --full`."
 
 
-class Side(NamedTuple):
-    """One side of the comparison."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of the comparison: how many keys, and their checksum."""
 
-    keys: int
+    count: int
     checksum: str
 
 
@@ -179,8 +180,8 @@ def _record(connection: Connection, outcome: Reconciliation, run_id: int | None)
             stream_id=outcome.stream_id,
             run_id=run_id,
             at=outcome.at,
-            source_count=outcome.source.keys,
-            live_count=outcome.live.keys,
+            source_count=outcome.source.count,
+            live_count=outcome.live.count,
             source_checksum=outcome.source.checksum,
             live_checksum=outcome.live.checksum,
             missing_count=outcome.missing_count,

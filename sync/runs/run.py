@@ -15,13 +15,13 @@ from threading import Event
 
 from connectors.contract import Mode, Page, Read
 from sync.runs import checkpoint, deletes, faults, lease, opening, positions
-from sync.runs.claim import claim
+from sync.runs.claim import claim, runs_ahead
 from sync.runs.closing import close
 from sync.runs.failpoints import around
 from sync.runs.positions import Position
 from sync.runs.resolving import resolve
 from sync.runs.session import Opened, Session
-from sync.runs.states import RunMode, Status
+from sync.runs.states import ENDED, RunMode, Status
 from sync.runs.workspace import Pace, Workspace, stream_settings
 
 
@@ -29,16 +29,23 @@ def execute(workspace: Workspace, run_id: int, *, stop: Event | None = None, pac
     """Work on a run until it ends, waits, or ``stop`` is set; answers how it stands then.
 
     None: there was nothing to do, because the run has ended, is not due, or another worker holds it. Safe to call any
-    number of times, from any number of processes.
+    number of times, from any number of processes. Open runs that stand before it in its stream's line come first.
     """
-    pace = pace or Pace()
+    stop, pace = stop or Event(), pace or Pace()
+    for ahead in runs_ahead(workspace.database, run_id):
+        if _execute(workspace, ahead, stop, pace) not in ENDED:
+            return None
+    return _execute(workspace, run_id, stop, pace)
+
+
+def _execute(workspace: Workspace, run_id: int, stop: Event, pace: Pace) -> Status | None:
     with around("claim"):
         run = claim(workspace.database, run_id, expiry=pace.lease)
     if run is None:
         return None
     settings = stream_settings(workspace, run.stream.connection, run.stream.name)
     with lease.kept(workspace.database, run.lease, every=pace.beat) as keeper:
-        return _to_its_end(Session(workspace, run, keeper, settings, stop or Event(), pace))
+        return _to_its_end(Session(workspace, run, keeper, settings, stop, pace))
 
 
 def _to_its_end(session: Session) -> Status:

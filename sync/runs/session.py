@@ -51,6 +51,7 @@ class Session:
     shape: ShapeWatch | None = None
     cancelled: bool = False
     restarts: int = 0
+    database_faults: int = 0
 
     @property
     def database(self) -> Database:

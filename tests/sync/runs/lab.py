@@ -215,15 +215,19 @@ class Ledger(Connector[LedgerConfig]):
         stamp, key = request.cursor["stamp"], request.cursor["key"]
         if not request.resumed and self.config.lookback:
             stamp, key = stamp - self.config.lookback, ""
+        # Never past the newest stamp at the read's start: the look-back of the next one is counted from there.
+        until = request.cursor["until"] if request.resumed else self._newest()[0]
         while rows := self.source.pages(
-            "SELECT key, stamp, body FROM rows WHERE (stamp, key) > (?, ?) AND key LIKE ? ORDER BY stamp, key LIMIT ?",
+            "SELECT key, stamp, body FROM rows WHERE (stamp, key) > (?, ?) AND stamp <= ? AND key LIKE ? "
+            "ORDER BY stamp, key LIMIT ?",
             stamp,
             key,
+            until,
             f"{request.partition}%",
             request.page_size,
         ):
             key, stamp = rows[-1][0], rows[-1][1]
-            yield self._page(rows, {"stamp": stamp, "key": key})
+            yield self._page(rows, {"stamp": stamp, "key": key, "until": until})
 
     def _newest(self) -> list[Any]:
         rows = self.source.pages("SELECT key, stamp, '' FROM rows ORDER BY stamp DESC, key DESC LIMIT 1")

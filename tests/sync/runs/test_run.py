@@ -223,3 +223,10 @@ def test_the_pace_of_tests_is_no_pace_of_production() -> None:
     from sync.runs.workspace import Pace
 
     assert Pace().most > QUICK.most
+
+
+def test_a_run_takes_those_before_it_in_line_along(lab: Lab) -> None:
+    lab.source.fill(5)
+    first, second = lab.request(), lab.request(RunMode.FULL)
+    assert lab.go_on(second) is Status.SUCCEEDED
+    assert lab.run(first).status is Status.SUCCEEDED

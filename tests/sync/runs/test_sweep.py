@@ -119,3 +119,14 @@ def test_a_record_replayed_during_a_full_read_is_not_swept_at_its_end(lab: Lab) 
     assert [done.failure for done in replay(lab.workspace, ids)] == [None]
     assert lab.sync().counts.deleted == 0
     assert "k0001" in lab.live()
+
+
+def test_a_full_run_after_a_refused_sweep_reads_anew(lab: Lab) -> None:
+    lab.workspace.config["incremental"] = False
+    lab.source.fill(50)
+    lab.sync()
+    lab.source.remove(*(f"k{number:04}" for number in range(20)))
+    assert lab.sync().error_code == "sweep_refused"
+    lab.source.fill(50)
+    run = lab.sync()
+    assert (run.status, run.counts.unchanged, run.counts.deleted) == (Status.SUCCEEDED, 50, 0)
