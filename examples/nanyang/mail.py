@@ -76,12 +76,13 @@ class Mail:
         return f"{_encoded(name, charset)} <{email}>" if name else email
 
     def _junk(self) -> None:
-        """What nobody wants as a customer: newsletters, bounces, a robot, and a message without a sender."""
+        """What nobody wants as a customer: newsletters, bounces, a robot, and a header in raw bytes."""
         for number in range(6):
             self._message("INBOX", ("Daily Deals", f"news{number}@deals.example"), ("", OURS), "Precedence: bulk\r\n")
         self._message("INBOX", ("Mail Delivery System", "mailer-daemon@mx.example"), ("", OURS))
         self._message("INBOX", ("", "no-reply@bank.example"), ("", OURS), "Auto-Submitted: auto-generated\r\n")
-        self._messages.append((moment(self._rng), "INBOX", b"Subject: \xc4\xe3\xba\xc3\r\n\r\nno sender\r\n"))
+        raw = "From: 老客户 <raw@deals.example>\r\nSubject: 你好\r\nPrecedence: bulk\r\n\r\n".encode("gbk")
+        self._messages.append((moment(self._rng), "INBOX", raw))  # and no date
 
 
 def _encoded(text: str, charset: str) -> str:

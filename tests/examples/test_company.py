@@ -154,14 +154,17 @@ def records(project: Project, name: str) -> Iterator[tuple[Sighting, dict[str, A
 
 
 def test_every_record_is_read_and_mapped_by_the_project(company: Path, project: Project) -> None:
-    truth = {sighting[:4] for sighting in read_truth(company) if sighting.source in project.settings.connections}
+    truth = {sighting[:4] for sighting in read_truth(company)}
     found = {
         sighting[:4]
         for name in project.settings.connections
         for sighting, customer in records(project, name)
         if customer["kind"]
     }
-    assert {one for one in found if one[0] != "mailbox"} == {one for one in truth if one[0] != "mailbox"}
+    families = found - truth  # addresses that two persons share are nobody's alone, so no truth is told of them
+    assert truth <= found
+    assert {one[0] for one in families} <= {"mailbox"}
+    assert len(families) < 20
 
 
 def test_the_shop_asks_for_its_token_and_pages(services: Services, company: Path) -> None:
