@@ -85,7 +85,7 @@ class Project:
             raise BadConfiguration(
                 "{file}: database is not a URL of SQLite or PostgreSQL.",
                 setting="database",
-                remedy="Write it like postgresql://user:${DATABASE_PASSWORD}@host/name, or leave it out for SQLite.",
+                remedy="Write it like postgresql://user:password@host/name, the password as a reference; or leave it out for SQLite.",
                 file=self.path.name,
             ) from None
 
