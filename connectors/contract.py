@@ -101,6 +101,8 @@ class Stream:
     """One kind of record a connection offers, e.g. customers or contacts.
 
     ``lookback`` seconds are read again at the start of every incremental run, for late commits and coarse stamps.
+    Deletes that only a sweep finds are looked for every ``sweep_every`` seconds by listing the ids; 0 means after each
+    run that read anything, where listing is cheap.
     ``mapping`` names the default mapping file shipped with the connector (relative to its folder), if any.
     """
 
@@ -111,6 +113,7 @@ class Stream:
     lookback: int = 0
     fields: Sequence[Field] = ()
     mapping: str | None = None
+    sweep_every: int = 86_400
 
 
 class Mode(StrEnum):

@@ -47,7 +47,7 @@ class FilesConnector(Connector[FilesConfig]):
         capabilities = {Capability.INCREMENTAL}
         if deletes is Deletes.SWEEP:
             capabilities.add(Capability.IDS)
-        return Stream(stream.name, stream.name, frozenset(capabilities), deletes, fields=stream.fields())
+        return Stream(stream.name, stream.name, frozenset(capabilities), deletes, fields=stream.fields(), sweep_every=0)
 
     def _stream(self, name: str) -> FileStream:
         if name in self._streams:

@@ -28,6 +28,10 @@ from connectors.sql.writing import write_rows
 IDS_SIZE = 5000
 
 
+SWEEP_EVERY = 3600
+"""Seconds between looks for deletes: a database lists its keys cheaply."""
+
+
 class SqlConnector(Connector[SqlConfig]):
     """Reads streams of records from a database and, where a table is declared writable, writes into it."""
 
@@ -85,7 +89,10 @@ class SqlConnector(Connector[SqlConfig]):
         if config.writable:
             capabilities.add(Capability.WRITE)
         title = origin.comment or stream.name
-        return Stream(stream.name, title, frozenset(capabilities), deletes, config.lookback, [*origin.fields])
+        fields = [*origin.fields]
+        return Stream(
+            stream.name, title, frozenset(capabilities), deletes, config.lookback, fields, sweep_every=SWEEP_EVERY
+        )
 
     def _streams(self) -> dict[str, SqlTable]:
         configured = {

@@ -23,6 +23,7 @@ class Declared(NamedTuple):
     incremental: bool
     ids: bool
     deletes: Deletes
+    sweep_every: int = 86_400
 
 
 class StreamMissing(StreamBroken):
@@ -39,7 +40,7 @@ def ask(connector: Connector[Any], stream: StreamRef) -> Declared:
     for offered in connector.discover():
         if offered.name == stream.name:
             can = offered.capabilities
-            return Declared(Capability.INCREMENTAL in can, Capability.IDS in can, offered.deletes)
+            return Declared(Capability.INCREMENTAL in can, Capability.IDS in can, offered.deletes, offered.sweep_every)
     raise StreamMissing(
         "The connection {connection} offers no stream {stream}.", connection=stream.connection, stream=stream.name
     )
@@ -61,4 +62,4 @@ def recall(connection: Connection, stream: StreamRef) -> Declared | None:
     data = orjson.loads(stored)
     if clock.now() - datetime.fromisoformat(data.pop("at")) > FRESH:
         return None
-    return Declared(data["incremental"], data["ids"], Deletes(data["deletes"]))
+    return Declared(**data | {"deletes": Deletes(data["deletes"])})

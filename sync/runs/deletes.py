@@ -9,17 +9,25 @@ from connectors.contract import Deletes
 from sync.runs import clock, positions, reconcile, sweep
 from sync.runs.session import Opened, Session
 from sync.runs.states import RunMode
-from sync.runs.tables import stream_state
+from sync.runs.tables import stream_state, sync_run
 
 
 def sweep_after_read(session: Session, opened: Opened) -> None:
     """Delete what the source has no longer. Raises SweepRefused when that would be suspiciously much."""
     if opened.reading.mode is RunMode.FULL:
-        if opened.reading.keeps_seen:
-            _sweep_unseen(session, opened.reading.generation)
-        sweep.close_generation(session, opened.reading.generation)
+        _sweep_full_read(session, opened)
     elif opened.reading.mode is RunMode.INCREMENTAL and _listing_due(session, opened):
         _sweep_unlisted(session, opened)
+
+
+def _sweep_full_read(session: Session, opened: Opened) -> None:
+    with session.database.reading() as connection:
+        awaited = positions.is_open(connection, session.stream, opened.reading.generation)
+    if not awaited:  # swept by a worker that died before it could close the run
+        return
+    if opened.reading.keeps_seen:
+        _sweep_unseen(session, opened.reading.generation)
+    sweep.close_generation(session, opened.reading.generation)
 
 
 def _sweep_unseen(session: Session, generation: int) -> None:
@@ -45,7 +53,10 @@ def _listing_due(session: Session, opened: Opened) -> bool:
     if opened.declared.deletes is not Deletes.SWEEP or not opened.declared.ids:
         return False
     with session.database.reading() as connection:
-        swept_at = connection.execute(
-            select(stream_state.c.swept_at).where(stream_state.c.id == session.stream.id)
-        ).scalar_one()
-    return positions.sweep_due(swept_at)
+        swept_at, read = connection.execute(
+            select(stream_state.c.swept_at, sync_run.c.read)
+            .join(sync_run, sync_run.c.stream_id == stream_state.c.id)
+            .where(sync_run.c.id == session.run.id)
+        ).one()
+    every = opened.declared.sweep_every
+    return bool(read) if every == 0 else positions.sweep_due(swept_at, every)

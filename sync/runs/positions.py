@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,9 +23,6 @@ from sync.runs.tables import seen_page, stream_cursor, stream_state, sync_run
 
 STREAM_POSITION = 0
 """``stream_cursor.run_id`` of the stream's own position."""
-
-SWEEP_EVERY = timedelta(days=1)
-"""How often deletes are looked for on streams that do not tell them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Reading(NamedTuple):
 class _Stream(NamedTuple):
     generation: int
     closed_generation: int
-    swept_at: Any
+    swept_at: datetime | None
 
     @property
     def is_open(self) -> bool:
@@ -174,14 +171,22 @@ def _chosen(connection: Connection, stream: StreamRef, mode: RunMode, declared: 
     if state.is_open and unread(connection, stream, STREAM_POSITION):
         return RunMode.FULL
     only_full_finds_deletes = declared.deletes is Deletes.SWEEP and not declared.ids
-    if only_full_finds_deletes and sweep_due(state.swept_at):
+    if only_full_finds_deletes and sweep_due(state.swept_at, declared.sweep_every):
         return RunMode.FULL
     return RunMode.INCREMENTAL
 
 
-def sweep_due(swept_at: Any) -> bool:
-    """Whether deletes were not looked for in the last ``SWEEP_EVERY``."""
-    return swept_at is None or clock.now() - swept_at > SWEEP_EVERY
+def sweep_due(swept_at: datetime | None, every: int) -> bool:
+    """Whether deletes were not looked for in the last ``every`` seconds."""
+    return swept_at is None or clock.now() - swept_at > timedelta(seconds=every)
+
+
+def is_open(connection: Connection, stream: StreamRef, generation: int) -> bool:
+    """Whether this full read still awaits its sweep. What it has seen is forgotten afterwards."""
+    closed = connection.execute(
+        select(stream_state.c.closed_generation).where(stream_state.c.id == stream.id)
+    ).scalar_one()
+    return generation > int(closed)
 
 
 def _abandon_sweep(connection: Connection, stream: StreamRef, state: _Stream) -> None:
