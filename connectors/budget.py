@@ -21,6 +21,9 @@ from connectors.errors import BadConfiguration, WaitUntil
 LONGEST_PAUSE = 86_400.0
 """Seconds; nobody is paused for more than a day by one answer."""
 
+_ROUNDING = 1e-6
+"""Seconds; differences of clock readings are not exact."""
+
 
 class Budget(Protocol):
     """How many calls one vendor account may make, shared by every process that uses the account."""
@@ -140,7 +143,8 @@ class LocalBudget(PacedBudget):
                 return Decision(0.0, reserved=True)
             cost = weight * self._rate.interval
             used = max(self._used_until, now) + cost
-            wait = max(0.0, used - now - max(self._rate.depth, cost))
+            wait = used - now - max(self._rate.depth, cost)
+            wait = wait if wait > _ROUNDING else 0.0
             if wait <= patience:
                 self._used_until = used
             return Decision(wait, reserved=wait <= patience)

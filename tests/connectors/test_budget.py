@@ -157,6 +157,15 @@ def test_in_no_stretch_of_time_more_is_spent_than_burst_and_rate_allow(
             assert sum(weights) <= allowed + 1e-6
 
 
+@given(st.floats(0, 1e9), st.floats(0.01, 1000))
+def test_a_call_goes_at_once_when_its_time_has_come_whatever_the_clock_shows(start: float, calls: float) -> None:
+    clock = [start]
+    budget = LocalBudget(Rate(calls, 1.0, burst=1), patience=0.0, clock=lambda: clock[0])
+    for _ in range(5):
+        budget.take()
+        clock[0] += 1.01 / calls
+
+
 # --- Redis comes and goes
 
 
