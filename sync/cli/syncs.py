@@ -330,8 +330,8 @@ _CONFIGURATION_CODES = frozenset(
 def _reconciled(outcome: Any) -> dict[str, Any]:
     return {
         "at": outcome.at,
-        "source": outcome.source._asdict(),
-        "stored": outcome.live._asdict(),
+        "source": {"count": outcome.source.count, "checksum": outcome.source.checksum},
+        "stored": {"count": outcome.live.count, "checksum": outcome.live.checksum},
         "missing_count": outcome.missing_count,
         "extra_count": outcome.extra_count,
         "quarantined": outcome.quarantined,
