@@ -21,7 +21,7 @@ from sync.runs.session import Opened, Session
 from sync.runs.states import Level
 
 
-class CountsWrong(SyncError):
+class CountsWrong(SyncError):  # noqa: N818 - as in connectors.errors
     """The engine lost count: a fault of the program, and never to be passed over."""
 
     code = "counts_wrong"
