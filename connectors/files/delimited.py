@@ -189,7 +189,8 @@ class _Parser:
             yield start, dict(zip(self._columns, cells, strict=True))
 
     def _wrong_width(self, width: int) -> BadRow:
-        bad = self._bad("The row has {width} columns, the header {expected}.", width=width, expected=len(self._columns))
+        expected = len(self._columns)
+        bad = self._bad("The row has {width} columns, the header {expected}.", width=width, expected=expected)
         if self._swallowed_rows():
             self._give_back()
         return bad
@@ -220,4 +221,10 @@ class _Parser:
             self._lines.give_back()
 
     def _bad(self, template: str, **params: Any) -> BadRow:
-        return bad_row("".join(self._lines.taken[:20]), template, **params)
+        """The row rejected; its cells are guessed by cutting its first line at every delimiter."""
+        taken = self._lines.taken
+        bad = bad_row("".join(taken[:20]), template, **params)
+        marks = f" \r\n{self._dialect.quote}"
+        guessed = taken[0][: self._cell_chars].split(self._dialect.delimiter) if taken else []
+        bad.partial = {name: cell.strip(marks) for name, cell in zip(self._columns, guessed, strict=False)}
+        return bad

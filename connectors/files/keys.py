@@ -68,6 +68,15 @@ class Keys:
         template = "The key {path} is longer than {limit} characters." if key else "The key {path} is empty."
         return bad_row(key[:80], template, path=printable(", ".join(self._columns)), limit=LONGEST)
 
+    def guess(self, row: Row | None) -> str | None:
+        """The key of a broken row, as far as it can be made out; None if it has none, or a row before has it."""
+        if row is None or not self.by_columns:
+            return None
+        key = self.of(row, b"")
+        if isinstance(key, BadRow) or not key.isprintable() or not _encodable(key) or self._seen.knows(key):
+            return None
+        return key
+
     def settle(self, keys: Sequence[str]) -> list[str | None]:
         """The keys of a page as they are to be used: None for one that an earlier row of the file has.
 
@@ -81,6 +90,14 @@ class Keys:
     def _next_copy(self, key: str) -> str:
         self._copies[key] = self._copies.get(key, 1) + 1
         return f"{key}:{self._copies[key]}"
+
+
+def _encodable(key: str) -> bool:
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(value: object) -> str:
@@ -115,6 +132,11 @@ class Seen:
             again |= run[places] == hashes
         self._add(fresh)
         return [int(index) for index in np.flatnonzero(again)]
+
+    def knows(self, key: str) -> bool:
+        """Whether a key came before; it does not count as seen by this."""
+        value = np.uint64(xxhash.xxh3_64_intdigest(key.encode()))
+        return any(run[min(int(np.searchsorted(run, value)), len(run) - 1)] == value for run in self._runs)
 
     def _add(self, run: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> None:
         self._runs.append(run)

@@ -21,13 +21,18 @@ Row = dict[str, Any]
 
 
 class BadRow:
-    """Something that should have been a row: why it is none, and its beginning as it stands in the file."""
+    """Something that should have been a row: why it is none, and its beginning as it stands in the file.
 
-    __slots__ = ("reason", "text")
+    ``partial`` are the columns as far as they can be made out, for its key: what is stored of the row from
+    before is then known to be rejected today, and not taken for deleted.
+    """
+
+    __slots__ = ("partial", "reason", "text")
 
     def __init__(self, reason: RecordRejected, text: str) -> None:
         self.reason = reason
         self.text = printable(text[:EXCERPT])
+        self.partial: Row | None = None
 
     def body(self, file: str, line: int) -> bytes:
         """What is kept of it, as JSON."""

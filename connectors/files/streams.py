@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import xxhash
 
@@ -220,30 +220,25 @@ class FileStream:
 def _batch(chunk: list[Numbered], keys: Keys, file: str) -> _Batch:
     batch = _Batch()
     found: list[str] = []
+    broken: list[tuple[int, BadRow]] = []
     for line, row in chunk:
         body = row if isinstance(row, BadRow) else encode(row)
-        key = _key(row, body, keys)
-        if isinstance(body, BadRow) or isinstance(key, BadRow):
-            bad = body if isinstance(body, BadRow) else key
-            assert isinstance(bad, BadRow)  # noqa: S101 - one of the two is
-            known = key if isinstance(key, str) else f"{file}#{line}"
-            batch.rejected.append(Rejected(known, bad.body(file, line), bad.reason))
+        if isinstance(body, BadRow):
+            body.partial = body.partial if isinstance(row, BadRow) else row
+            broken.append((line, body))
+            continue
+        key = keys.of(cast("Row", row), body)
+        if isinstance(key, BadRow):
+            broken.append((line, key))
         else:
             found.append(key)
             batch.lines.append(line)
             batch.records.append(Record(key, body))
     _settle(batch, keys.settle(found), file)
+    for line, bad in broken:
+        known = keys.guess(bad.partial) or f"{file}#{line}"
+        batch.rejected.append(Rejected(known, bad.body(file, line), bad.reason))
     return batch
-
-
-def _key(row: Row | BadRow, body: bytes | BadRow, keys: Keys) -> str | BadRow:
-    """The key, also of a row whose body cannot be stored, if the key itself can."""
-    if isinstance(row, BadRow):
-        return row
-    if isinstance(body, bytes):
-        return keys.of(row, body)
-    key = keys.of(row, b"") if keys.by_columns else body
-    return key if isinstance(key, str) and key.isprintable() else body
 
 
 def _settle(batch: _Batch, settled_keys: list[str | None], file: str) -> None:

@@ -134,7 +134,7 @@ def test_rows_of_another_width_are_rejected_and_their_neighbours_read(tmp_path: 
     (tmp_path / "a.csv").write_text("id,a,b\n1,x,y\n2,x\n3,x,y,z\n4,x,y,,\n\n5,x,y\n")
     bodies, rejected = read(one(tmp_path, "a.csv"))
     assert set(bodies) == {"1", "4", "5"}
-    assert [bad.key for bad in rejected] == ["a.csv#3", "a.csv#4"]
+    assert [bad.key for bad in rejected] == ["2", "3"], "their keys can be made out, so they are not taken for deleted"
 
 
 def test_a_stray_quote_costs_one_row_not_the_rest_of_the_file(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_nul_overlong_cells_and_overlong_lines_are_rejected_with_their_line(tmp_
     (tmp_path / "a.csv").write_text("\n".join(lines))
     bodies, rejected = read(one(tmp_path, "a.csv"))
     assert set(bodies) == {"3", "5"}
-    assert [bad.key for bad in rejected] == ["1", "a.csv#3", "a.csv#5"]
+    assert [bad.key for bad in rejected] == ["1", "2", "4"]
     assert all(len(bad.body) < 5000 and len(bad.reason.value) <= 200 for bad in rejected)
 
 

@@ -274,7 +274,9 @@ def test_deletes_follow_the_shape_unless_configured(tmp_path: Path) -> None:
 def test_rows_whose_key_cannot_be_read_stop_the_sweep_and_others_do_not(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"id,name\n1,x\n2,bad\0\n3,\xff\n")
     assert [key for batch in one(tmp_path, "a.csv", encoding="utf-8").ids("s") for key in batch] == ["1", "2", "3"]
-    (tmp_path / "a.csv").write_text("id,name\n1,x\n2,y,z\n")
+    (tmp_path / "a.csv").write_text('id,name\n1,x\n2,y,z\n3,"open\n4,z\n')
+    assert [sorted(batch) for batch in one(tmp_path, "a.csv", key="id").ids("s")] == [["1", "2", "3", "4"]]
+    (tmp_path / "a.csv").write_text("id,name\n1,x\n1,y,z\n")
     with pytest.raises(StreamBroken, match="cannot be told which records were deleted"):
         list(one(tmp_path, "a.csv").ids("s"))
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 import connectors.sql
 from connectors.conformance import Source
-from connectors.contract import Context, Write
+from connectors.contract import Context, Cursor, Mode, Page, Read, Write
 from connectors.documents import validate
 from connectors.sql.config import SqlConfig
 from connectors.sql.connector import SqlConnector
@@ -104,3 +105,18 @@ def connect(project: Path, **settings: Any) -> SqlConnector:
     """A connector that may talk to this machine."""
     context = Context("test", folder=project, allow_private=["127.0.0.0/8"])
     return SqlConnector(validate(SqlConfig, settings), context)
+
+
+def pages(connector: SqlConnector, mode: Mode = Mode.FULL, cursor: Cursor | None = None, **more: Any) -> list[Page]:
+    """The pages of stream ``s``."""
+    return list(connector.read(Read("s", mode, cursor, **more)))
+
+
+def keys(found: list[Page]) -> list[str]:
+    """The keys of all records, in order."""
+    return [record.key for page in found for record in page.records]
+
+
+def bodies(found: list[Page]) -> dict[str, Any]:
+    """All bodies by key."""
+    return {record.key: orjson.loads(record.body) for page in found for record in page.records}
