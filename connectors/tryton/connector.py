@@ -54,11 +54,11 @@ class TrytonConnector(Connector[TrytonConfig]):
             Stream(
                 STREAM,
                 "Parties",
-                CAPABILITIES,
-                Deletes.SWEEP,
-                LOOKBACK,
-                self._parties.fields(),
-                "mapping.yaml",
+                capabilities=CAPABILITIES,
+                deletes=Deletes.SWEEP,
+                lookback=LOOKBACK,
+                fields=self._parties.fields(),
+                mapping="mapping.yaml",
             )
         ]
 

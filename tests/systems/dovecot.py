@@ -47,7 +47,7 @@ default_internal_group = {group}
 default_login_user = {user}
 first_valid_uid = 1
 {libexec}
-listen = 127.0.0.1
+listen = 127.0.0.1, 127.0.0.2
 ssl = yes
 ssl_cert = <{folder}/cert.pem
 ssl_key = <{folder}/key.pem

@@ -1,0 +1,1 @@
+"""IMAP mailboxes: the people that a mailbox corresponds with, from message headers alone."""
