@@ -176,18 +176,20 @@ class Database:
         port = url.port or PORTS.get(url.get_backend_name(), 0)
         if not url.host:
             raise AddressRefused("The database's URL names no host.", setting="url")
-        (target, *_) = AddressGuard(self._context.allow_private).targets(url.host, port)
+        targets = AddressGuard(self._context.allow_private).targets(url.host, port)
+        addresses = list(dict.fromkeys(target.address for target in targets))
         engine = create_engine(
-            url, poolclass=NullPool, connect_args=self._arguments(url, target.address), hide_parameters=True
+            url, poolclass=NullPool, connect_args=self._arguments(url, addresses), hide_parameters=True
         )
         if url.get_backend_name() == "postgresql":
             event.listen(engine, "connect", self._limit_statements)
         return engine
 
-    def _arguments(self, url: URL, address: str) -> dict[str, Any]:
-        """What the driver needs to dial exactly the checked address, and not to wait for ever."""
+    def _arguments(self, url: URL, addresses: list[str]) -> dict[str, Any]:
+        """What the driver needs to dial exactly the checked addresses, and not to wait for ever."""
         if url.get_driver_name() == "psycopg":
-            return {"hostaddr": address, "connect_timeout": self._config.timeout}
+            hosts = ",".join([url.host or ""] * len(addresses))
+            return {"host": hosts, "hostaddr": ",".join(addresses), "connect_timeout": self._config.timeout}
         if url.get_backend_name() in ("mysql", "mariadb"):
             return {"connect_timeout": self._config.timeout}
         return {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -109,3 +111,19 @@ def test_a_transaction_that_commits_late_is_not_lost(postgres_project: tuple[Pos
         late.commit()
     engine.dispose()
     assert "90" in keys(pages(connector, Mode.INCREMENTAL, last))
+
+
+def test_a_host_with_several_addresses_is_reached_at_the_one_that_answers(
+    postgres_project: tuple[PostgresCustomers, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, project = postgres_project
+    real = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *rest: int) -> list[Any]:
+        found = real("127.0.0.1", port, *rest) if host == "db.example" else real(host, port, *rest)
+        other = [(*entry[:4], ("127.0.0.9", port)) for entry in found]
+        return [*other, *found] if host == "db.example" else found
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    url = source.given.replace("127.0.0.1", "db.example")
+    assert len(keys(pages(connect(project, url=url, streams={"s": "customers"})))) == 8
