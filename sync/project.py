@@ -30,10 +30,10 @@ from sync.settings import ConnectionSettings, Settings, find_settings, load_sett
 
 if TYPE_CHECKING:
     import redis
-    from mappings.survivorship import SurvivorshipRules
 
     from mappings.compile import MappingDefaults
     from mappings.contract import CompiledMapping, Matcher
+    from mappings.survivorship import SurvivorshipRules
 
 STATE_FOLDER = ".kehu"
 DEFAULT_REGION = "CN"
@@ -85,7 +85,10 @@ class Project:
             raise BadConfiguration(
                 "{file}: database is not a URL of SQLite or PostgreSQL.",
                 setting="database",
-                remedy="Write it like postgresql://user:password@host/name, the password as a reference; or leave it out for SQLite.",
+                remedy=(
+                    "Write it like postgresql://user:password@host/name, the password as a reference; "
+                    "or leave it out for SQLite."
+                ),
                 file=self.path.name,
             ) from None
 

@@ -1,31 +1,74 @@
-"""All commands, by group."""
+"""All commands, by group. Only the group that was asked for is imported, so that every command starts at once."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sync.cli import changes, connections, connectors, db, demo, doctor, init, mapping, master, quarantine, syncs, up
 from sync.cli.session import Globals, Session
 from sync.language import _
 
-app = typer.Typer(
-    name="kehu",
-    help=_("One trusted record per real customer, from every system you use."),
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "init": ("sync.cli.init", _("Make a project folder, with everything explained in it.")),
+    "up": ("sync.cli.up", _("Start everything: database, broker, workers, schedules, dashboard.")),
+    "demo": ("sync.cli.demo", _("Watch an example company's systems become one list of customers.")),
+    "doctor": ("sync.cli.doctor", _("Check everything, and say what to do about what is wrong.")),
+}
+"""Commands without subcommands: the function has the command's name."""
+
+GROUPS = {
+    "connector": ("sync.cli.connectors", _("What kinds of system can be connected.")),
+    "connection": ("sync.cli.connections", _("The systems that this project connects.")),
+    "sync": ("sync.cli.syncs", _("Bring in what changed.")),
+    "quarantine": ("sync.cli.quarantine", _("Records that did not fit.")),
+    "mapping": ("sync.cli.mapping", _("How source records become customers.")),
+    "master": ("sync.cli.master", _("The customers.")),
+    "changes": ("sync.cli.changes", _("What changed in the master, in order.")),
+    "db": ("sync.cli.db", _("The database's schema.")),
+}
+"""Groups of commands: the module's ``app``."""
 
 
-@app.callback(invoke_without_command=True)
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The command line as far as these arguments need it; what they do not name is there by name and help only."""
+    app = typer.Typer(
+        name="kehu",
+        help=_("One trusted record per real customer, from every system you use."),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_globals)
+    chosen = next((word for word in arguments if not word.startswith("-")), "")
+    everything = "_KEHU_COMPLETE" in os.environ
+    for name, (module, about) in COMMANDS.items():
+        command: Any = getattr(import_module(module), name) if everything or name == chosen else _unnamed
+        app.command(name, help=about)(command)
+    for name, (module, about) in GROUPS.items():
+        group: typer.Typer = import_module(module).app if everything or name == chosen else _placeholder()
+        app.add_typer(group, name=name, help=about)
+    return app
+
+
+def invoke(arguments: Sequence[str], given: Globals) -> int:
+    """Run a command line without its global options; returns the exit code, lets errors through."""
+    session = Session(given)
+    command = typer.main.get_command(build(arguments))
+    try:
+        code = command.main(args=list(arguments), prog_name="kehu", standalone_mode=False, obj=session)
+    finally:
+        session.close()
+    return code if isinstance(code, int) else 0
+
+
 def _globals(
-    context: typer.Context,
     project: Annotated[
         Path, typer.Option("--project", "-C", help=_("The project's folder; by default the current one."))
     ] = Path("."),
@@ -35,31 +78,23 @@ def _globals(
 ) -> None:
     # The values were taken by Globals.extract before; the parameters stand here for --help.
     if show_version:
-        typer.echo(f"kehu {version('kehu')}")
+        typer.echo(f"kehu {_version()}")
         raise typer.Exit
 
 
-app.command("init", help=_("Make a project folder, with everything explained in it."))(init.init)
-app.command("up", help=_("Start everything: database, broker, workers, schedules, dashboard."))(up.up)
-app.command("demo", help=_("Watch an example company's systems become one list of customers."))(demo.demo)
-app.command("doctor", help=_("Check everything, and say what to do about what is wrong."))(doctor.doctor)
-app.add_typer(connectors.app, name="connector", help=_("What kinds of system can be connected."))
-app.add_typer(connections.app, name="connection", help=_("The systems that this project connects."))
-app.add_typer(syncs.app, name="sync", help=_("Bring in what changed."))
-app.add_typer(quarantine.app, name="quarantine", help=_("Records that did not fit."))
-app.add_typer(mapping.app, name="mapping", help=_("How source records become customers."))
-app.add_typer(master.app, name="master", help=_("The customers."))
-app.add_typer(changes.app, name="changes", help=_("What changed in the master, in order."))
-app.add_typer(db.app, name="db", help=_("The database's schema."))
-
-
-def invoke(arguments: Sequence[str], given: Globals) -> int:
-    """Run a command line without its global options; returns the exit code, lets errors through."""
-    session = Session(given)
+def _version() -> str:
     try:
-        code = typer.main.get_command(app).main(
-            args=list(arguments), prog_name="kehu", standalone_mode=False, obj=session
-        )
-    finally:
-        session.close()
-    return code if isinstance(code, int) else 0
+        return version("kehu")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0 (not installed)"
+
+
+def _unnamed() -> None:
+    """Stands for a command that was not asked for."""
+
+
+def _placeholder() -> typer.Typer:
+    """Stands for a group that was not asked for."""
+    group = typer.Typer()
+    group.callback()(_unnamed)
+    return group

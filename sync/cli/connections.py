@@ -39,8 +39,8 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     next_step("kehu connection test" if found else "kehu init --help")
 
 
-@app.command(help=_("Log in to a system and read a little; by default to all of them."))
-def test(
+@app.command("test", help=_("Log in to a system and read a little; by default to all of them."))
+def try_out(
     context: typer.Context,
     connections: Annotated[list[str] | None, typer.Argument(help=_("Names of connections; by default all."))] = None,
     as_json: Json = False,

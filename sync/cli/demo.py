@@ -45,30 +45,32 @@ def demo(
     if once:
         _once(folder)
         return
-    run(Session(Globals(folder)).ready, [company.services(folder)], lambda supervisor: _first_sync(folder, supervisor))
+    project = Session(Globals(folder)).ready
+    run_ids = oneshot.request(project, oneshot.targets(project, []))  # before any schedule asks for them
+    run(project, [company.services(folder)], lambda supervisor: _first_sync(folder, run_ids, supervisor))
 
 
 def _once(folder: Path) -> None:
     supervisor = Supervisor([company.services(folder)])
     supervisor.start()
     try:
-        _sync(Session(Globals(folder)).ready, supervisor)
+        project = Session(Globals(folder)).ready
+        _sync(project, oneshot.request(project, oneshot.targets(project, [])), supervisor)
     finally:
         supervisor.stop()
     next_step(f"kehu -C {folder} master search 有限公司")
 
 
-def _first_sync(folder: Path, supervisor: Supervisor) -> None:
+def _first_sync(folder: Path, run_ids: list[int], supervisor: Supervisor) -> None:
     project = Project.load(folder)  # anew: the services have told where they are
     try:
-        _sync(project, supervisor)
+        _sync(project, run_ids, supervisor)
     finally:
         project.close()
     next_step(f"kehu -C {folder} master search 有限公司")
 
 
-def _sync(project: Project, supervisor: Supervisor) -> None:
-    run_ids = oneshot.request(project, oneshot.targets(project, []))
+def _sync(project: Project, run_ids: list[int], supervisor: Supervisor) -> None:
     with console.progress() as bar:
 
         def show(views: Sequence[RunView]) -> None:
