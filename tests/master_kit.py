@@ -157,7 +157,10 @@ def sync(database: Database, stream_id: int, *records: Record, deleted: Sequence
 
 
 def dump(database: Database) -> dict[str, Any]:
-    """Everything consumers can see of the master, independent of internal numbers and of history."""
+    """Everything that is a function of the live records: independent of internal numbers and of history.
+
+    Aliases of customers without any record left are history, so they are not part of it.
+    """
     with database.reading() as connection:
         directory = streams.load(connection)
         active = connection.execute(select(customer.c.id, customer.c.golden).where(customer.c.status == "active"))
@@ -171,9 +174,9 @@ def dump(database: Database) -> dict[str, Any]:
             )
             for row in rows
         }
-        aliases = {
-            public_id(row.old_id): public_id(row.customer_id) for row in connection.execute(select(customer_alias))
-        }
+        rows = connection.execute(select(customer_alias))
+        aliases = {public_id(row.old_id): public_id(row.customer_id) for row in rows}
+    aliases = {old: target for old, target in aliases.items() if target in customers}
     return {"customers": customers, "crosswalk": placed, "aliases": aliases}
 
 
@@ -187,6 +190,7 @@ def replayed(database: Database) -> dict[str, Any]:
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1)), "the change log has gaps"
     for row in rows:
         apply_change(customers, placed, aliases, public_id(row.customer_id), row.type, orjson.loads(row.body))
+    aliases = {old: target for old, target in aliases.items() if target in customers}
     return {"customers": customers, "crosswalk": placed, "aliases": aliases}
 
 
@@ -229,7 +233,20 @@ def consistent(database: Database) -> dict[str, Any]:
     assert replayed(database) == content
     assert set(content["crosswalk"].values()) == set(content["customers"])
     assert not set(content["aliases"]) & set(content["customers"])
+    assert_every_id_resolves(database)
     for address, number in content["crosswalk"].items():
         founded = public_id(founder_id(*address))
         assert founded == number or content["aliases"][founded] == number
     return content
+
+
+def assert_every_id_resolves(database: Database) -> None:
+    """Every id that the change log ever named stands for a customer's row today."""
+    with database.reading() as connection:
+        issued = set(connection.execute(select(change.c.customer_id)).scalars())
+        rows = set(connection.execute(select(customer.c.id)).scalars())
+        aliases = {row.old_id: row.customer_id for row in connection.execute(select(customer_alias))}
+        merged = set(connection.execute(select(customer.c.id).where(customer.c.status == "merged")).scalars())
+    assert issued <= rows
+    assert set(aliases.values()) <= rows - merged, "an alias leads to a customer that was merged away"
+    assert merged <= set(aliases), "a merged id leads nowhere"
