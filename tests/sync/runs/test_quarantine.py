@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
+from mappings.contract import Mapped
 from sync.errors import NotFound
 from sync.master.landing import Counts, Rejection
-from sync.runs import quarantine
+from sync.runs import pending, quarantine
 from sync.runs.replay import causes, ignore, records, replay, show
 from sync.runs.states import RunMode, Status
-from tests.sync.runs.lab import Lab
+from tests.sync.runs.lab import Lab, NameMapping
 
 
 def bad_record(lab: Lab) -> int:
@@ -144,3 +149,39 @@ def test_keys_that_no_database_can_hold_are_kept_under_a_name_of_their_own(lab: 
         found = records(connection)
     assert {row.payload for row in found} == {b"\x00\xff", b"other"}
     assert {row.code for row in found} == {"internal_error"}
+
+
+class LenientMapping(NameMapping):
+    """A corrected mapping: any name will do."""
+
+    fingerprint = "lenient"
+
+    def __init__(self, suffix: str = "") -> None:
+        super().__init__(suffix)
+        self.fingerprint = "lenient"
+
+    def __call__(self, record: Mapping[str, Any]) -> list[Mapped]:
+        return super().__call__({**record, "name": str(record.get("name"))})
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_a_replay_beside_a_run_never_puts_an_old_version_over_a_newer_one(postgres_lab: Lab, round_: int) -> None:
+    lab = postgres_lab
+    lab.source.put_all({f"k{number:04}": {"name": number} for number in range(60)})
+    lab.sync()
+    with lab.reading() as connection:
+        ids = [row.id for row in records(connection, limit=100)]
+    assert len(ids) == 60
+    lab.source.put_all({f"k{number:04}": {"name": 9999} for number in range(60)}, stamp=5)
+    lab.workspace.mapping_class = LenientMapping
+    with ThreadPoolExecutor(2) as pool:
+        replaying = [pool.submit(replay, lab.workspace, ids[start::2]) for start in range(2 - round_ % 2)]
+        run = lab.sync()
+        outcomes = [done for future in replaying for done in future.result(60)]
+    assert all(done.failure is None for done in outcomes)
+    assert (run.status, run.counts.read) == (Status.SUCCEEDED, 60)
+    pending.resolve_pending(lab.workspace)
+    assert set(lab.names().values()) == {"9999"}
+    with lab.reading() as connection:
+        left = {row.source_id for row in records(connection, limit=100)}
+    assert left == set()
