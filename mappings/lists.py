@@ -58,7 +58,7 @@ LABEL, TAG = 40, 200
 _ADDRESS_TEXTS = {
     "region": 120, "city": 120, "district": 120, "street": 300, "postcode": 40, "text": 600, "latin": 600,
 }  # fmt: skip
-_label = text_up_to(LABEL)
+_label, _tag_text = text_up_to(LABEL), text_up_to(TAG)
 
 
 def compile_lists(entry: CustomerSpec, build: Build, at: Location) -> tuple[tuple[str, Listed], ...]:
@@ -182,7 +182,10 @@ def _identifier(source: IdentifierSource, build: Build, at: Location) -> Add:
 
 def _tag(source: Repeated, build: Build, at: Location) -> Add:
     def parse(value: Any, item: Any, root: Any) -> list[Any]:
-        return list(texts_of(value, TAG))
+        if value.__class__ is not str:
+            return list(texts_of(value, TAG))
+        text = _tag_text(value)
+        return [] if text is None else [text]
 
     return _repeated(source, build, at, lambda inner: parse, lambda text: text, TAG, {})  # type: ignore[arg-type,return-value]
 
@@ -217,7 +220,7 @@ def _repeated(
         found: Any = None
         try:
             found = read(item, root)
-            if found is None or found is False:
+            if found is None or found is False or found == []:
                 return
             entries = parse(found, item, root) if found.__class__ is not list else _all(found, item, root, parse)
         except RecordInvalid as error:

@@ -8,6 +8,7 @@ from typing import Any
 from mappings.errors import RecordInvalid
 from mappings.normalise.addresses import country_code, normalise_postcode, split_chinese_address
 from mappings.normalise.emails import split_emails
+from mappings.normalise.numbering import plain_e164
 from mappings.normalise.phones import normalise_phone, split_phones
 from mappings.values import excerpt, is_empty, text_of
 
@@ -30,6 +31,9 @@ def emails_in(text: str) -> list[str]:
 
 def phones_in(text: str, region: str) -> list[dict[str, Any]]:
     """Every number in a text, as entries. Raises ``RecordInvalid``."""
+    plain = plain_e164(text, region) if len(text) <= _ONE_NUMBER else None
+    if plain is not None:
+        return [{"value": plain}]
     single = normalise_phone(text, region) if len(text) <= _ONE_NUMBER else None
     if single is not None and single.valid and not single.extension:
         return [{"value": single.value}]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any, Literal
 
 from mappings.errors import RecordInvalid
@@ -153,7 +154,7 @@ def birth_date(zone: tzinfo) -> Convert:
 
 def currency(value: Any) -> str | None:
     """An ISO 4217 code, from the code itself, its sign, or its Chinese name."""
-    if value.__class__ is str and _CURRENCY.match(value):
+    if value.__class__ is str and len(value) == 3 and value.isascii() and value.isalpha() and value.isupper():
         return "CNY" if value == "RMB" else str(value)
     text = text_of(value)
     if text is None:
@@ -175,17 +176,28 @@ def language(value: Any) -> str | None:
     text = text_of(value)
     if text is None:
         return None
-    tag = text.replace("_", "-").partition(".")[0]
-    if len(tag) > 35 or not _LANGUAGE.match(tag):
+    written = text.partition(".")[0]
+    tag = _language_tag(written) if len(written) <= 35 else None
+    if tag is None:
         raise RecordInvalid(
             "{path}: “{value}” is no language tag such as zh-CN", path="", rule="language", value=excerpt(value)
         )
+    return tag
+
+
+@lru_cache(maxsize=1024)
+def _language_tag(written: str) -> str | None:
+    tag = written.replace("_", "-")
+    if not _LANGUAGE.match(tag):
+        return None
     first, *rest = tag.split("-")
     return "-".join([first.lower(), *(part.upper() if len(part) == 2 else part for part in rest)])
 
 
 def website(value: Any) -> str | None:
     """A web address: http, https or none given."""
+    if value.__class__ is str and len(value) <= NAME and value.isprintable() and _WEBSITE.match(value):
+        return str(value)
     text = text_of(value)
     if text is None:
         return None

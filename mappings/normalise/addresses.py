@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mappings.normalise.divisions import MUNICIPALITIES, Found, leading_city, leading_province, province_of
-from mappings.normalise.scripts import fold, has_han, latin_text, simplify
+from mappings.normalise.scripts import fold, half_width, has_han, latin_text, simplify
 
 MAX_TEXT = 600
 _DISTRICT = re.compile(r"^[^\d\s,]{1,10}?(?:新区|开发区|高新区|自治县|自治旗|矿区|林区|特区|区|县|旗|市)(?!路|街|道)")
@@ -78,16 +78,14 @@ def country_code(text: str) -> str | None:
     """ISO 3166-1 alpha-2 code of a country named in English or Chinese (or by code: "CN", "chn" is not);
     None if unknown.
     """
-    if len(text) == 2 and text.isascii() and text.isalpha():
-        code = text.upper()
-        return {"UK": "GB", "EL": "GR"}.get(code, code if code in _iso_codes() else None)
-    if len(text) > 100:
-        return None
-    return _country_by_name(text)
+    return _country(text) if len(text) <= 100 else None
 
 
 @lru_cache(maxsize=2048)
-def _country_by_name(text: str) -> str | None:
+def _country(text: str) -> str | None:
+    if len(text) == 2 and text.isascii() and text.isalpha():
+        code = text.upper()
+        return {"UK": "GB", "EL": "GR"}.get(code, code if code in _iso_codes() else None)
     return _more_names().get(key := _name_key(text)) or _all_names().get(key)
 
 
@@ -129,7 +127,7 @@ def normalise_postcode(text: str, country: str | None = None) -> str | None:
     """Upper case with the country's own spacing (GB, CA, NL, JP); None if empty or, for countries known
     here, malformed.
     """
-    code = " ".join(unicodedata.normalize("NFKC", text[:40]).upper().split())
+    code = " ".join(half_width(text[:40]).upper().split())
     if country in _INWARD:
         packed = code.replace(" ", "").replace("-", "")
         code = f"{packed[: -_INWARD[country]]}{'-' if country == 'JP' else ' '}{packed[-_INWARD[country] :]}"

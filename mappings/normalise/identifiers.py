@@ -7,6 +7,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from operator import mul
 from typing import Any, NamedTuple
 
 import stdnum.eu.vat
@@ -58,13 +59,13 @@ def is_valid_uscc(value: str) -> bool:
     if len(value) != 18:
         return False
     try:
-        numbers = [_USCC_VALUES[c] for c in value]
+        numbers = list(map(_USCC_VALUES.__getitem__, value))
     except KeyError:
         return False
     if not value[2:8].isdigit():
         return False
-    total = sum(weight * number for weight, number in zip(_USCC_WEIGHTS, numbers, strict=False))
-    return bool(numbers[17] == (31 - total % 31) % 31)
+    check = numbers.pop()
+    return check == -sum(map(mul, _USCC_WEIGHTS, numbers)) % 31
 
 
 def _uscc(value: str) -> str | None:

@@ -10,6 +10,7 @@ numbers. Checked against the library by a fuzz test.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ _TYPES = [
     "pager",
     "voicemail",
 ]
+_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 _Match = Any  # a bound `fullmatch` or `match` of a compiled pattern
 
 
@@ -36,15 +38,17 @@ class _Zone(NamedTuple):
 
     leading: _Match | None
     general: _Match
-    lengths: frozenset[int]
-    types: tuple[tuple[frozenset[int], _Match], ...]
+    types: Mapping[int, tuple[_Match, ...]]
 
     def holds(self, number: str) -> bool:
         """Whether ``number`` (national significant number) is a valid number of some type here."""
-        length = len(number)
-        if length not in self.lengths or self.general(number) is None:
+        matches = self.types.get(len(number))
+        if matches is None or self.general(number) is None:
             return False
-        return any(length in lengths and match(number) is not None for lengths, match in self.types)
+        for match in matches:  # noqa: SIM110 - any() costs three times as much here
+            if match(number) is not None:
+                return True
+        return False
 
 
 class Plan(NamedTuple):
@@ -64,8 +68,8 @@ class Plan(NamedTuple):
 
 def plain_e164(text: str, region: str | None) -> str | None:
     """E.164 of a plain valid number, equal to the library's answer; None where the library has to decide."""
-    digits = text.translate(_PUNCTUATION)
-    if digits.startswith("+"):
+    digits = text if text.removeprefix("+").isdigit() else text.translate(_PUNCTUATION)
+    if digits[:1] == "+":
         return _international(digits[1:])
     if region is None or not (digits.isascii() and digits.isdigit()):
         return None
@@ -93,7 +97,7 @@ def _international(digits: str) -> str | None:
     if not (digits.isascii() and digits.isdigit()) or digits[0] == "0":
         return None
     for length in (1, 2, 3):  # calling codes are prefix-free
-        if int(digits[:length]) in COUNTRY_CODE_TO_REGION_CODE:
+        if digits[:length] in _CODES:
             plan = _plan_of_code(digits[:length])
             return _national(digits[length:], plan) if plan else None
     return None
@@ -156,13 +160,14 @@ def _compile(metadata: Any) -> Plan:
 
 def _zone(metadata: Any) -> _Zone:
     descriptions = [d for name in _TYPES if (d := getattr(metadata, name)) and d.national_number_pattern]
-    every_length = frozenset(metadata.general_desc.possible_length)
+    every_length = metadata.general_desc.possible_length
+    types: dict[int, tuple[_Match, ...]] = dict.fromkeys(every_length, ())
+    for description in descriptions:
+        match = re.compile(description.national_number_pattern).fullmatch
+        for length in types.keys() & (description.possible_length or every_length):
+            types[length] += (match,)
     return _Zone(
         leading=re.compile(metadata.leading_digits).match if metadata.leading_digits else None,
         general=re.compile(metadata.general_desc.national_number_pattern).fullmatch,
-        lengths=every_length,
-        types=tuple(
-            (frozenset(d.possible_length) or every_length, re.compile(d.national_number_pattern).fullmatch)
-            for d in descriptions
-        ),
+        types=types,
     )

@@ -31,6 +31,7 @@ _EMAIL_DOMAINS = words("noemail.com nomail.com no-email.com none.com null.com in
 _WELL_KNOWN = words("13800138000 13800000000 5555555555 5551234567 1234567890 0123456789 12345678901")
 _ASCENDING, _DESCENDING = "01234567890123456789", "98765432109876543210"
 _FILLERS = frozenset(" \t-_.*#/\\?？。,，x0")
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _FILLER = re.compile(r"[\s\-_.*#/\\?？。,，xX0]*")
 
 
@@ -50,9 +51,9 @@ def is_placeholder_text(text: str) -> bool:
 def is_placeholder_email(address: str) -> bool:
     """Whether an address is nobody's (noemail@…, test@…, anything under .invalid, RFC 2606)."""
     local, _, domain = address.lower().rpartition("@")
-    if local in _EMAIL_LOCALS or domain in _EMAIL_DOMAINS or domain.endswith(".invalid"):
+    if local in _EMAIL_LOCALS or domain in _EMAIL_DOMAINS or domain.endswith(".invalid") or _one_character(local):
         return True
-    return local.partition("+")[0] in _EMAIL_LOCALS or _one_character(local)
+    return "+" in local and local.partition("+")[0] in _EMAIL_LOCALS
 
 
 def is_placeholder_phone(value: str) -> bool:
@@ -61,7 +62,7 @@ def is_placeholder_phone(value: str) -> bool:
     """
     if len(value) > 7 and value[-_TAIL:] not in _SUSPECT_TAILS:
         return False
-    digits = "".join(c for c in value if c in "0123456789")
+    digits = _NO_DIGITS.sub("", value)
     if len(digits) < 5:
         return True
     return _dummy_digits(digits) or (value[0] == "+" and _dummy_digits(_national_part(digits)))
@@ -71,10 +72,12 @@ def is_placeholder_identifier(value: str) -> bool:
     """Whether an official number is a filler: one character repeated, a run of digits, or too short to be
     any.
     """
-    bare = "".join(c for c in value.upper() if c.isalnum())
+    bare = value.upper()
+    if not bare.isalnum():
+        bare = "".join(filter(str.isalnum, bare))
     if len(bare) < 3 or _one_character(bare):
         return True
-    digits = "".join(c for c in bare if c in "0123456789")
+    digits = bare if bare.isdecimal() and bare.isascii() else _NO_DIGITS.sub("", bare)
     return len(digits) >= 6 and (_one_character(digits) or digits in _ASCENDING or digits in _DESCENDING)
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-import opencc
 from anyascii import anyascii
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 _ALL_HAN = re.compile(f"{_HAN.pattern}+")
@@ -50,8 +53,11 @@ def simplify(text: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _converter() -> opencc.OpenCC:
-    return opencc.OpenCC("t2s")
+def _converter() -> OpenCC:
+    """Loaded with its table by the first Chinese text."""
+    from opencc import OpenCC
+
+    return OpenCC("t2s")
 
 
 def pinyin(text: str) -> list[str]:
@@ -72,7 +78,10 @@ def fold(text: str) -> str:
     """
     if not text.isascii():
         text = _to_ascii(text)
-    return _NOT_ALNUM.sub(" ", _APOSTROPHES.sub("", text).lower()).strip()
+    text = text.lower()
+    if not text.replace(" ", "").isalnum() or "  " in text:
+        text = _NOT_ALNUM.sub(" ", _APOSTROPHES.sub("", text))
+    return text.strip()
 
 
 def fold_german(text: str) -> str:
