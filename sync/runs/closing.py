@@ -46,16 +46,25 @@ def _reconcile(session: Session, opened: Opened, connection: Connection, row: An
         {"stream": session.stream.id},
     ).scalar_one()
     if row.expected is not None and live + row.quarantined < row.expected:
-        note = "The source speaks of {expected} records, {live} are here and {quarantined} in quarantine."
-        params = {"expected": row.expected, "live": live, "quarantined": row.quarantined}
-        events.add(connection, session.run.id, Level.WARNING, note, **params)
+        events.add(
+            connection,
+            session.run.id,
+            Level.WARNING,
+            "The source speaks of {expected} records, {live} are here and {quarantined} in quarantine.",
+            expected=row.expected,
+            live=live,
+            quarantined=row.quarantined,
+        )
 
 
 def _say_how_it_went(connection: Connection, row: Any) -> None:
-    text = (
-        "Read {read}: created {created}, updated {updated}, unchanged {unchanged}, quarantined {quarantined}, "
-        "deleted {deleted}."
-    )
     counts = {name: getattr(row, name) for name in Counts._fields}
     level = Level.WARNING if row.quarantined > row.ignored else Level.INFO
-    events.add(connection, row.id, level, text, **counts)
+    events.add(
+        connection,
+        row.id,
+        level,
+        "Read {read}: created {created}, updated {updated}, unchanged {unchanged}, quarantined {quarantined}, "
+        "deleted {deleted}.",
+        **counts,
+    )

@@ -43,8 +43,13 @@ def _derive_all(session: Session, mapping: CompiledMapping) -> None:
             break
         after = following
     with session.unit_of_work() as connection:
-        text = "The mapping has changed: {changed} stored records were derived again."
-        events.add(connection, session.run.id, Level.INFO, text, changed=changed)
+        events.add(
+            connection,
+            session.run.id,
+            Level.INFO,
+            "The mapping has changed: {changed} stored records were derived again.",
+            changed=changed,
+        )
 
 
 def _derive_batch(session: Session, mapping: CompiledMapping, after: int) -> tuple[int, int | None]:
