@@ -15,6 +15,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from tests import services
 from tests.processes import DidNotStart, Process, cache_folder
 from tests.services import PostgresServer, ValkeyServer
 
@@ -112,6 +113,16 @@ def test_a_server_that_ends_at_once_is_reported_with_its_log(tmp_path: Path) -> 
     with pytest.raises(DidNotStart, match="no such table"):
         broken.start(lambda: False)
     assert not broken.running
+
+
+def test_postgres_starts_from_a_checkout_that_other_users_may_not_enter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_reachable", lambda path: False)
+    services.binaries.cache_clear()
+    try:
+        with services.postgres() as server, server.database() as url:
+            assert rows(url, "SELECT 1") == [(1,)]
+    finally:
+        services.binaries.cache_clear()
 
 
 def test_the_cache_is_outside_the_checkout() -> None:

@@ -31,7 +31,10 @@ COLLECTION = {
         {"field": "id", "type": "integer", "schema": {"is_primary_key": True, "has_auto_increment": True}, "meta": {}},
         {"field": "date_created", "type": "timestamp", "schema": {}, "meta": {"special": ["date-created"]}},
         {"field": "date_updated", "type": "timestamp", "schema": {}, "meta": {"special": ["date-updated"]}},
-        *({"field": name, "type": "string", "schema": {}, "meta": {}} for name in ("name", "company", "email", "phone", "tax_id")),
+        *(
+            {"field": name, "type": "string", "schema": {}, "meta": {}}
+            for name in ("name", "company", "email", "phone", "tax_id")
+        ),
         {"field": "address", "type": "json", "schema": {}, "meta": {}},
     ],
 }
