@@ -23,6 +23,7 @@ EMAIL, PASSWORD = "admin@example.com", "correct-horse-battery"
 STATIC_TOKEN = "a-static-token-of-this-test-0123456789"
 CLI = "node_modules/directus/cli.js"
 SANDBOX = Path("node_modules/isolated-vm/isolated-vm.js")
+TEXTS = ("name", "company", "email", "phone", "tax_id")
 COLLECTION = {
     "collection": "contacts",
     "schema": {},

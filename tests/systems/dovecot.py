@@ -238,7 +238,7 @@ def _unpack(folder: Path) -> None:
     """Fetch Dovecot's packages and the libraries this machine lacks, and unpack them without installing."""
     listed = run("apt-get", "install", "--print-uris", "-y", "-qq", "--no-install-recommends", *PACKAGES)
     names = {line.split()[1].split("_")[0] for line in listed.splitlines() if line.startswith("'")}
-    run("apt-get", "download", *sorted(names), cwd=folder)
+    run("apt-get", "download", *sorted(names | set(PACKAGES)), cwd=folder)
     for package in folder.glob("*.deb"):
         run("dpkg", "-x", package, folder)
 

@@ -78,7 +78,7 @@ def test_what_cannot_be_had_skips_here_and_fails_in_ci(monkeypatch: pytest.Monke
 
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="no network"):
-        next(available(Broken))  # type: ignore[arg-type]
+        next(available(Broken))
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="no network"):
-        next(available(Broken))  # type: ignore[arg-type]
+        next(available(Broken))
