@@ -159,7 +159,8 @@ def sync(database: Database, stream_id: int, *records: Record, deleted: Sequence
 def dump(database: Database) -> dict[str, Any]:
     """Everything that is a function of the live records: independent of internal numbers and of history.
 
-    Aliases of customers without any record left are history, so they are not part of it.
+    Where the id of a record that is gone leads to is history (it depends on whose company the record was in when it
+    went), so only ids that live records found are part of it; ``assert_every_id_resolves`` looks after the others.
     """
     with database.reading() as connection:
         directory = streams.load(connection)
@@ -176,8 +177,12 @@ def dump(database: Database) -> dict[str, Any]:
         }
         rows = connection.execute(select(customer_alias))
         aliases = {public_id(row.old_id): public_id(row.customer_id) for row in rows}
-    aliases = {old: target for old, target in aliases.items() if target in customers}
-    return {"customers": customers, "crosswalk": placed, "aliases": aliases}
+    return {"customers": customers, "crosswalk": placed, "aliases": _of_live_records(aliases, placed)}
+
+
+def _of_live_records(aliases: Mapping[str, str], placed: Mapping[tuple[str, ...], str]) -> dict[str, str]:
+    founded = {public_id(founder_id(*address)) for address in placed}
+    return {old: target for old, target in aliases.items() if old in founded}
 
 
 def replayed(database: Database) -> dict[str, Any]:
@@ -190,8 +195,7 @@ def replayed(database: Database) -> dict[str, Any]:
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1)), "the change log has gaps"
     for row in rows:
         apply_change(customers, placed, aliases, public_id(row.customer_id), row.type, orjson.loads(row.body))
-    aliases = {old: target for old, target in aliases.items() if target in customers}
-    return {"customers": customers, "crosswalk": placed, "aliases": aliases}
+    return {"customers": customers, "crosswalk": placed, "aliases": _of_live_records(aliases, placed)}
 
 
 def apply_change(

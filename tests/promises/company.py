@@ -36,11 +36,11 @@ database: {database}
     settings:
       url: sqlite:///erp.db
       streams: {{customers: {{table: customers, key: id, cursor: updated_at}}}}
-    streams: {{customers: {{mapping: erp.yaml, page_size: 20, deletes: {{brake: 1.0}}}}}}
+    streams: {{customers: {{mapping: erp.yaml, page_size: {page}, deletes: {{brake: 1.0}}}}}}
   shop:
     connector: files
     settings: {{settle_seconds: 0, streams: {{customers: {{path: shop.csv, key: number}}}}}}
-    streams: {{customers: {{mapping: shop.yaml, page_size: 15, deletes: {{brake: 1.0}}}}}}
+    streams: {{customers: {{mapping: shop.yaml, page_size: {page}, deletes: {{brake: 1.0}}}}}}
 """
 
 ERP_MAPPING = """\
@@ -58,20 +58,25 @@ customer: {kind: organisation, name: company, emails: mail, phones: tel}
 """
 
 
-def build(folder: Path, database: str, broker: str = "") -> None:
-    """The project and its sources in their first stage; ``broker`` is a Redis URL, if one is used."""
+def build(folder: Path, database: str, broker: str = "", *, scale: int = 1, page: int = 17) -> None:
+    """The project and its sources in their first stage.
+
+    ``broker`` is a Redis URL, if one is used; ``scale`` multiplies the number of customers.
+    """
     (folder / "mappings").mkdir(parents=True)
     broker_line = f"broker: {broker}\n" if broker else ""
-    (folder / "kehu.yaml").write_text(SETTINGS.format(database=database, broker=broker_line), encoding="utf-8")
+    (folder / "kehu.yaml").write_text(
+        SETTINGS.format(database=database, broker=broker_line, page=page), encoding="utf-8"
+    )
     (folder / "mappings" / "erp.yaml").write_text(ERP_MAPPING, encoding="utf-8")
     (folder / "mappings" / "shop.yaml").write_text(SHOP_MAPPING, encoding="utf-8")
     project = Project.load(folder)
     metadata.create_all(project.database.engine)
     project.database.dispose()
-    evolve(folder, 0)
+    evolve(folder, 0, scale)
 
 
-def evolve(folder: Path, stage: int) -> None:
+def evolve(folder: Path, stage: int, scale: int = 1) -> None:
     """Bring the sources into a stage: 0 as founded; 1 with edits, moves, new customers and deletes."""
     with closing(sqlite3.connect(folder / "erp.db")) as db:
         db.execute(
@@ -80,23 +85,23 @@ def evolve(folder: Path, stage: int) -> None:
         )
         db.execute("DELETE FROM customers")
         db.executemany(
-            "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?)", list(map(_erp_row(stage), _erp_numbers(stage)))
+            "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?)", list(map(_erp_row(stage), _erp_numbers(stage, scale)))
         )
         db.commit()
     part = folder / "shop.csv.part"
     with part.open("w", encoding="gb18030", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["number", "company", "mail", "tel"])
-        writer.writerows(map(_shop_row(stage), _shop_numbers(stage)))
+        writer.writerows(map(_shop_row(stage), _shop_numbers(stage, scale)))
     part.rename(folder / "shop.csv")
 
 
-def _erp_numbers(stage: int) -> list[int]:
-    return [n for n in range(60 + 10 * stage) if not (stage and n % 13 == 5)]
+def _erp_numbers(stage: int, scale: int) -> list[int]:
+    return [n for n in range(60 * scale + 10 * stage) if not (stage and n % 13 == 5)]
 
 
-def _shop_numbers(stage: int) -> list[int]:
-    return [n for n in range(30, 75) if not (stage and n % 7 == 3)]
+def _shop_numbers(stage: int, scale: int) -> list[int]:
+    return [n for n in range(30, 75 * scale) if not (stage and n % 7 == 3)]
 
 
 def _erp_row(stage: int) -> Callable[[int], tuple[Any, ...]]:
@@ -104,7 +109,7 @@ def _erp_row(stage: int) -> Callable[[int], tuple[Any, ...]]:
         edited = stage and n % 6 == 0
         name = f"上海{_name(n)}有限公司" if n % 3 else f"{_name(n)} Trading Ltd"
         email = f"c{n + 1 if edited and n % 12 == 0 else n}@example.com"
-        stamp = f"2026-05-0{2 if edited or n >= 60 else 1}T10:00:{n // 10:02d}Z"
+        stamp = f"2026-05-0{2 if edited else 1}T10:{n // 600 % 60:02d}:{n // 10 % 60:02d}Z"
         return (f"E{n:03d}", name + (" 新" if edited else ""), email, None, None, stamp)
 
     return row
@@ -131,22 +136,23 @@ def sync_all(folder: Path) -> None:
         for name, mode in (("erp", RunMode.INCREMENTAL), ("erp", RunMode.FULL), ("shop", RunMode.INCREMENTAL)):
             stream = requests.find_stream(connection, name, "customers")
             requests.request_run(connection, stream.id, mode)
-    finish_open_runs(project)
+    finishopen_runs(project)
     settle(project)
     project.database.dispose()
 
 
-def finish_open_runs(project: Project, seconds: float = 60) -> None:
+def finishopen_runs(project: Project, seconds: float = 60) -> None:
     """Work on every open run until it has ended; leases of the dead are waited for."""
     deadline = time.monotonic() + seconds
-    while numbers := _open_runs(project):
+    while numbers := open_runs(project):
         assert time.monotonic() < deadline, "the runs do not end"
         for number in numbers:
             run.execute(project, number, pace=QUICK)
         time.sleep(0.02)
 
 
-def _open_runs(project: Project) -> list[int]:
+def open_runs(project: Project) -> list[int]:
+    """The runs that have not ended, oldest first."""
     with project.database.reading() as connection:
         statement = select(sync_run.c.id).where(sync_run.c.finished_at.is_(None)).order_by(sync_run.c.id)
         return list(connection.execute(statement).scalars())
