@@ -7,12 +7,17 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import sync
 from sync.errors import Misused, SyncError
 from sync.up import ChildSpec
 
-GENERATOR = Path(sync.__file__).parents[1] / "examples" / "company.py"
+EXAMPLES = Path(sync.__file__).parents[1] / "examples"
+GENERATOR = EXAMPLES / "company.py"
+REAL_SYSTEMS = EXAMPLES / "real.py"
+INSTALLING = 1800.0
+"""Seconds that the real systems may take: the first time they are installed."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -50,6 +55,27 @@ def services(folder: Path) -> ChildSpec:
     command += ["--shop-port", str(ports[0]), "--mail-port", str(ports[1])]
     log = folder / ".kehu" / "logs" / "company.log"
     return ChildSpec("company", command, log, ready=lambda: all(_answers(port) for port in ports))
+
+
+def real_systems(folder: Path) -> ChildSpec:
+    """The company on other people's systems as a part to supervise. It rewrites the project when they are ready."""
+    log = folder / ".kehu" / "logs" / "systems.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    command = [sys.executable, str(REAL_SYSTEMS), str(folder)]
+    return ChildSpec("systems", command, log, ready=lambda: _told(log) is not None, patience=INSTALLING)
+
+
+def told(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Which real systems run, and which do not and why."""
+    found = _told(folder / ".kehu" / "logs" / "systems.log") or {}
+    return list(found.get("systems", ())), dict(found.get("missing", {}))
+
+
+def _told(log: Path) -> dict[str, Any] | None:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    line = next((line for line in lines if line.startswith('{"systems"')), None)
+    return None if line is None else dict(json.loads(line))
 
 
 def _free_ports(count: int) -> list[int]:

@@ -28,6 +28,10 @@ def demo(
     folder: Annotated[Path, typer.Option(help=_("Where to make the example."))] = Path("kehu-demo"),
     customers: Annotated[int, typer.Option(min=10, max=100_000, help=_("How many customers to invent."))] = 500,
     seed: Annotated[int, typer.Option(help=_("The same number gives the same company."))] = 2026,
+    real: Annotated[
+        bool,
+        typer.Option("--real", help=_("On real systems (Tryton, Medusa, Directus, Dovecot), installed if need be.")),
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help=_("Sync once and end, without dashboard."))] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help=_("Forget an earlier example first."))] = False,
     dry_run: DryRun = False,
@@ -42,23 +46,42 @@ def demo(
     say(_("南洋贸易 (Nanyang Trading) has its customers in {count} systems:", count=len(records)), "bold")
     for name, count in records.items():
         say(f"  {name:10} {number(count)}")
-    if once:
-        _once(folder)
+    if real or once:
+        _beside(folder, real=real, once=once)
         return
     project = Session(Globals(folder)).ready
     run_ids = oneshot.request(project, oneshot.targets(project, []))  # before any schedule asks for them
     run(project, [company.services(folder)], lambda supervisor: _first_sync(folder, run_ids, supervisor))
 
 
-def _once(folder: Path) -> None:
-    supervisor = Supervisor([company.services(folder)])
-    supervisor.start()
+def _beside(folder: Path, *, real: bool, once: bool) -> None:
+    """Start the systems first; then sync once, or run everything beside them."""
+    supervisor = Supervisor([company.real_systems(folder) if real else company.services(folder)])
+    if real:
+        say(_("Starting the real systems; the first time installs them, which takes minutes …"))
+    with supervisor.signals():
+        supervisor.start()
+    if supervisor.stopped.is_set():
+        raise KeyboardInterrupt
     try:
+        if real:
+            _say_systems(folder)
         project = Session(Globals(folder)).ready
-        _sync(project, oneshot.request(project, oneshot.targets(project, [])), supervisor)
+        run_ids = oneshot.request(project, oneshot.targets(project, []))
+        if once:
+            _sync(project, run_ids, supervisor)
+            next_step(f"kehu -C {folder} master search 有限公司")
+        else:
+            run(project, then=lambda running: _first_sync(folder, run_ids, running))
     finally:
         supervisor.stop()
-    next_step(f"kehu -C {folder} master search 有限公司")
+
+
+def _say_systems(folder: Path) -> None:
+    running, missing = company.told(folder)
+    say(_("These run: {names}.", names=", ".join(running) or "-"), "green")
+    for name, reason in missing.items():
+        say(_("{name} is left out: {reason}", name=name, reason=reason), "yellow")
 
 
 def _first_sync(folder: Path, run_ids: list[int], supervisor: Supervisor) -> None:

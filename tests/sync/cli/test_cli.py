@@ -157,6 +157,22 @@ def test_a_connection_that_fails_its_test_says_why_and_what_to_do(
     assert "Put the file there" in err
 
 
+def test_a_system_that_does_not_answer_ends_with_5(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "kehu.yaml").write_text(
+        "connections:\n  erp:\n    connector: tryton\n    allow_private: [127.0.0.1]\n    settings:\n"
+        "      {base_url: 'http://127.0.0.1:1', database: d, user: u, password: c4nary-s3cret}\n"
+    )
+    code, out, err = kehu(capsys, "connection", "test")
+    assert code == 5, err
+    assert "c4nary-s3cret" not in out + err
+
+
+def test_a_missing_secret_ends_with_3(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "kehu.yaml").write_text(SETTINGS.replace("customers.csv", "'${NOWHERE_SET}'"))
+    code, _out, err = kehu(capsys, "connection", "test")
+    assert (code, "NOWHERE_SET" in err) == (3, True)
+
+
 def test_a_connection_can_be_paused_and_resumed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert kehu(capsys, "connection", "pause", "sheet")[0] == 0
     code, _out, err = kehu(capsys, "sync", "run")

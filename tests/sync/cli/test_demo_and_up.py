@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 
-def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, cwd: Path, timeout: float = 180) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sync.cli", *arguments],
         cwd=cwd,
@@ -34,7 +34,7 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=timeout,
     )
 
 
@@ -122,6 +122,20 @@ def test_the_example_company_becomes_one_list_of_customers(tmp_path: Path) -> No
     stats = json.loads(command("-C", "demo", "master", "stats", "--json", cwd=tmp_path).stdout)["data"]
     assert stats["customers"] == customers
     assert gone(tmp_path, 10)
+
+
+@pytest.mark.systems
+@pytest.mark.timeout(1900)
+def test_the_example_company_on_real_systems(tmp_path: Path) -> None:
+    done = command("demo", "--real", "--once", "--folder", "demo", "--customers", "60", cwd=tmp_path, timeout=1800)
+    if "is left out" in done.stderr:
+        reason = done.stderr
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    assert done.returncode in (0, 4), done.stderr
+    states = {line.split("\t")[1]: line.split("\t")[2] for line in done.stdout.splitlines() if "\t" in line}
+    assert {"erp.parties", "shop.customers", "crm.contacts", "mailbox.contacts"} <= set(states)
+    assert set(states.values()) <= {"succeeded", "partial"}
+    assert gone(tmp_path, 20), processes_of(tmp_path)
 
 
 def test_everything_starts_syncs_answers_and_stops(running: Running) -> None:
