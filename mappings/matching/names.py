@@ -56,9 +56,9 @@ def anchors(form: str) -> tuple[str, ...]:
         return (form,)
     if "|" in form:
         return (form.partition("|")[0],)
-    words = [w for w in form.split(" ") if len(w) > 1]
-    if not words:
-        return (form,)
+    words = form.split(" ")
+    if len(words[0]) < 2 or len(words[-1]) < 2:
+        words = [w for w in words if len(w) > 1] or [form]
     return (words[0], words[-1]) if len(words) > 1 else (words[0],)
 
 

@@ -7,7 +7,7 @@ numbers, or a different given name together with a different date of birth, forb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from xxhash import xxh3_64_intdigest
@@ -54,8 +54,9 @@ class RuleMatcher:
                 if contact[0] == "e":  # whether a mailbox is shared shows in the address: both sides agree on it
                     continue
             if named is None:
-                named = {anchor for form in features[FORMS] for anchor in anchors(form)}
-            texts += [f"{kind}{contact} {anchor}" for anchor in named]
+                named = _anchors(features[FORMS])
+            for anchor in named:
+                texts.append(f"{kind}{contact} {anchor}")
         return list(dict.fromkeys(map(_hash, texts)))
 
     def compare(self, left: Features, right: Features) -> Evidence | None:
@@ -81,6 +82,10 @@ class RuleMatcher:
             "shared_contacts": sorted(set(left[CONTACTS]) & set(right[CONTACTS])),
             "veto": forbids.rule if forbids else None,
         }
+
+
+def _anchors(forms: Sequence[str]) -> Iterable[str]:
+    return anchors(forms[0]) if len(forms) == 1 else {anchor for form in forms for anchor in anchors(form)}
 
 
 def _hash(text: str) -> int:

@@ -22,7 +22,7 @@ _SEPARATORS = str.maketrans("", "", " -./_\t\u00a0\u2010\u2011\u2012\u2013\u2014
 
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_VALUES = {character: value for value, character in enumerate(_USCC_ALPHABET)}
-_USCC_WEIGHTS = tuple(3**i % 31 for i in range(17))
+_USCC_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
 
 
 class NormalisedIdentifier(NamedTuple):
@@ -65,7 +65,7 @@ def is_valid_uscc(value: str) -> bool:
     if not value[2:8].isdigit():
         return False
     check = numbers.pop()
-    return check == -sum(map(mul, _USCC_WEIGHTS, numbers)) % 31
+    return bool(check == -sum(map(mul, _USCC_WEIGHTS, numbers)) % 31)
 
 
 def _uscc(value: str) -> str | None:

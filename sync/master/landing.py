@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection
 from xxhash import xxh3_128_digest
 
@@ -21,7 +20,8 @@ from connectors.errors import RecordRejected
 from mappings.contract import CompiledMapping, Matcher
 from mappings.errors import RecordInvalid
 from sync.master.bulk import Bulk, bulk_for
-from sync.master.records import LandedRecord, derive, pack_ids
+from sync.master.deriving import Derived, derive
+from sync.master.records import LandedRecord, pack_ids
 from sync.master.streams import StreamRef
 from sync.master.writing import Change, Writes
 
@@ -74,6 +74,14 @@ class _Known(NamedTuple):
     hash: bytes
     version: int
     deleted: bool
+
+
+class _Due(NamedTuple):
+    """A record with new content, its hash, and what is stored of it so far."""
+
+    record: Record
+    digest: bytes
+    prior: _Known | None
 
 
 @dataclass(slots=True)
@@ -173,9 +181,11 @@ def remap(
         limit,
     )
     sorting = _Sorted()
-    for record_id, source_id, raw, version, changed_at in rows:
-        record = Record(source_id, raw.encode(), changed_at)
-        _derive_into(sorting, sorting.changed, record, b"", (record_id, version), mapping, matcher)
+    due = [
+        _Due(Record(source_id, raw.encode(), changed_at), b"", _Known(record_id, b"", version, False))
+        for record_id, source_id, raw, version, changed_at in rows
+    ]
+    _derive_into(sorting, due, mapping, matcher)
     writes = Writes(bulk, stream, matcher, now)
     writes.rederive(sorting.changed)
     landing_id = writes.flush()
@@ -198,57 +208,65 @@ def _look_up(bulk: Bulk, stream_id: int, keys: list[str]) -> dict[str, _Known]:
 
 def _sort(latest: Dict[str, Record], known: Dict[str, _Known], mapping: CompiledMapping, matcher: Matcher) -> _Sorted:
     sorting = _Sorted()
+    due = []
     for key, record in latest.items():
         digest = xxh3_128_digest(record.body)
         prior = known.get(key)
-        if prior is None:
-            _derive_into(sorting, sorting.fresh, record, digest, None, mapping, matcher)
-            continue
-        sorting.seen.append(prior.id)
-        if prior.hash == digest and not prior.deleted:
-            sorting.accepted.append(key)
-            continue
-        changed = (prior.id, prior.version)
-        derived = _derive_into(sorting, sorting.changed, record, digest, changed, mapping, matcher)
-        sorting.revived += derived and prior.deleted
+        if prior is not None:
+            sorting.seen.append(prior.id)
+            if prior.hash == digest and not prior.deleted:
+                sorting.accepted.append(key)
+                continue
+        due.append(_Due(record, digest, prior))
+    _derive_into(sorting, due, mapping, matcher)
     return sorting
 
 
-def _derive_into(
-    sorting: _Sorted,
-    target: list[Change],
-    record: Record,
-    digest: bytes,
-    prior: tuple[int, int] | None,
-    mapping: CompiledMapping,
-    matcher: Matcher,
-) -> bool:
-    """Add the record to ``target``, or to the rejections; answers which."""
-    try:
-        if not _storable(record.key):
-            raise RecordRejected(
-                "The record's key cannot be stored: it is empty, longer than {limit} bytes, or holds characters "
-                "that are not text.",
-                path="",
-                value=repr(record.key[:80]),
-                rule="key",
-                limit=MAX_KEY,
-                remedy="Choose another key field for this stream.",
-            )
-        raw = record.body.decode()
-        derived = derive(record.body, mapping, matcher)
-    except (RecordInvalid, RecordRejected) as error:
-        sorting.rejections.append(Rejection(record.key, record.body, error, record.changed_at))
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeDecodeError, RecursionError) as error:
-        sorting.rejections.append(Rejection(record.key, record.body, _unreadable(error), record.changed_at))
+def _derive_into(sorting: _Sorted, due: Sequence[_Due], mapping: CompiledMapping, matcher: Matcher) -> None:
+    """Add every record to the changes, or to the rejections."""
+    storable = []
+    for one in due:
+        if _storable(one.record.key):
+            storable.append(one)
+        else:
+            _reject(sorting, one.record, _unstorable(one.record.key))
+    outcomes = derive([one.record.body for one in storable], mapping, matcher)
+    for one, outcome in zip(storable, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            _reject(sorting, one.record, outcome)
+        else:
+            _accept(sorting, one, outcome)
+
+
+def _accept(sorting: _Sorted, due: _Due, derived: list[Derived]) -> None:
+    record, digest, prior = due
+    parts = {entry.part: entry for entry in derived}
+    main = parts.pop("") if "" in parts else None
+    raw = record.body.decode()
+    sorting.accepted.append(record.key)
+    if prior is None:
+        sorting.fresh.append(Change(0, 1, record.key, digest, raw, record.changed_at, main, parts))
     else:
-        record_id, version = prior or (0, 0)
-        parts = {entry.part: entry for entry in derived}
-        main = parts.pop("", None)
-        target.append(Change(record_id, version + 1, record.key, digest, raw, record.changed_at, main, parts))
-        sorting.accepted.append(record.key)
-        return True
-    return False
+        change = Change(prior.id, prior.version + 1, record.key, digest, raw, record.changed_at, main, parts)
+        sorting.changed.append(change)
+        sorting.revived += prior.deleted
+
+
+def _reject(sorting: _Sorted, record: Record, error: Exception) -> None:
+    told = error if isinstance(error, RecordInvalid | RecordRejected) else _unreadable(error)
+    sorting.rejections.append(Rejection(record.key, record.body, told, record.changed_at))
+
+
+def _unstorable(key: str) -> RecordRejected:
+    return RecordRejected(
+        "The record's key cannot be stored: it is empty, longer than {limit} bytes, or holds characters "
+        "that are not text.",
+        path="",
+        value=repr(key[:80]),
+        rule="key",
+        limit=MAX_KEY,
+        remedy="Choose another key field for this stream.",
+    )
 
 
 def _unreadable(error: Exception) -> RecordRejected:

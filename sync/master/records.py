@@ -1,25 +1,15 @@
-"""Source records in memory: how a raw body becomes the parts, features and keys that are stored and matched."""
+"""Source records in memory, as they are stored and matched."""
 
 from __future__ import annotations
 
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
-from mappings.contract import CompiledMapping, Features, Matcher, RecordKey
-from mappings.errors import RecordInvalid
-
-
-class Derived(NamedTuple):
-    """One canonical customer of a record with what matching needs of it."""
-
-    part: str
-    canonical: bytes
-    features: Features
-    keys: list[int]
+from mappings.contract import Features, RecordKey
 
 
 class LandedRecord(NamedTuple):
@@ -37,19 +27,6 @@ class LandedRecord(NamedTuple):
     def key(self, connection_id: int) -> RecordKey:
         """The record's key, which also ranks it."""
         return (connection_id, self.stream_id, self.source_id, self.part)
-
-
-def derive(body: bytes, mapping: CompiledMapping, matcher: Matcher) -> list[Derived]:
-    """Everything that follows from a raw body. Raises ``RecordInvalid``, or ``orjson.JSONDecodeError`` on bad JSON."""
-    record = orjson.loads(body)
-    if type(record) is not dict:
-        raise RecordInvalid("A record must be a JSON object.", path="", rule="object", value=type(record).__name__)
-    return [Derived(part, orjson.dumps(customer), *_matchable(customer, matcher)) for part, customer in mapping(record)]
-
-
-def _matchable(customer: Any, matcher: Matcher) -> tuple[Features, list[int]]:
-    features = matcher.features(customer)
-    return features, matcher.keys(features)
 
 
 def pack_ids(ids: Iterable[int]) -> bytes:

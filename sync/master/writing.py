@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from mappings.contract import Features, Matcher
 from sync.master.bulk import Bulk, Row
-from sync.master.records import Derived, LandedRecord, features_of, features_text, pack_ids
+from sync.master.deriving import Derived
+from sync.master.records import LandedRecord, features_of, features_text, pack_ids
 from sync.master.streams import StreamRef
 
 
