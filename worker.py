@@ -14,7 +14,7 @@ import os
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from sync import telemetry
+from sync import collector, telemetry
 from sync.errors import Misused
 from sync.project import Project
 from sync.runs import actors
@@ -27,6 +27,7 @@ def compose(project: Project) -> RedisBroker:
     broker = make_broker(project.broker_url, middleware=_middleware())
     dramatiq.set_broker(broker)
     actors.register(broker, project)
+    collector.settle()
     return broker
 
 

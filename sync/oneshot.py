@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from sync import collector
 from sync.errors import Misused
 from sync.project import Project
 from sync.runs import events, history, pending, requests, run
@@ -109,6 +110,7 @@ def finish(project: Project, run_ids: Sequence[int], progress: Progress) -> list
     """
     if ring(project, run_ids):
         _wait_for_claims(project, run_ids, progress)
+    collector.settle()
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=MOST_THREADS) as pool:
         try:
