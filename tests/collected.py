@@ -12,6 +12,8 @@ from jinja2 import Environment, nodes
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("connectors", "mappings", "sync", "dashboard")
 FAMILIES = frozenset({"ConnectorError", "MappingError", "SyncError"})
+PASSED_ON = frozenset({"bad_row", "_bad", "kind"})
+"""Calls that hand a template on to an error."""
 DYNAMIC = frozenset({"", "{message}"})
 
 
@@ -22,7 +24,8 @@ def templates() -> dict[str, str]:
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in _sources()}
     errors = _error_classes(trees.values())
     for path, tree in trees.items():
-        for line, text in _in_python(tree, errors):
+        settings = _in_settings(tree) if path.parts[-3:-2] == ("connectors",) and path.name == "config.py" else ()
+        for line, text in (*_in_python(tree, errors), *settings):
             found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
     for path in sorted((ROOT / "dashboard" / "templates").glob("*.html")):
         for line, text in _in_page(path):
@@ -54,21 +57,46 @@ def _in_python(tree: ast.Module, errors: frozenset[str]) -> Iterator[tuple[int, 
             yield from _in_call(node, errors)
         elif isinstance(node, ast.ClassDef) and node.name in errors:
             yield from _default_remedy(node)
-        elif isinstance(node, ast.Assign) and any(_name(target) == "REMEDY" for target in node.targets):
+            yield from _own_template(node)
+        elif isinstance(node, ast.Assign) and any(_holds_texts(_name(target)) for target in node.targets):
             yield from _texts(node.value)
+
+
+def _in_settings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The help texts of a connector's settings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) == "Field":
+            for keyword in node.keywords:
+                if keyword.arg == "description":
+                    yield from _texts(keyword.value)
 
 
 def _in_call(call: ast.Call, errors: frozenset[str]) -> Iterator[tuple[int, str]]:
     name = _name(call.func)
-    if name in errors or name in ("_", "Wording", "packed"):
+    if name == "Wording":
+        yield from _texts(*call.args[:2])  # those of connectors hold a remedy too
+    if name in errors or name in ("_", "packed"):
         yield from _texts(*call.args[:1])
     if name == "add" and isinstance(call.func, ast.Attribute) and _name(call.func.value) == "events":
         yield from _texts(*call.args[3:4])
+    if name in PASSED_ON:
+        yield from ((line, text) for line, text in _texts(*call.args) if " " in text)
     if name == "Failure":
         yield from _texts(*call.args[2:3])
     for keyword in call.keywords:
         if keyword.arg == "remedy":
             yield from _texts(keyword.value)
+
+
+def _holds_texts(name: str) -> bool:
+    return name.upper().endswith("REMEDY") or name == "template"
+
+
+def _own_template(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
+    """What an error class itself says: ``super().__init__("...")``."""
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and _name(call.func) == "__init__":
+            yield from _texts(*call.args[:1])
 
 
 def _default_remedy(node: ast.ClassDef) -> Iterator[tuple[int, str]]:

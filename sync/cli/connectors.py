@@ -137,5 +137,5 @@ def _setting(name: str, info: FieldInfo) -> dict[str, Any]:
         "required": info.is_required(),
         "secret": "Secret" in str(info.annotation),
         "default": str(info.default) if plain and info.default != "" else "",
-        "about": info.description or "",
+        "about": language.text(info.description or ""),
     }
