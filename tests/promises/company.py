@@ -33,12 +33,14 @@ database: {database}
 {broker}connections:
   erp:
     connector: sql
+    every: {every}
     settings:
       url: sqlite:///erp.db
       streams: {{customers: {{table: customers, key: id, cursor: updated_at}}}}
     streams: {{customers: {{mapping: erp.yaml, page_size: {page}, deletes: {{brake: 1.0}}}}}}
   shop:
     connector: files
+    every: {every}
     settings: {{settle_seconds: 0, streams: {{customers: {{path: shop.csv, key: number}}}}}}
     streams: {{customers: {{mapping: shop.yaml, page_size: {page}, deletes: {{brake: 1.0}}}}}}
 """
@@ -58,7 +60,9 @@ customer: {kind: organisation, name: company, emails: mail, phones: tel}
 """
 
 
-def build(folder: Path, database: str, broker: str = "", *, scale: int = 1, page: int = 17) -> None:
+def build(
+    folder: Path, database: str, broker: str = "", *, scale: int = 1, page: int = 17, every: str = "never"
+) -> None:
     """The project and its sources in their first stage.
 
     ``broker`` is a Redis URL, if one is used; ``scale`` multiplies the number of customers.
@@ -66,7 +70,7 @@ def build(folder: Path, database: str, broker: str = "", *, scale: int = 1, page
     (folder / "mappings").mkdir(parents=True)
     broker_line = f"broker: {broker}\n" if broker else ""
     (folder / "kehu.yaml").write_text(
-        SETTINGS.format(database=database, broker=broker_line, page=page), encoding="utf-8"
+        SETTINGS.format(database=database, broker=broker_line, page=page, every=every), encoding="utf-8"
     )
     (folder / "mappings" / "erp.yaml").write_text(ERP_MAPPING, encoding="utf-8")
     (folder / "mappings" / "shop.yaml").write_text(SHOP_MAPPING, encoding="utf-8")
