@@ -14,6 +14,8 @@ import pytest
 from sync.errors import Misused
 from sync.runs import dispatch
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, valkey_url: str) -> Iterator[ModuleType]:

@@ -89,7 +89,7 @@ def _cancel(session: Session, error: Any) -> Status:
 def _wait(session: Session, error: WaitUntil) -> Status | None:
     delay = (error.until - clock.now()).total_seconds()
     if delay <= session.pace.in_process:
-        session.sleep(delay)
+        session.sleep(max(delay, session.pace.first))  # a time that has passed must not become a busy loop
         return None
     return _leave(session, Status.WAITING, error, waiting_until=error.until, attempts=0)
 

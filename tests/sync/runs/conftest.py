@@ -26,7 +26,7 @@ def postgres_lab(postgres_url: str, tmp_path: Path) -> Iterator[Lab]:
     lab.database.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """An installation on each database in turn."""
     found: Lab = request.getfixturevalue(f"{request.param}_lab")

@@ -256,6 +256,7 @@ class Ledger(Connector[LedgerConfig]):
         raise {
             "retry": lambda: RetryLater("The shop did not answer."),
             "wait": lambda: WaitUntil("Too many calls.", until=datetime.now(UTC) + timedelta(seconds=0.05)),
+            "wait_past": lambda: WaitUntil("Too many calls.", until=datetime.now(UTC) - timedelta(hours=1)),
             "wait_long": lambda: WaitUntil("Too many calls.", until=datetime.now(UTC) + timedelta(hours=1)),
             "credentials": lambda: BadCredentials("The shop refused the key.", setting="token"),
             "endless": lambda: EndlessPages("The shop repeats its pages."),

@@ -95,6 +95,7 @@ def test_a_cursor_is_stored_only_with_its_page(lab: Lab) -> None:
     assert orjson.loads(cursor)["after"] == max(lab.live()) == "k0019"
 
 
+@pytest.mark.services
 def test_two_databases_agree_after_full_and_incremental_reads(sqlite_lab: Lab, postgres_lab: Lab) -> None:
     for lab in (sqlite_lab, postgres_lab):
         lab.source.fill(23)

@@ -28,6 +28,7 @@ def test_a_bell_that_cannot_be_rung_is_only_noted() -> None:
     assert bell.queued() is None
 
 
+@pytest.mark.services
 def test_what_humans_and_webhooks_wait_for_has_a_queue_of_its_own(valkey_url: str) -> None:
     bell, client = Doorbell.at(valkey_url), redis.Redis.from_url(valkey_url)
     bell.run(1, Trigger.MANUAL)
@@ -38,6 +39,7 @@ def test_what_humans_and_webhooks_wait_for_has_a_queue_of_its_own(valkey_url: st
     assert bell.queued() == 3
 
 
+@pytest.mark.services
 def test_messages_carry_ids_only(valkey_url: str) -> None:
     Doorbell.at(valkey_url).run(4711)
     client = redis.Redis.from_url(valkey_url)
@@ -45,6 +47,7 @@ def test_messages_carry_ids_only(valkey_url: str) -> None:
     assert b'"args":[4711],"kwargs":{}' in message
 
 
+@pytest.mark.services
 def test_the_sweeper_rings_at_once_for_runs_whose_messages_were_lost(lab: Lab, valkey_url: str) -> None:
     bell = Doorbell.at(valkey_url)
     lab.request()
@@ -98,6 +101,7 @@ def leave_unresolved(lab: Lab) -> None:
     lab.execute("UPDATE landing SET landed_at = :old", old="2020-01-01 00:00:00+00:00")
 
 
+@pytest.mark.services
 def test_what_was_landed_and_left_alone_is_resolved(lab: Lab, valkey_url: str) -> None:
     leave_unresolved(lab)
     assert sweeper.sweep(lab.database, Doorbell.at(valkey_url)) == 1
@@ -150,6 +154,7 @@ def test_a_stuck_landing_does_not_hold_up_its_neighbours(lab: Lab, monkeypatch: 
         assert pending.stuck(connection) == [row["id"]]
 
 
+@pytest.mark.services
 def test_a_dead_workers_message_comes_back(valkey_url: str) -> None:
     broker = make_broker(valkey_url)
     Doorbell(broker).run(1)
@@ -165,6 +170,7 @@ def test_a_dead_workers_message_comes_back(valkey_url: str) -> None:
     assert not Recovery(f"redis://127.0.0.1:{free_port()}/0").pulse()
 
 
+@pytest.mark.services
 def test_a_worker_works_on_what_is_rung_for(lab: Lab, valkey_url: str, tmp_path: Path) -> None:
     lab.source.fill(25)
     bell = Doorbell.at(valkey_url)
@@ -179,6 +185,8 @@ def test_a_worker_works_on_what_is_rung_for(lab: Lab, valkey_url: str, tmp_path:
     assert lab.run(run_id).counts == Counts(read=25, created=25), "five messages, one run"
 
 
+@pytest.mark.slow
+@pytest.mark.services
 def test_a_worker_that_is_asked_to_end_gives_its_run_back(lab: Lab, valkey_url: str, tmp_path: Path) -> None:
     lab.workspace.config["delay"] = 0.1
     lab.source.fill(500)
@@ -195,6 +203,8 @@ def test_a_worker_that_is_asked_to_end_gives_its_run_back(lab: Lab, valkey_url: 
     assert lab.run(run_id).counts == Counts(read=500, created=500)
 
 
+@pytest.mark.slow
+@pytest.mark.services
 def test_redis_may_be_flushed_at_any_moment(lab: Lab, valkey_url: str, tmp_path: Path) -> None:
     lab.workspace.config["delay"] = 0.05
     lab.source.fill(300)
@@ -214,6 +224,7 @@ def test_redis_may_be_flushed_at_any_moment(lab: Lab, valkey_url: str, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_a_dead_workers_run_goes_on_within_a_minute(lab: Lab, valkey_url: str, tmp_path: Path) -> None:
     """With the lease of production, on a quiet system; at most the page in hand is read again."""
     lab.workspace.config["delay"] = 0.2
@@ -235,6 +246,7 @@ def test_a_dead_workers_run_goes_on_within_a_minute(lab: Lab, valkey_url: str, t
 
 
 @pytest.mark.slow
+@pytest.mark.services
 def test_a_job_that_ends_its_process_stops_after_three_tries_and_stays_visible(
     lab: Lab, valkey_url: str, tmp_path: Path
 ) -> None:

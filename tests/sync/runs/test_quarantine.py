@@ -164,6 +164,7 @@ class LenientMapping(NameMapping):
         return super().__call__({**record, "name": str(record.get("name"))})
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("round_", range(3))
 def test_a_replay_beside_a_run_never_puts_an_old_version_over_a_newer_one(postgres_lab: Lab, round_: int) -> None:
     lab = postgres_lab

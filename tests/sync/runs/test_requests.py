@@ -216,6 +216,7 @@ def test_setting_the_same_schedule_again_keeps_its_next_time(lab: Lab) -> None:
     assert lab.query("SELECT * FROM schedule") == []
 
 
+@pytest.mark.slow
 def test_several_processes_fire_each_due_time_once(lab: Lab) -> None:
     code = (
         "import json, os, time; from tests.sync.runs.workers import _lab;"

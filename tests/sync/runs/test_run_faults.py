@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,15 @@ def test_a_short_wait_is_slept_through_and_uses_no_retry(lab: Lab) -> None:
     lab.source.break_at("k0001", "wait", times=10)
     run = lab.sync()
     assert (run.status, run.retries) == (Status.SUCCEEDED, 0)
+
+
+def test_being_asked_to_wait_until_a_time_that_has_passed_is_no_busy_loop(lab: Lab) -> None:
+    lab.source.fill(5)
+    lab.source.break_at("k0001", "wait_past", times=3)
+    began = time.monotonic()
+    run = lab.sync(pace=replace(QUICK, first=0.2))
+    assert run.status is Status.SUCCEEDED
+    assert time.monotonic() - began >= 0.6
 
 
 def test_a_long_wait_is_a_visible_state_and_blocks_no_process(lab: Lab) -> None:
