@@ -258,5 +258,5 @@ class Connector(ABC, Generic[ConfigT]):
         """Check the signature of an inbound webhook and say what it hints at. Raises BadCredentials if forged."""
         raise NotImplementedError(f"{self.id} has no webhooks")
 
-    def close(self) -> None:  # noqa: B027 - optional to implement
+    def close(self) -> None:
         """Give back sockets and files."""

@@ -15,7 +15,6 @@ from pydantic_core import ErrorDetails
 from connectors.documents import Document, Place, allowed_keys, nearest
 from connectors.errors import BadConfiguration
 
-
 REMEDY = "Correct this place, then run `kehu doctor`."
 
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from mappings.survivorship import SurvivorshipRules
 from sqlalchemy import select, text
 
 from connectors.contract import Page, Record
 from mappings.contract import Decision, Evidence, Features, Mapped, Member, seniority
 from mappings.errors import RecordInvalid
+from mappings.survivorship import SurvivorshipRules
 from sync.database import Database, metadata
 from sync.master import landing, resolving, streams
 from sync.master.identity import founder_id, public_id
@@ -80,7 +80,7 @@ class TokenMatcher:
 
 
 class PlainMapping:
-    """The raw record is the customer: ``name``, ``tags``, ``owner``; ``bad: true`` is rejected, ``contacts`` are parts."""
+    """The raw record is the customer; ``bad`` ones are rejected, ``contacts`` become parts, ``ignored`` ones nothing."""
 
     fingerprint = "plain-1"
     paths = frozenset({"name", "tags", "owner"})

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import requests
 
+import sync.runs.tables  # noqa: F401 - fills the metadata
 from benchmarks.sync.measure import Cost, run
 from benchmarks.sync.project import LAND_ONLY, WHOLE, write_project
-import sync.runs.tables  # noqa: F401 - fills the metadata
 from sync.database import Database, metadata
 from tests.processes import cache_folder, free_port
 from tests.services import PostgresServer, postgres
@@ -58,7 +58,7 @@ class Bench:
         )
 
     def floor(self) -> None:
-        """requests + COPY."""
+        """Plain requests and COPY."""
         with self.server.database() as url:
             command = [sys.executable, "-m", "benchmarks.sync.floor", self.address, url]
             self.report("floor", run(command, self.server.pid))
@@ -74,9 +74,7 @@ class Bench:
             with self.server.database() as url:
                 self._kehu(name, mapping, url, folder, self.server.pid, further)
 
-    def _kehu(
-        self, name: str, mapping: str, url: str, folder: Path, postmaster: int | None, further: bool
-    ) -> None:
+    def _kehu(self, name: str, mapping: str, url: str, folder: Path, postmaster: int | None, further: bool) -> None:
         write_project(folder, self.address, url, mapping)
         database = Database(url)
         metadata.create_all(database.engine)
