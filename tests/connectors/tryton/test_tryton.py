@@ -224,9 +224,7 @@ class TestReading:
         around = {"since": stamp, "until": stamp}
         assert list(records(pages(connector, Mode.INCREMENTAL, None, **around))) == [key]
 
-    def test_a_read_without_changes_says_nothing(
-        self, connector: TrytonConnector, source: TrytonSource
-    ) -> None:
+    def test_a_read_without_changes_says_nothing(self, connector: TrytonConnector, source: TrytonSource) -> None:
         assert changed(connector, source, lambda: None) == {}
 
     def test_decimals_and_fields_of_own_modules_can_be_added(self, source: TrytonSource) -> None:
