@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeGuard
 
 from mappings.errors import SpecError
@@ -57,6 +57,10 @@ class MatchModel:
     comparisons: tuple[Comparison, ...]
     settings: Mapping[str, Any]
     term_frequencies: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    words: Mapping[str, float] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
+    oversized: frozenset[int] = frozenset()
+    related: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Splink's JSON under "splink", what it does not hold beside it."""
@@ -65,6 +69,10 @@ class MatchModel:
             "columns": list(self.columns),
             "splink": dict(self.settings),
             "term_frequencies": {name: dict(sorted(t.items())) for name, t in self.term_frequencies.items()},
+            "words": dict(sorted(self.words.items())),
+            "shared": sorted(self.shared),
+            "oversized": sorted(self.oversized),
+            "related": self.related,
         }
 
 
@@ -80,7 +88,14 @@ def read_model(data: Mapping[str, Any]) -> MatchModel:
         raise _error("columns", "a list of column names", columns)
     if not isinstance(settings, Mapping):
         raise _error("splink", "the settings that Splink's save_model_to_json writes", settings)
-    return compile_model(kind, tuple(columns), settings, data.get("term_frequencies", {}))
+    compiled = compile_model(kind, tuple(columns), settings, data.get("term_frequencies", {}))
+    return replace(
+        compiled,
+        words=data.get("words", {}),
+        shared=frozenset(data.get("shared", ())),
+        related=float(data.get("related", 0.0)),
+        oversized=frozenset(data.get("oversized", ())),
+    )
 
 
 def compile_model(
@@ -149,7 +164,9 @@ def _condition(text: str, path: str, places: Mapping[str, int]) -> Term | None:
 
 
 def _exact_column(level: Any) -> str:
-    """The column of an exact-match level, in Splink's sense: plain equality of one column; "" for other levels."""
+    """The column of an exact-match level, in Splink's sense: plain equality of one column; "" for other
+    levels.
+    """
     text = level.get("sql_condition", "") if isinstance(level, Mapping) else ""
     left, equals, right = str(text).replace('"', "").replace(" ", "").partition("=")
     return left[:-2] if equals and left.endswith("_l") and right == left[:-2] + "_r" else ""

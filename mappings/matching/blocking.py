@@ -1,0 +1,146 @@
+"""Which records are compared at all: keys in chains from coarse to fine, the coarsest that is not too common.
+
+A chain asks one question ("same family name?") ever more narrowly ("… and same first letter of the given
+name?"). Of each chain a record has the key of the coarsest variant whose block is not known to be too
+large; which blocks are is learnt from the data and frozen with the model (``oversized``), so that the
+answer does not depend on the order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from xxhash import xxh3_64_intdigest
+
+from mappings.matching.columns import ORGANISATION_COLUMNS, PERSON_COLUMNS, Values
+from mappings.matching.model import Kind
+
+Chain = Sequence[str]
+"""Variants of one question, coarsest first."""
+
+_P = {name: place for place, name in enumerate(PERSON_COLUMNS)}
+_O = {name: place for place, name in enumerate(ORGANISATION_COLUMNS)}
+_SOUNDEX = {c: d for d, letters in enumerate(("bfpv", "cgjkqsxz", "dt", "l", "mn", "r"), 1) for c in letters}
+
+
+def block_keys(
+    kind: Kind, values: Values, oversized: Container[int], word_frequencies: Mapping[str, float]
+) -> list[int]:
+    """The blocking keys of a record as signed 64-bit integers, without repeats."""
+    found: dict[int, None] = {}
+    for chain in chains(kind, values, word_frequencies):
+        for variant in chain:
+            key = key_of(kind, variant)
+            if key not in oversized:
+                found[key] = None
+                break
+    return list(found)
+
+
+def oversized_keys(
+    kind: Kind, records: Iterable[Values], word_frequencies: Mapping[str, float], cap: int
+) -> frozenset[int]:
+    """The keys that more than ``cap`` of the records share, over all variants of all chains."""
+    counts: Counter[int] = Counter()
+    for values in records:
+        counts.update({key_of(kind, v) for chain in chains(kind, values, word_frequencies) for v in chain})
+    return frozenset(key for key, count in counts.items() if count > cap)
+
+
+def block_cap(count: int) -> int:
+    """How many records may share a key in a customer base of this size."""
+    return 30 if count < 100_000 else 10
+
+
+def key_of(kind: Kind, variant: str) -> int:
+    """xxh3 of a variant, as a signed 64-bit integer."""
+    number = xxh3_64_intdigest(f"{kind}|{variant}".encode("utf-8", "surrogatepass"))
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def chains(kind: Kind, values: Values, word_frequencies: Mapping[str, float]) -> Iterator[Chain]:
+    """The questions that a record can answer."""
+    return _person_chains(values) if kind == "person" else _organisation_chains(values, word_frequencies)
+
+
+def _person_chains(v: Values) -> Iterator[Chain]:
+    given, family, birth = v[_P["given_latin"]] or "", v[_P["family_latin"]] or "", v[_P["birth"]] or ""
+    city, postcode, street = v[_P["city"]] or "", v[_P["postcode"]] or "", v[_P["street"]] or ""
+    year = birth[:4]
+    yield from _contact_chains(v[_P["emails"]], v[_P["phones"]], given[:1] + family[:1])
+    if v[_P["number"]]:
+        yield (f"n|{v[_P['number']]}",)
+    if birth:
+        yield _finer("b", birth, given[:1], family[:1])
+    if family:
+        yield _finer("f", family, given[:1], given[:3], year)
+    if given:
+        yield _finer("g", given, family[:1], family[:3], year)
+    if postcode:
+        yield _finer("p", postcode, family[:1], given[:1])
+    if street:
+        yield _finer("s", street, postcode, family[:1])
+    if family and given:
+        yield _finer("x", f"{soundex(family)} {given[0]}", soundex(given), year)
+        yield _finer("w", " ".join(sorted((given, family))), year)
+    for sound in dict.fromkeys(filter(None, (soundex(family), soundex(given)))):  # swapped, misspelt or one missing
+        yield _finer("y", sound, year[:3], year, birth[5:7])
+    if city and year:
+        yield _finer("c", f"{city} {year}", birth[5:], given[:1])
+
+
+def _organisation_chains(v: Values, frequencies: Mapping[str, float]) -> Iterator[Chain]:
+    name, words = v[_O["name_latin"]] or "", v[_O["words"]] or []
+    postcode, city, street = v[_O["postcode"]] or "", v[_O["city"]] or "", v[_O["street"]] or ""
+    yield from _contact_chains(v[_O["emails"]], v[_O["phones"]], name[:3])
+    if v[_O["tax"]]:
+        yield (f"t|{v[_O['tax']]}",)
+    if v[_O["domain"]]:
+        yield _finer("d", v[_O["domain"]], name[:3])
+    if name:
+        compact = name.replace(" ", "")
+        yield _finer("2", " ".join(name.split(" ")[:2]), postcode)
+        yield tuple(dict.fromkeys(f"p{n}|{compact[:n]}" for n in (5, 8, 12)))
+        rare = sorted(words, key=lambda w: (frequencies.get(w, 0.0), w))
+        yield _finer("r", rare[0], postcode)
+        if len(rare) > 1:
+            yield _finer("rr", f"{rare[0]} {rare[1]}", postcode)
+    if street:
+        yield _finer("s", " ".join(street.split(" ")[:2]), name[:2])
+    if v[_O["contact"]]:
+        yield _finer("k", v[_O["contact"]], city)
+
+
+def _contact_chains(emails: Sequence[str] | None, phones: Sequence[str] | None, refinement: str) -> Iterator[Chain]:
+    for email in emails or ():
+        yield _finer("e", email, refinement)
+        yield _finer("l", email.rpartition("@")[0], refinement)
+    for phone in phones or ():
+        yield _finer("t", phone[-7:], refinement)
+
+
+def _finer(question: str, *parts: Any) -> Chain:
+    """Variants that each add one more part; parts that are unknown add nothing."""
+    variants, text = [], question
+    for number, part in enumerate(parts):
+        if part:
+            text = f"{text}|{part}"
+            variants.append(f"{number}{text}")
+    return variants
+
+
+def soundex(word: str) -> str:
+    """American Soundex of an ASCII word: first letter and three digits."""
+    letters = [c for c in word if "a" <= c <= "z"]
+    if not letters:
+        return ""
+    code, last = letters[0], _SOUNDEX.get(letters[0])
+    for letter in letters[1:]:
+        digit = _SOUNDEX.get(letter)
+        if digit is not None and digit != last:
+            code += str(digit)
+        if letter not in "hw":
+            last = digit
+    return (code + "000")[:4]

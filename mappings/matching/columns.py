@@ -1,0 +1,141 @@
+"""What the probabilistic matcher sees of a customer: named columns of one person or organisation, None
+where unknown.
+
+Text columns hold plain ASCII (accents off, pinyin for Chinese), so that similarity means the same on bytes
+and on characters; columns that may hold Chinese characters are only compared by equality.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mappings.contract import Canonical
+from mappings.normalise.emails import email_domain, fold_email, is_free_mail
+from mappings.normalise.names import given_pinyin, person_tokens, split_person_name, surname_pinyin
+from mappings.normalise.organisations import split_organisation_name
+from mappings.normalise.placeholders import (
+    is_placeholder_email,
+    is_placeholder_identifier,
+    is_placeholder_phone,
+    is_placeholder_text,
+)
+from mappings.normalise.scripts import fold, half_width, has_han, simplify
+
+PERSON_COLUMNS = (
+    "given", "given_latin", "family", "family_latin", "birth", "email", "emails", "phone", "phones",
+    "street", "city", "postcode", "number",
+)  # fmt: skip
+"""given and family as compared by equality (Chinese characters, else folded Latin); ``_latin`` by
+similarity.
+"""
+
+ORGANISATION_COLUMNS = (
+    "name", "name_latin", "words", "street", "city", "postcode", "phone", "phones", "tax", "email", "emails",
+    "domain", "contact",
+)  # fmt: skip
+"""name without legal form: simplified characters, else folded words; words: its distinct words, for the
+subset level.
+"""
+
+PHONE_DIGITS = 8
+Values = tuple[Any, ...]
+
+
+def person_values(customer: Canonical) -> Values:
+    """The values of ``PERSON_COLUMNS``."""
+    given, family = _person_name(customer)
+    emails, phones = _emails(customer), _phones(customer)
+    street, city, postcode = _address(customer)
+    return (
+        _equal(given), _given_latin(given), _equal(family), _family_latin(family), customer.get("birth_date"),
+        emails[0] if emails else None, emails or None, phones[0] if phones else None, phones or None,
+        street, city, postcode, _number(customer),
+    )  # fmt: skip
+
+
+def organisation_values(customer: Canonical) -> Values:
+    """The values of ``ORGANISATION_COLUMNS``."""
+    name, latin = _organisation_name(customer)
+    emails, phones = _emails(customer), _phones(customer)
+    street, city, postcode = _address(customer)
+    domain = next((d for e in emails if not is_free_mail(d := email_domain(e))), None)
+    contact = " ".join(person_tokens(customer.get("attributes", {}).get("contact", ""))) or None
+    return (
+        name, latin, sorted(set(latin.split())) if latin else None, street, city, postcode,
+        phones[0] if phones else None, phones or None, _tax(customer),
+        emails[0] if emails else None, emails or None, domain, contact,
+    )  # fmt: skip
+
+
+def _person_name(customer: Canonical) -> tuple[str, str]:
+    native = customer.get("native_name")
+    if native and has_han(native) and (parts := split_person_name(native)):
+        return parts.given, parts.family
+    given, family = customer.get("given_name", ""), customer.get("family_name", "")
+    if not given and not family and (parts := split_person_name(customer.get("name", ""))):
+        return parts.given, parts.family
+    return (
+        "" if given and is_placeholder_text(given) else given,
+        "" if family and is_placeholder_text(family) else family,
+    )
+
+
+def _equal(text: str) -> str | None:
+    if not text:
+        return None
+    return simplify(half_width(text)).replace(" ", "") if has_han(text) else fold(text) or None
+
+
+def _given_latin(given: str) -> str | None:
+    return (given_pinyin(given) if has_han(given) else fold(given)) or None
+
+
+def _family_latin(family: str) -> str | None:
+    return (surname_pinyin(family) if has_han(family) else fold(family)) or None
+
+
+def _organisation_name(customer: Canonical) -> tuple[str | None, str | None]:
+    text = customer.get("native_name") or customer.get("legal_name") or customer.get("name") or ""
+    parts = split_organisation_name(text) if text else None
+    if parts is None:
+        return None, None
+    core = parts.brand + ("" if has_han(parts.brand) else " ") + parts.trade
+    latin = " ".join(fold(core).split()) or None
+    return (core if has_han(core) else latin), latin
+
+
+def _emails(customer: Canonical) -> list[str]:
+    found = [fold_email(e["value"]) for e in customer.get("emails", ()) if not is_placeholder_email(e["value"])]
+    return list(dict.fromkeys(found))
+
+
+def _phones(customer: Canonical) -> list[str]:
+    """The last digits: they survive missing area and country codes."""
+    found = [
+        p["value"][-PHONE_DIGITS:].lstrip("+")
+        for p in customer.get("phones", ())
+        if not is_placeholder_phone(p["value"])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _address(customer: Canonical) -> tuple[str | None, str | None, str | None]:
+    addresses = customer.get("addresses")
+    if not addresses:
+        return None, None, None
+    address = addresses[0]
+    street = fold(address.get("street") or address.get("text") or "")
+    postcode = fold(address.get("postcode", "")).replace(" ", "")
+    return street or None, fold(address.get("city", "")) or None, postcode or None
+
+
+def _number(customer: Canonical) -> str | None:
+    """The first official or private number, with its scheme where it is checked."""
+    for identifier in customer.get("identifiers", ()):
+        if not is_placeholder_identifier(identifier["value"]):
+            return str(identifier["value"])
+    return None
+
+
+def _tax(customer: Canonical) -> str | None:
+    return _number(customer)

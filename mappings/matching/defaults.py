@@ -1,0 +1,155 @@
+"""The models that ship with the product: m probabilities measured once on nine labelled sets (persons,
+organisations).
+
+u probabilities, term frequencies and the prior are the customer base's own: ``calibrate`` fills them in.
+The u values here only stand in until then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mappings.matching.columns import ORGANISATION_COLUMNS, PERSON_COLUMNS
+from mappings.matching.model import Kind
+
+COLUMNS: dict[Kind, tuple[str, ...]] = {"person": PERSON_COLUMNS, "organisation": ORGANISATION_COLUMNS}
+
+
+def default_settings(kind: Kind) -> dict[str, Any]:
+    """Splink settings with the default m, and u by a rule of thumb."""
+    return {
+        "link_type": "dedupe_only",
+        "sql_dialect": "duckdb",
+        "unique_id_column_name": "unique_id",
+        "probability_two_random_records_match": 1e-4,
+        "blocking_rules_to_generate_predictions": [],
+        "comparisons": _person() if kind == "person" else _organisation(),
+    }
+
+
+def _person() -> list[dict[str, Any]]:
+    return [
+        _comparison("given", '"given_l" IS NULL OR "given_r" IS NULL', [
+            (_same("given"), 0.78, "given"),
+            (_same("given_latin"), 0.02, None),
+            (_SWAPPED_NAMES, 0.01, None),
+            (_similar("given_latin", 0.92), 0.07, None),
+            (f"{_similar('given_latin', 0.82)} OR {_INITIAL}", 0.06, None),
+            (_similar("given_latin", 0.7), 0.02, None),
+        ], 0.04),
+        _comparison("family", '"family_l" IS NULL OR "family_r" IS NULL', [
+            (_same("family"), 0.82, "family"),
+            (_same("family_latin"), 0.02, None),
+            (_SWAPPED_NAMES, 0.01, None),
+            (_similar("family_latin", 0.92), 0.07, None),
+            (_similar("family_latin", 0.82), 0.03, None),
+            (_similar("family_latin", 0.7), 0.01, None),
+        ], 0.04),
+        _comparison("birth", _null("birth"), [
+            (_same("birth"), 0.82, "birth"),
+            (f'levenshtein("birth_l", "birth_r") <= 1 OR ({_SAME_YEAR} AND {_SWAPPED})', 0.10, None),
+            (f"({_SAME_YEAR} AND ({_SAME_MONTH} OR {_SAME_DAY})) OR ({_SAME_MONTH} AND {_SAME_DAY})", 0.03, None),
+            (_edits("birth", 2), 0.01, None),
+            (_SAME_YEAR, 0.01, None),
+        ], 0.03),
+        _comparison("email", _null("email"), [
+            (_same("email"), 0.60, "email"),
+            (_shared("emails"), 0.02, None),
+            (f'levenshtein("email_l", "email_r") <= 2 OR {_LOCAL}', 0.14, None),
+            (_similar("email", 0.88), 0.08, None),
+        ], 0.16),
+        _comparison("phone", _null("phone"), [
+            (_same("phone"), 0.66, "phone"),
+            (_shared("phones"), 0.02, None),
+            (_edits("phone", 1), 0.10, None),
+        ], 0.22),
+        _comparison("street", _null("street"), [
+            (_same("street"), 0.65, "street"), (_similar("street", 0.9), 0.13, None)], 0.22),
+        _comparison("city", _null("city"), [
+            (_same("city"), 0.70, "city"), (_similar("city", 0.9), 0.10, None)], 0.20),
+        _comparison("postcode", _null("postcode"), [
+            (_same("postcode"), 0.70, "postcode"), (_edits("postcode", 1), 0.12, None)], 0.18),
+        _comparison("number", _null("number"), [
+            (_same("number"), 0.85, "number"),
+            (_edits("number", 1), 0.09, None),
+            (_edits("number", 2), 0.02, None),
+        ], 0.04),
+    ]  # fmt: skip
+
+
+def _organisation() -> list[dict[str, Any]]:
+    subset = 'len(list_intersect("words_l", "words_r"))'
+    return [
+        _comparison("name", _null("name"), [
+            (_same("name"), 0.44, "name"),
+            (_same("name_latin"), 0.01, None),
+            (_similar("name_latin", 0.93), 0.20, None),
+            (f'{_similar("name_latin", 0.86)} OR {subset} = len("words_l") OR {subset} = len("words_r")', 0.17, None),
+            (_similar("name_latin", 0.78), 0.07, None),
+        ], 0.11),
+        _comparison("street", _null("street"), [
+            (_same("street"), 0.55, "street"),
+            (_similar("street", 0.92), 0.20, None),
+            (_similar("street", 0.82), 0.10, None),
+        ], 0.15),
+        _comparison("phone", _null("phone"), [
+            (_same("phone"), 0.68, "phone"), (_shared("phones"), 0.02, None), (_edits("phone", 1), 0.03, None)], 0.27),
+        _comparison("postcode", _null("postcode"), [(_same("postcode"), 0.85, "postcode")], 0.15),
+        _comparison("city", _null("city"), [
+            (_same("city"), 0.85, "city"), (_similar("city", 0.9), 0.03, None)], 0.12),
+        _comparison("tax", _null("tax"), [(_same("tax"), 0.93, "tax"), (_edits("tax", 1), 0.03, None)], 0.04),
+        _comparison("email", _null("email"), [
+            (_same("email"), 0.43, "email"), (_shared("emails"), 0.02, None), (_same("domain"), 0.25, "domain")], 0.30),
+        _comparison("contact", _null("contact"), [(_same("contact"), 0.75, "contact")], 0.25),
+    ]  # fmt: skip
+
+
+_INITIAL = (
+    '((length("given_latin_l") = 1 OR length("given_latin_r") = 1)'
+    ' AND substr("given_latin_l", 1, 1) = substr("given_latin_r", 1, 1))'
+)
+_SWAPPED_NAMES = (
+    'jaro_winkler_similarity("given_latin_l", "family_latin_r") >= 0.88'
+    ' AND jaro_winkler_similarity("family_latin_l", "given_latin_r") >= 0.88'
+)
+_SAME_YEAR = 'substr("birth_l", 1, 4) = substr("birth_r", 1, 4)'
+_SAME_MONTH = 'substr("birth_l", 6, 2) = substr("birth_r", 6, 2)'
+_SAME_DAY = 'substr("birth_l", 9, 2) = substr("birth_r", 9, 2)'
+_SWAPPED = 'substr("birth_l", 6, 2) = substr("birth_r", 9, 2) AND substr("birth_l", 9, 2) = substr("birth_r", 6, 2)'
+_LOCAL = "regexp_extract(\"email_l\", '^[^@]+', 0) = regexp_extract(\"email_r\", '^[^@]+', 0)"
+
+
+def _null(column: str) -> str:
+    return f'"{column}_l" IS NULL OR "{column}_r" IS NULL'
+
+
+def _same(column: str) -> str:
+    return f'"{column}_l" = "{column}_r"'
+
+
+def _similar(column: str, threshold: float) -> str:
+    return f'jaro_winkler_similarity("{column}_l", "{column}_r") >= {threshold}'
+
+
+def _edits(column: str, count: int) -> str:
+    return f'levenshtein("{column}_l", "{column}_r") <= {count}'
+
+
+def _shared(column: str) -> str:
+    return f'len(list_intersect("{column}_l", "{column}_r")) >= 1'
+
+
+def _comparison(name: str, null: str, levels: list[tuple[str, float, str | None]], rest: float) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [
+        {"sql_condition": null, "label_for_charts": f"{name} unknown", "is_null_level": True}
+    ]
+    for number, (condition, m, column) in enumerate(levels):
+        level: dict[str, Any] = {"sql_condition": condition, "label_for_charts": condition, "m_probability": m}
+        level["u_probability"] = 0.001 * 10 ** min(number, 2)
+        if column:
+            level |= {"tf_adjustment_column": column, "tf_adjustment_weight": 1.0}
+        found.append(level)
+    found.append(
+        {"sql_condition": "ELSE", "label_for_charts": "all other", "m_probability": rest, "u_probability": 0.9}
+    )
+    return {"output_column_name": name, "comparison_levels": found}
