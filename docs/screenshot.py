@@ -18,7 +18,7 @@ CHROMIUM = "/usr/bin/chromium"
 def main(project: str) -> None:
     """Sign in by a one-time link and photograph the overview."""
     command = [sys.executable, "-m", "sync.cli", "--project", project, "up", "--link"]
-    link = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - our own
+    link = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1180, "height": 760}, color_scheme="light", locale="en-GB")

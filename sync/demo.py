@@ -41,7 +41,7 @@ def generate(folder: Path, customers: int, seed: int) -> dict[str, int]:
         )
     command = [sys.executable, str(GENERATOR), "generate", str(folder)]
     command += ["--customers", str(customers), "--seed", str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["-"])[-1][:300]
         raise SyncError("The example company could not be made: {reason}", reason=reason)

@@ -46,6 +46,12 @@ def _fault(
     key = _spelling((*inside, *place), document)
     common: dict[str, Any] = {"setting": key, "file": document.path.name, "line": line, "key": key, "remedy": REMEDY}
     kind = details["type"]
+    if place and place[-1] == "[key]" and not isinstance(details["input"], str):
+        return BadConfiguration(
+            "{file}, line {line}: YAML reads the name {name} as something else than text; put it into quotes.",
+            name=str(details["input"])[:60],
+            **common,
+        )
     if kind == "extra_forbidden":
         return _unknown(str(place[-1]), sorted(allowed_keys(model, place[:-1])), common)
     if kind == "missing":

@@ -56,7 +56,7 @@ def targets(project: Project, names: Sequence[str]) -> list[Target]:
 def _split(project: Project, name: str) -> tuple[str, str]:
     if name in project.settings.connections:  # names may hold dots
         return name, ""
-    for connection in project.settings.connections:
+    for connection in sorted(project.settings.connections, key=len, reverse=True):
         if name.startswith(f"{connection}."):
             return connection, name[len(connection) + 1 :]
     connection, _, stream = name.partition(".")

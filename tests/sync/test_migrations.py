@@ -42,6 +42,16 @@ def test_the_migrations_give_exactly_the_tables(database: Database) -> None:
     assert differences(database) == []
 
 
+@pytest.mark.services
+def test_the_migrations_give_every_sequence(postgres_url: str) -> None:
+    database = Database(postgres_url)  # the comparison of tables does not see sequences
+    migrations.migrate(database)
+    wanted = {sequence.name for sequence in metadata._sequences.values()}
+    assert wanted <= set(inspect(database.engine).get_sequence_names())
+    assert wanted
+    database.dispose()
+
+
 def test_tables_without_row_ids_are_made_so(tmp_path: Path) -> None:
     migrated, created = (Database(f"sqlite:///{tmp_path / name}.db") for name in ("a", "b"))
     migrations.migrate(migrated)

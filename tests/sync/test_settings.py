@@ -103,6 +103,13 @@ def test_norway_is_a_country(tmp_path: Path) -> None:
     assert settings.region == "NO"
 
 
+def test_a_name_that_yaml_takes_for_something_else_wants_quotes(tmp_path: Path) -> None:
+    (told,) = faults(tmp_path, "connections:\n  off: {connector: files}\n")
+    assert "YAML reads the name False as something else than text; put it into quotes." in told
+    settings, _ = load_settings(write(tmp_path, "connections:\n  'off': {connector: files}\n"))
+    assert list(settings.connections) == ["off"]
+
+
 def test_a_time_zone_must_exist(tmp_path: Path) -> None:
     (told,) = faults(tmp_path, "time_zone: Asia/Shangai\n")
     assert "a time zone is written like Asia/Shanghai" in told

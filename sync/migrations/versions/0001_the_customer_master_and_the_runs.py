@@ -415,3 +415,5 @@ def upgrade() -> None:
         batch_op.create_index("ix_sync_run_stream_id_id", ["stream_id", "id"], unique=False)
 
     # ### end Alembic commands ###
+    if op.get_context().dialect.supports_sequences:
+        op.execute(sa.schema.CreateSequence(sa.Sequence("record_id")))

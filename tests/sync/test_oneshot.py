@@ -1,0 +1,106 @@
+"""Which streams words mean, and running without workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sync import children, migrations, oneshot
+from sync.demo import NoExample, generate
+from sync.errors import Misused, NotFound, Refused
+from sync.oneshot import Target
+from sync.project import Project
+from sync.runs.states import Status
+
+SETTINGS = """
+connections:
+  a:
+    connector: files
+    settings: {streams: {x: {path: x.csv, key: id}, y: {path: y.csv, key: id}}, settle_seconds: 0}
+    streams: {x: {mapping: m.yaml}, y: {mapping: m.yaml}}
+  a.b:
+    connector: files
+    settings: {streams: {z.1: {path: x.csv, key: id}}, settle_seconds: 0}
+    streams: {z.1: {mapping: m.yaml}}
+  idle:
+    connector: files
+    settings: {path: .}
+    streams: {n: {enabled: false}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "m.yaml").write_text("customer:\n  kind: person\n  name: name\n")
+    (tmp_path / "x.csv").write_text("id,name\n1,Zhang Wei\n")
+    (tmp_path / "kehu.yaml").write_text(SETTINGS)
+    return Project.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ([], [Target("a", "x"), Target("a", "y"), Target("a.b", "z.1")]),
+        (["a"], [Target("a", "x"), Target("a", "y")]),
+        (["a.y", "a"], [Target("a", "y"), Target("a", "x")]),
+        (["a.b"], [Target("a.b", "z.1")]),
+        (["a.b.z.1"], [Target("a.b", "z.1")]),
+        (["idle"], []),
+    ],
+)
+def test_words_mean_streams_each_once(project: Project, words: list[str], meant: list[Target]) -> None:
+    assert oneshot.targets(project, words) == meant
+
+
+def test_unknown_words_are_refused_with_what_there_is(project: Project) -> None:
+    with pytest.raises(NotFound, match=r"Configured: a, a\.b, idle"):
+        oneshot.targets(project, ["nowhere.x"])
+    with pytest.raises(Misused, match="Configured: x, y"):
+        oneshot.targets(project, ["a.w"])
+
+
+def test_one_bad_stream_does_not_stop_the_others(project: Project) -> None:
+    settings = project.path.read_text().replace("y: {mapping: m.yaml}", "y: {mapping: missing.yaml}")
+    project.path.write_text(settings.replace("path: y.csv", "path: x.csv"))
+    project = Project.load(project.path)
+    migrations.migrate(project.database)
+    with project.database.transaction() as connection:
+        project.register(connection)
+    seen: list[int] = []
+    run_ids = oneshot.request(project, oneshot.targets(project, ["a"]))
+    views = oneshot.finish(project, run_ids, lambda views: seen.append(len(views)))
+    assert {view.stream: view.status for view in views} == {"x": Status.SUCCEEDED, "y": Status.FAILED}
+    assert views[1].error is not None
+    assert views[1].remedy is not None
+    assert set(seen) == {2}
+    project.close()
+
+
+def test_without_a_broker_nobody_is_told(project: Project) -> None:
+    assert not project.broker_answers()
+    assert not oneshot.ring(project, [1])
+
+
+def test_a_port_somebody_uses_is_refused_only_if_it_was_asked_for(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        (tmp_path / "kehu.yaml").write_text(f"web: {{port: {taken}}}\n")
+        with pytest.raises(Refused, match=str(taken)):
+            children.web_port(Project.load(tmp_path))
+    (tmp_path / "kehu.yaml").write_text("web: {port: 0}\n")
+    assert children.web_port(Project.load(tmp_path)) > 0
+
+
+def test_the_example_goes_into_an_empty_folder_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(Misused, match="holds something else"):
+        generate(tmp_path, 10, 1)
+    monkeypatch.setattr("sync.demo.GENERATOR", tmp_path / "missing.py")
+    with pytest.raises(NoExample):
+        generate(tmp_path / "new", 10, 1)
