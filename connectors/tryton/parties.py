@@ -124,7 +124,8 @@ class Parties:
         newest: dict[str, Position] = {}
         for feed in self._feeds():
             domain = [] if feed.stamp == "id" else [[feed.stamp, "!=", None]]
-            rows = self._rows(feed, domain, 1, [[feed.stamp, "DESC"]])
+            newest_first = [[name, "DESC"] for name in dict.fromkeys((feed.stamp, "id"))]
+            rows = self._rows(feed, domain, 1, newest_first)
             newest[feed.name] = _position(feed, rows[0]) if rows else [None, 0]
         return newest
 
