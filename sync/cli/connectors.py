@@ -39,9 +39,8 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 def show(context: typer.Context, connector: Name, as_json: Json = False) -> None:
     """Show one connector."""
     info = registry(context).get(connector)
-    fields = info.config_model.model_fields
     if as_json:
-        emit_json("connector", {**_data(info), "settings": [_setting(name, fields[name]) for name in fields]})
+        emit_json("connector", {**_data(info), "settings": _settings(info)})
         return
     say(f"{info.title.to(language.current())} ({info.id})", "bold")
     if info.manifest and info.manifest.about:
@@ -49,7 +48,7 @@ def show(context: typer.Context, connector: Name, as_json: Json = False) -> None
     streams = [(name, note.title.to(language.current())) for name, note in info.streams.items()]
     if streams:
         emit_table((_("Stream"), _("Title")), streams)
-    rows = [(s["name"], _yes(s["required"]), s["default"], s["about"]) for s in map(_setting, fields, fields.values())]
+    rows = [(s["name"], _yes(s["required"]), s["default"], s["about"]) for s in _settings(info)]
     emit_table((_("Setting"), _("Required"), _("Default"), _("Meaning")), rows)
     if info.docs:
         say(_("Read more in {path}", path=str(info.docs)))
@@ -128,6 +127,18 @@ def _data(info: ConnectorInfo) -> dict[str, Any]:
         "streams": list(info.streams),
         "broken": language.told(info.broken)[0] if info.broken else None,
     }
+
+
+def _settings(info: ConnectorInfo) -> list[dict[str, Any]]:
+    """A connector's settings; those of a REST manifest are described there in both languages."""
+    described = getattr(info.manifest, "config", {})
+    found = []
+    for name, field in info.config_model.model_fields.items():
+        setting = _setting(name, field)
+        if name in described:
+            setting["about"] = getattr(described[name], language.current())
+        found.append(setting)
+    return found
 
 
 def _setting(name: str, info: FieldInfo) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """For developers: write a new revision from the difference between the tables and an up-to-date database.
 
 python -m sync.migrations.revise "add the webhook tables"
+
+Read what it wrote: sequences, data and renamed columns are not found by comparing, and are written by hand.
 """
 
 from __future__ import annotations

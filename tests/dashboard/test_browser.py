@@ -1,0 +1,88 @@
+"""The pages in a real browser: nothing is blocked, nothing is fetched from elsewhere, nothing overflows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sync import migrations, oneshot
+from sync.access import Access
+from sync.project import Project
+from tests.processes import free_port
+
+CHROMIUM = Path("/usr/bin/chromium")
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "m.yaml").write_text("customer:\n  kind: person\n  name: name\n")
+    (tmp_path / "x.csv").write_text("id,name\n1,张伟\n2,<b>Bold</b>\n3,\n")
+    (tmp_path / "kehu.yaml").write_text(
+        "connections:\n  sheet:\n    connector: files\n"
+        "    settings: {streams: {x: {path: x.csv, key: id}}, settle_seconds: 0}\n    streams: {x: {mapping: m.yaml}}\n"
+    )
+    made = Project.load(tmp_path)
+    migrations.migrate(made.database)
+    with made.database.transaction() as connection:
+        made.register(connection)
+    oneshot.finish(made, oneshot.request(made, oneshot.targets(made, [])), lambda _views: None)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def base(project: Project) -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port), "--die-with-parent"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            urllib.request.urlopen(f"{address}/healthz", timeout=2)
+            break
+        time.sleep(0.1)
+    yield address
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.mark.parametrize(("lang", "width"), [("en", 1200), ("zh", 1200), ("en", 400), ("zh", 400)])
+def test_every_page_is_whole_in_both_languages_wide_and_narrow(
+    project: Project, base: str, lang: str, width: int
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    complaints: list[str] = []
+    asked: set[str] = set()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("request", lambda request: asked.add(request.url.split("/")[2]))
+        page.goto(f"{base}/enter?token={Access(project.state_folder).link_token()}")
+        for path in ("/", "/customers", "/runs", "/runs/1", "/quarantine"):
+            page.goto(f"{base}{path}?lang={lang}")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} overflows"
+            assert page.evaluate("getComputedStyle(document.querySelector('header')).borderBottomStyle") == "solid"
+        page.goto(f"{base}/customers")
+        page.click("td a >> nth=0")
+        assert page.locator("h1").inner_text()
+        assert page.locator("b", has_text="Bold").count() == 0
+        browser.close()
+    assert complaints == []
+    assert asked == {base.removeprefix("http://")}
