@@ -8,8 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 OLDEST := 3.11
-# The interpreter for a new environment: python3.11 if there is one, else python3 if it is new enough.
-PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+# The interpreter for a new environment: the first of these that runs and is new enough.
+FITS := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(or $(firstword $(foreach name,python3.11 python3 python3.12 python3.13 python3.14,\
+  $(shell $(name) $(FITS) 2>/dev/null && echo $(name)))),python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAST := not slow and not systems and not services
 
@@ -51,8 +53,8 @@ clean: ## Remove the environment, caches and the demo's folder
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < tuple(map(int, "$(OLDEST)".split("."))))' 2>/dev/null || { \
-	  echo "kehu needs Python $(OLDEST) or newer; $$($(PYTHON) --version 2>&1 || echo '$(PYTHON) is missing')." >&2; \
+	@$(PYTHON) $(FITS) 2>/dev/null || { \
+	  echo "kehu needs Python $(OLDEST) or newer; $$($(PYTHON) --version 2>/dev/null || echo '$(PYTHON) is missing')." >&2; \
 	  echo "Install it, or name it: make run PYTHON=/path/to/python$(OLDEST)" >&2; exit 1; }
 	@echo "Making the environment in $(VENV) ..." >&2
 	@$(PYTHON) -m venv $(VENV) || { echo "Making it failed. On Debian and Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
