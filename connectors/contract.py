@@ -214,7 +214,7 @@ class Context:
 class Config(BaseModel):
     """Base of every connector's configuration. Unknown keys are refused; secrets are typed ``SecretStr``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)

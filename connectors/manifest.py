@@ -50,7 +50,7 @@ class Maturity(StrEnum):
 class Part(BaseModel):
     """Base of everything in a manifest: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Text(Part):

@@ -71,7 +71,7 @@ _LEVEL = {rule: grade for grade, rules in RULES.items() for rule in rules}
 
 
 class _Scale(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     rules: dict[str, Any]
 
     @field_validator("rules")

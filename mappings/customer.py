@@ -25,7 +25,7 @@ SAME_RECORD = "#"
 class Part(BaseModel):
     """Base of the parts: unknown keys are refused, values never change after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, defer_build=True)
 
 
 class Identifier(Part):

@@ -19,7 +19,7 @@ Scalar = str | int | float | bool
 class SpecModel(BaseModel):
     """Base of the file's parts: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class TransformCall(SpecModel):

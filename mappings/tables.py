@@ -20,7 +20,7 @@ OTHERWISE = "*"
 class TableSpec(BaseModel):
     """A table in a CSV file: the file, and the headers of the two columns (the first two by default)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     csv: str
     key: str | None = None

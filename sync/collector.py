@@ -12,7 +12,12 @@ YOUNG, MIDDLE, OLD = 20_000, 50, 100
 """New objects before the youngest are looked at, and how often that happens before the older ones are."""
 
 
+def begin() -> None:
+    """Call first of all: what is imported stays for good, and is not to be looked at while more is imported."""
+    gc.set_threshold(YOUNG, MIDDLE, OLD)
+
+
 def settle() -> None:
     """Call once a process is set up: what lives now stays for good, and new objects are looked at less often."""
+    begin()
     gc.freeze()
-    gc.set_threshold(YOUNG, MIDDLE, OLD)

@@ -13,7 +13,6 @@ from sync import collector
 from sync.errors import Misused
 from sync.project import Project
 from sync.runs import events, history, pending, requests, run
-from sync.runs.dispatch import Doorbell
 from sync.runs.events import Event
 from sync.runs.history import RunView
 from sync.runs.states import RunMode, Status
@@ -87,6 +86,8 @@ def ring(project: Project, run_ids: Sequence[int]) -> bool:
     """Ask the workers; false if no broker answers."""
     if not project.broker_answers():
         return False
+    from sync.runs.dispatch import Doorbell  # loads the broker's client
+
     bell = Doorbell.at(project.broker_url)
     return all([bell.run(run_id) for run_id in run_ids])
 

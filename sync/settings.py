@@ -66,7 +66,7 @@ Language = Literal["en", "zh"]
 class Section(BaseModel):
     """Base of every section: unknown keys are refused, values do not change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

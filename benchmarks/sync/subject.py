@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import sys
 
-from sync.oneshot import finish, request, targets
-from sync.project import Project
-from sync.runs.states import RunMode
+from sync import collector
 
 
 def main(folder: str, mode: str) -> None:
     """One run of every stream; fails unless it succeeds and its counts add up."""
+    collector.begin()  # as the console script does
+    from sync.oneshot import finish, request, targets
+    from sync.project import Project
+    from sync.runs.states import RunMode
+
     project = Project.load(folder)
     with project.database.transaction() as connection:
         project.register(connection)

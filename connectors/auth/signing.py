@@ -35,7 +35,7 @@ class SigningRecipe(BaseModel):
     base64 of the hexadecimal text. ``key_template`` is the HMAC key, e.g. ``{secret}&``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     message: str
     algorithm: Literal["md5", "sha1", "sha256", "sha512"] = "sha256"

@@ -17,8 +17,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from rapidfuzz.distance import JaroWinkler
-
 from mappings.contract import Canonical, Evidence, Features
 from mappings.matching.names import Agreement, comparable_names, names_agree
 from mappings.normalise.emails import fold_email
@@ -137,6 +135,8 @@ def persons_differ(left: Identity, right: Identity) -> bool:
     one, other = sorted((left.given, right.given), key=len)
     if other.startswith(one):
         return False
+    from rapidfuzz.distance import JaroWinkler  # rarely needed, so not loaded by every process
+
     return JaroWinkler.similarity(one, other) < _SAME_GIVEN
 
 

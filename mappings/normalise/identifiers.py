@@ -10,7 +10,6 @@ from functools import lru_cache
 from operator import mul
 from typing import Any, NamedTuple
 
-import stdnum.eu.vat
 from stdnum import get_cc_module, lei
 from stdnum.exceptions import ValidationError
 
@@ -84,7 +83,7 @@ def _checks(scheme: str) -> Check | None:
     if scheme in ("gln", "ean"):
         return _gln
     if scheme == "eu.vat":
-        return _stdnum_check(stdnum.eu.vat)
+        return _stdnum_check(get_cc_module("eu", "vat"))
     country, _, name = scheme.partition(".")
     module = _country_module(country, name)
     if module is None:

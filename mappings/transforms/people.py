@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import opencc
 from pydantic import Field
 
 from mappings.errors import RecordInvalid
@@ -19,6 +18,9 @@ from mappings.normalise.scripts import has_han, latin_text, simplify
 from mappings.transforms.registry import Context, transform
 from mappings.transforms.text import on_text
 from mappings.values import Convert, excerpt
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Scheme = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=40)]
@@ -147,5 +149,7 @@ def _without_legal_form(text: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _to_traditional() -> opencc.OpenCC:
-    return opencc.OpenCC("s2t")
+def _to_traditional() -> OpenCC:
+    from opencc import OpenCC
+
+    return OpenCC("s2t")

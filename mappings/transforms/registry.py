@@ -49,7 +49,7 @@ def transform(
     """
 
     def register(factory: Callable[..., Convert]) -> Callable[..., Convert]:
-        _TRANSFORMS[name] = Registered(_checked(factory), whole, blank)
+        _TRANSFORMS[name] = Registered(factory, whole, blank)
         return factory
 
     return register
@@ -108,7 +108,7 @@ def _build(call: TransformCall, context: Context) -> Convert:
 
 def _made(name: str, entry: Registered, context: Context, arguments: dict[str, Any]) -> Convert:
     try:
-        return entry.factory(context, **arguments)
+        return _checked(entry.factory)(context, **arguments)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise TransformError(f"{name}, {first['loc'][-1]}: {first['msg']}") from None

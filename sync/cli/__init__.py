@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sync import language
+from sync import collector, language
 from sync.cli.exits import Exit, exit_code
 from sync.cli.session import Globals
 
@@ -21,6 +21,7 @@ _LANGUAGE_LINE = re.compile(rb"^language:\s*[\"']?(en|zh)\b", re.MULTILINE)
 
 def main() -> NoReturn:
     """Entry point of the console script."""
+    collector.begin()
     code = run(sys.argv[1:])
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -6,7 +6,6 @@ together, so the cursor never passes a record that is not stored.
 
 from __future__ import annotations
 
-import numpy as np
 import orjson
 from sqlalchemy import Connection, text
 
@@ -14,6 +13,7 @@ from connectors.contract import Page
 from sync.errors import SyncError
 from sync.master import landing
 from sync.master.landing import Counts, Landed
+from sync.master.records import pack_ids
 from sync.runs import clock, events, lease, quarantine
 from sync.runs.failpoints import around, reach
 from sync.runs.positions import Position
@@ -21,7 +21,7 @@ from sync.runs.session import Opened, Session
 from sync.runs.states import Level
 
 
-class CountsWrong(SyncError):  # noqa: N818 - as in connectors.errors
+class CountsWrong(SyncError):
     """The engine lost count: a fault of the program, and never to be passed over."""
 
     code = "counts_wrong"
@@ -123,7 +123,7 @@ def _remember_seen(
     seen = landed.seen
     if page.rejected:
         known = quarantine.known_ids(connection, session.stream.id, [bad.key for bad in page.rejected])
-        seen += np.array(known, dtype="<i8").tobytes()
+        seen += pack_ids(known)
     if seen:
         values = {"stream": session.stream.id, "generation": opened.reading.generation, "ids": seen}
         connection.execute(_SAW, {**values, "partition": position.partition, "page": position.pages})

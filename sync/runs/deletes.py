@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sqlalchemy import select, update
 
 from connectors.contract import Deletes
-from sync.runs import clock, positions, reconcile, sweep
+from sync.runs import clock, positions, sweep
 from sync.runs.session import Opened, Session
 from sync.runs.states import RunMode
 from sync.runs.tables import stream_state, sync_run
@@ -38,11 +37,13 @@ def _sweep_unseen(session: Session, generation: int) -> None:
 
 
 def _sweep_unlisted(session: Session, opened: Opened) -> None:
+    from sync.runs import reconcile  # loads numpy
+
     listed = [list(batch) for batch in opened.connector.ids(session.stream.name)]
     with session.database.reading() as connection:
         extra, live = reconcile.extra_ids(connection, session.stream.id, listed)
     sweep.brake(session, len(extra), live)
-    sweep.delete_missing(session, np.array(extra, dtype=np.int64))
+    sweep.delete_missing(session, extra)
     with session.unit_of_work() as connection:
         connection.execute(
             update(stream_state).where(stream_state.c.id == session.stream.id).values(swept_at=clock.now())

@@ -13,11 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
-import structlog
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from connectors.errors import CursorExpired, NeedsHuman, RetryLater, StreamBroken, WaitUntil
+from sync.logs import Logger
 from sync.runs import clock, events, lease, pauses, positions
 from sync.runs.claim import end_row
 from sync.runs.lease import LeaseLost
@@ -27,7 +27,7 @@ from sync.runs.sweep import SweepRefused
 from sync.runs.tables import sync_run
 from sync.runs.wording import failure, packed
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 DATABASE_ERRORS = (
     OperationalError,

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import uuid4
 
-import structlog
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from sync.database import Database
 from sync.errors import SyncError
+from sync.logs import Logger
 from sync.runs import clock
 
 EXPIRY = 30.0
@@ -34,10 +34,10 @@ BEAT = 5.0
 STUCK_AFTER = 1800.0
 """Seconds without a sign of life of the working thread after which its beats stop."""
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
-class LeaseLost(SyncError):  # noqa: N818 - as in connectors.errors
+class LeaseLost(SyncError):
     """Somebody else may have taken over: whoever gets this must write nothing more."""
 
     code = "lease_lost"

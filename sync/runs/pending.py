@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import structlog
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.database import Database
+from sync.logs import Logger
 from sync.master import resolving
 from sync.master.tables import landing
 from sync.runs import clock, lease
@@ -28,7 +28,7 @@ GRACE = timedelta(seconds=10)
 
 LEASE = "resolve"
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def waiting(connection: Connection, limit: int = 1_000) -> list[tuple[int, int]]:

@@ -6,8 +6,8 @@ is paused until a human has looked, because the usual cause is a wrong filter or
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, select
 
 from sync.errors import Refused
@@ -23,8 +23,6 @@ from sync.runs.tables import seen_page, stream_state
 
 BATCH = 1_000
 
-Ids = NDArray[np.int64]
-
 
 class SweepRefused(Refused):
     """The brake: too many records would be deleted."""
@@ -36,8 +34,10 @@ class SweepRefused(Refused):
     )
 
 
-def unseen(connection: Connection, session: Session, generation: int) -> tuple[Ids, int]:
+def unseen(connection: Connection, session: Session, generation: int) -> tuple[list[int], int]:
     """The live records that the full read did not see, and how many live ones there are."""
+    import numpy as np  # only here: loading it costs every other run 60 ms
+
     pages = connection.execute(
         select(seen_page.c.record_ids).where(
             seen_page.c.stream_id == session.stream.id, seen_page.c.generation == generation
@@ -46,7 +46,7 @@ def unseen(connection: Connection, session: Session, generation: int) -> tuple[I
     parts = [unpack_ids(page) for page in pages]
     seen = np.unique(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
     live = landing.live_ids(connection, session.stream)
-    return np.setdiff1d(live, seen, assume_unique=True), len(live)
+    return np.setdiff1d(live, seen, assume_unique=True).tolist(), len(live)
 
 
 def brake(session: Session, missing: int, live: int) -> None:
@@ -63,7 +63,7 @@ def brake(session: Session, missing: int, live: int) -> None:
     )
 
 
-def delete_missing(session: Session, missing: Ids) -> None:
+def delete_missing(session: Session, missing: Sequence[int]) -> None:
     """Delete in batches, each committed with its counters. After a crash the rest is still missing."""
     for start in range(0, len(missing), BATCH):
         session.check()
@@ -83,9 +83,9 @@ def close_generation(session: Session, generation: int) -> None:
         positions.close_generation(connection, session.stream, generation)
 
 
-def _delete_batch(session: Session, ids: Ids) -> Landed:
+def _delete_batch(session: Session, ids: Sequence[int]) -> Landed:
     with session.unit_of_work() as connection:
-        landed = landing.delete(connection, session.stream, ids.tolist(), session.workspace.matcher, now=clock.now())
+        landed = landing.delete(connection, session.stream, ids, session.workspace.matcher, now=clock.now())
         quarantine.resolve(
             connection, session.stream.id, session.open_quarantine.intersection(landed.accepted), "gone at the source"
         )

@@ -1,0 +1,32 @@
+"""Loggers for modules that every process loads and that seldom have anything to say.
+
+structlog loads rich, pygments and more (60 ms): here it is loaded with the first line that is logged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Logger:
+    """A structlog logger of that name, made when it is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def info(self, event: str, **values: Any) -> None:
+        """Something that happened."""
+        self._made().info(event, **values)
+
+    def warning(self, event: str, **values: Any) -> None:
+        """Something that went wrong and is taken care of."""
+        self._made().warning(event, **values)
+
+    def error(self, event: str, **values: Any) -> None:
+        """Something that went wrong and should be looked at."""
+        self._made().error(event, **values)
+
+    def _made(self) -> Any:
+        import structlog
+
+        return structlog.get_logger(self._name)
