@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from connectors.errors import ConnectorError
 from mappings.errors import MappingError
-from sync import language, migrations
+from sync import language, migrations, overview
 from sync.errors import ConfigurationFaults, SyncError
 from sync.language import _
 from sync.migrations import SchemaState
 from sync.project import Project
+from sync.runs import services
 
 LEAST_FREE = 1_000_000_000
 Told = ConnectorError | MappingError | SyncError
@@ -60,6 +61,7 @@ def _project(project: Project, online: bool) -> Iterator[Finding]:
     yield Finding("kehu.yaml", Verdict.OK, _("The configuration is right: {count} connections.", count=count))
     yield from _secrets_file(project)
     yield from _guarded("database", lambda: _database(project))
+    yield from _guarded("streams", lambda: _work(project))
     yield from _guarded("broker", lambda: _broker(project))
     yield from _web(project)
     yield from _connectors(project)
@@ -98,6 +100,26 @@ def _database(project: Project) -> Iterator[Finding]:
         migrations.require_current(project.database)
     kind = "PostgreSQL" if project.database.is_postgres else "SQLite"
     yield Finding("database", Verdict.OK, _("{kind} answers; schema {revision}.", kind=kind, revision=schema.head))
+
+
+def _work(project: Project) -> Iterator[Finding]:
+    """What stands still, and why; nothing to tell before the first sync."""
+    if migrations.inspect(project.database).state is not SchemaState.CURRENT:
+        return
+    with project.database.reading() as connection:
+        streams, stuck = overview.streams(connection), services.stuck_landings(connection)
+    for stream in streams:
+        if stream.paused and not stream.removed and stream.reason is not None:
+            message = language.text(stream.reason.template, stream.reason.params)
+            remedy = language.text(stream.remedy, stream.reason.params)
+            yield Finding(f"{stream.connection}.{stream.stream}", Verdict.WARNING, message, remedy)
+    if stuck:
+        yield Finding(
+            "matching",
+            Verdict.WARNING,
+            _("{count} stored pages could not be matched and were set aside.", count=len(stuck)),
+            _("Look into the worker's log for the reason, and report it."),
+        )
 
 
 def _broker(project: Project) -> Iterator[Finding]:

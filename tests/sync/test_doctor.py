@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sync import migrations
 from sync.doctor import Finding, Verdict, examine
+from sync.project import Project
+from sync.runs import services
 
 GOOD = """
 connections:
@@ -65,6 +68,19 @@ def test_a_missing_secret_stops_one_connection_only(folder: Path) -> None:
     (folder / "kehu.yaml").write_text(more)
     (found,) = wrong(folder)
     assert (found.subject, "NOWHERE_SET" in found.message) == ("other", True)
+
+
+def test_what_stands_still_is_a_warning_with_its_reason(folder: Path) -> None:
+    project = Project.load(folder)
+    migrations.migrate(project.database)
+    with project.database.transaction() as connection:
+        project.register(connection)
+        services.pause_connection(connection, "sheet")
+    project.close()
+    (found,) = [finding for finding in examine(folder) if finding.verdict is Verdict.WARNING]
+    assert found.subject == "sheet.customers"
+    assert "paused by hand" in found.message
+    assert "`kehu connection resume sheet`" in found.remedy
 
 
 def test_secrets_that_others_can_read_are_a_warning(folder: Path) -> None:
