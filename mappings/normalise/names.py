@@ -178,7 +178,7 @@ def is_pinyin_name(words: tuple[str, ...]) -> bool:
     """Whether the words (of ``person_tokens``) are a Chinese name in pinyin: all are syllables and one is a
     surname.
     """
-    return len(words) > 1 and not SURNAMES.isdisjoint(words) and SYLLABLES.issuperset(words)
+    return len(words) > 1 and SYLLABLES.issuperset(words) and not SURNAMES.isdisjoint(words)
 
 
 @lru_cache(maxsize=32768)

@@ -1,7 +1,7 @@
 """What follows from raw bodies: canonical customers, comparison features and blocking keys.
 
 Many records go through one stage after the other, not each record through all stages: a processor runs the same short
-piece of code again and again a third faster (measured: 33 against 22 µs a record).
+piece of code again and again a third faster (measured: 39 against 28 µs a record).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from mappings.contract import CompiledMapping, Features, Mapped, Matcher
+from mappings.contract import CompiledMapping, Features, Matcher
 from mappings.errors import RecordInvalid
 
-STAGED = 500
+STAGED = 200
 """So many records are held between two stages."""
 
 FAULTS = (RecordInvalid, orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeDecodeError, RecursionError)
@@ -34,11 +34,6 @@ class Derived(NamedTuple):
     keys: list[int]
 
 
-class _Written(NamedTuple):
-    mapped: Mapped
-    canonical: bytes
-
-
 def derive(bodies: Sequence[bytes], mapping: CompiledMapping, matcher: Matcher) -> list[list[Derived] | Exception]:
     """For each body its customers, or the one of ``FAULTS`` that it is rejected for."""
     batches = (bodies[start : start + STAGED] for start in range(0, len(bodies), STAGED))
@@ -48,11 +43,9 @@ def derive(bodies: Sequence[bytes], mapping: CompiledMapping, matcher: Matcher) 
 def _derive(bodies: Sequence[bytes], mapping: CompiledMapping, matcher: Matcher) -> list[list[Derived] | Exception]:
     features, keys = matcher.features, matcher.keys
     mapped = _stage(lambda body: mapping(_parsed(body)), bodies)
-    written = _stage(lambda found: [_Written(one, orjson.dumps(one.customer)) for one in found], mapped)
-    compared = _stage(lambda found: [(one, features(one.mapped.customer)) for one in found], written)
-    return _stage(
-        lambda found: [Derived(one.mapped.part, one.canonical, seen, keys(seen)) for one, seen in found], compared
-    )
+    written = _stage(lambda found: [(one, orjson.dumps(one.customer)) for one in found], mapped)
+    compared = _stage(lambda found: [(one.part, text, features(one.customer)) for one, text in found], written)
+    return _stage(lambda found: [Derived(part, text, seen, keys(seen)) for part, text, seen in found], compared)
 
 
 def _stage(work: Callable[[_In], _Out], outcomes: Iterable[_In | Exception]) -> list[_Out | Exception]:
