@@ -27,28 +27,39 @@ LOWEST_U = 5e-7
 SHARED_BY = 5
 """A contact of at least so many different people proves nothing."""
 _ROUNDS = 6
+_PRIOR = "probability_two_random_records_match"
+LEAST = 100
+"""Records from which frequencies are learnt."""
 _CONTACT_COLUMNS = {"email": "emails", "phone": "phones"}
 
 
 def calibrate(model: MatchModel, records: Sequence[Values]) -> MatchModel:
-    """The model with frequencies, u probabilities and prior of these records; needs at least two, else it
-    is unchanged.
+    """The model with what these records teach. Below ``LEAST`` records only shared contacts and large blocks are
+    learnt: frequencies and priors of a handful would be noise.
     """
     records = sorted(records, key=repr)
     shared = shared_contacts(model, records)
-    records = [without_contacts(model, r, shared) for r in records]
-    if len(records) < 2:
-        return model
+    records = [without_contacts(model, record, shared) for record in records]
     words = word_frequencies(model, records)
     oversized = oversized_keys(model.kind, records, words, block_cap(len(records)))
+    fitted = replace(model, shared=shared, oversized=oversized, words=words)
+    if len(records) < LEAST:
+        return fitted
     lam = 0.0
     for _ in range(2):  # the first round's prior tells how many matches are among random pairs
         frequencies = term_frequencies(model, records, lam)
-        settings = _with_u(model, records, frequencies, lam)
-        fitted = compile_model(model.kind, model.columns, settings, frequencies)
-        fitted = replace(fitted, shared=shared, oversized=oversized, words=words)
+        fitted = with_settings(fitted, _with_u(model, records, frequencies, lam), frequencies)
         lam, related = estimate_priors(fitted, records)
-    return with_priors(fitted, lam, related)
+        fitted = replace(fitted, related=related)
+    return with_settings(fitted, {**fitted.settings, _PRIOR: lam}, fitted.term_frequencies)
+
+
+def with_settings(
+    model: MatchModel, settings: Mapping[str, Any], frequencies: Mapping[str, Mapping[str, float]]
+) -> MatchModel:
+    """The model with other parameters; what it knows of contacts, blocks and relatives stays."""
+    compiled = compile_model(model.kind, model.columns, settings, frequencies)
+    return replace(compiled, shared=model.shared, oversized=model.oversized, words=model.words, related=model.related)
 
 
 def term_frequencies(model: MatchModel, records: Sequence[Values], lam: float = 0.0) -> dict[str, dict[str, float]]:
@@ -141,13 +152,6 @@ def estimate_priors(model: MatchModel, records: Sequence[Values]) -> tuple[float
     return lam, eta
 
 
-def with_priors(model: MatchModel, lam: float, related: float) -> MatchModel:
-    """The model with another λ and η."""
-    settings = {**model.settings, "probability_two_random_records_match": lam}
-    fitted = compile_model(model.kind, model.columns, settings, model.term_frequencies)
-    return replace(fitted, shared=model.shared, oversized=model.oversized, words=model.words, related=related)
-
-
 def _rough_name(model: MatchModel, record: Values) -> str:
     if model.kind == "organisation":
         return (record[model.columns.index("name_latin")] or "")[:5]
@@ -167,10 +171,8 @@ def _with_u(
         counts: Counter[int] = Counter()
         null = comparison.levels[0].condition
         known = [r for r in records if null is None or not null(r, r)]
-        for _ in range(RANDOM_PAIRS if len(known) > 1 else 0):
-            left, right = chance.sample(known, 2) if len(known) < 3 else (chance.choice(known), chance.choice(known))
-            if left is not right:
-                counts[level_of(comparison, left, right)] += 1
+        for left, right in _random_pairs(known, chance):
+            counts[level_of(comparison, left, right)] += 1
         total = sum(counts.values())
         for index, level in enumerate(data["comparison_levels"]):
             if total and not level.get("is_null_level"):
@@ -178,6 +180,17 @@ def _with_u(
                 share = max((share - lam * level["m_probability"]) / (1 - lam), share / 10)
                 level["u_probability"] = _u(level, share, total, frequencies, data["comparison_levels"])
     return settings
+
+
+def _random_pairs(records: Sequence[Values], chance: random.Random) -> Iterator[tuple[Values, Values]]:
+    """All pairs if they are few, else ``RANDOM_PAIRS`` drawn with replacement."""
+    if len(records) * (len(records) - 1) // 2 <= RANDOM_PAIRS:
+        yield from combinations(records, 2)
+        return
+    for _ in range(RANDOM_PAIRS):
+        left, right = chance.choice(records), chance.choice(records)
+        if left is not right:
+            yield left, right
 
 
 def _u(
