@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sync.master import decisions
 from sync.master.bulk import Bulk, Row
 from sync.master.candidates import Edge
+from sync.master.decisions import Words
 from sync.master.records import LandedRecord
 
 
@@ -25,14 +27,6 @@ class HeldCustomer(NamedTuple):
     status: str
     golden: str
     members: frozenset[int]
-
-
-class Link(NamedTuple):
-    """A steward's word on two records."""
-
-    left: int
-    right: int
-    same: bool
 
 
 @dataclass(slots=True)
@@ -47,13 +41,16 @@ class Held:
     versions: dict[int, int] = field(default_factory=dict)
     customers: dict[int, HeldCustomer] = field(default_factory=dict)
     edges: dict[tuple[int, int], Edge] = field(default_factory=dict)
-    decisions: set[Link] = field(default_factory=set)
+    words: Words = field(default_factory=Words)
     highest: int = -1
     met: set[int] = field(default_factory=set)
 
 
-def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_decisions: bool, met: set[int]) -> Held:
+def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_words: bool, met: set[int]) -> Held:
     """Lock and read everything connected to the records in ``start``; ``batch`` tells the versions being resolved.
+
+    ``has_words``: whether stewards are known to have said anything. Where not, it is asked again once customers are
+    locked: a first decision may have been committed since, and whoever made it waits for these locks to take effect.
 
     ``met`` collects the customers that were locked. A try that lost a conflict hands them to the next one, which
     locks them all first, in order, and so waits for its turn instead of losing again.
@@ -66,8 +63,9 @@ def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_de
         held.records |= frontier
         _fix_versions(bulk, held, frontier, resolving)
         ends = _read_edges(bulk, held, frontier)
-        if has_decisions:
-            ends |= _read_decisions(bulk, held, frontier)
+        if has_words or decisions.exist(bulk):
+            ends |= _read_words(bulk, held, frontier if has_words else held.records)
+            has_words = True
         frontier = ends - held.records
     _drop_stale_edges(held)
     return held
@@ -161,15 +159,8 @@ def _drop_stale_edges(held: Held) -> None:
     held.edges = {pair: edge for pair, edge in held.edges.items() if _one_end_current(held, edge)}
 
 
-def _read_decisions(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
-    ids = sorted(records)
-    columns = "left_record_id, right_record_id, same"
-    rows = bulk.fetch(
-        f"SELECT {columns} FROM steward_decision WHERE undone_at IS NULL AND left_record_id {{ints}} "  # noqa: S608
-        f"UNION SELECT {columns} FROM steward_decision WHERE undone_at IS NULL AND right_record_id {{ints}}",
-        ids,
-        ids,
-    )
-    links = {Link(row[0], row[1], bool(row[2])) for row in rows}
-    held.decisions |= links
-    return {end for link in links if link.same for end in (link.left, link.right)}
+def _read_words(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
+    """What stewards said about the records; answers the records that must be with one of them."""
+    words = decisions.read(bulk, records)
+    held.words.update(words)
+    return {record for verdict in words.verdicts.values() if verdict.same for record in verdict.sides}

@@ -10,6 +10,7 @@ import orjson
 
 from mappings.survivorship import Source, SurvivorshipRules, golden
 from sync.master.bulk import Bulk
+from sync.master.decisions import Pin, pinned
 from sync.master.records import LandedRecord
 from sync.master.settling import Group, LiveRecord
 from sync.master.streams import StreamRef
@@ -37,9 +38,15 @@ class Goldens:
     def __init__(self, streams: Mapping[int, StreamRef], rules: SurvivorshipRules) -> None:
         self._streams, self._rules = streams, rules
         self._canonical: dict[int, bytes] = {}
+        self._pins: dict[int, list[Pin]] = {}
 
-    def prepare(self, bulk: Bulk, groups: Iterable[Group], batch: Sequence[LandedRecord]) -> None:
-        """Load the canonical customers of the groups' members that the batch does not hold."""
+    def prepare(
+        self, bulk: Bulk, groups: Iterable[Group], batch: Sequence[LandedRecord], pins: Iterable[Pin] = ()
+    ) -> None:
+        """Load the canonical customers of the groups' members that the batch does not hold; ``pins`` are in force."""
+        self._pins = {}
+        for pin in pins:
+            self._pins.setdefault(pin.record, []).append(pin)
         self._canonical = {record.id: record.canonical for record in batch if record.canonical is not None}
         missing = {member.id for group in groups for member in group.members} - self._canonical.keys()
         if missing:
@@ -52,10 +59,15 @@ class Goldens:
 
     def of_group(self, group: Group) -> GoldenRecord:
         """The golden record of a group; ``prepare`` was called with it."""
-        if len(group.members) == 1:
+        pins = self._pins_of(group) if self._pins else None
+        if len(group.members) == 1 and not pins:
             return _named(self._canonical[group.members[0].id])
-        values = golden([self._source(member) for member in group.members], self._rules)
+        values = golden([self._source(member) for member in group.members], self._rules, pins)
         return GoldenRecord(orjson.dumps(values), values["kind"], _display_name(values))
+
+    def _pins_of(self, group: Group) -> dict[str, Any]:
+        found = [pin for member in group.members for pin in self._pins.get(member.id, ())]
+        return pinned(found, [member.id for member in group.members])
 
     def _source(self, member: LiveRecord) -> Source:
         return Source(member.key, orjson.loads(self._canonical[member.id]), member.stream.priority)

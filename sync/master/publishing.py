@@ -72,7 +72,8 @@ class Publisher:
         self._bulk.run("DELETE FROM crosswalk WHERE record_id {ints}", transition.unassigned)
         known = {record.id for record in batch if record.id in held.assigned}
         self._move(held, transition, known)
-        self._goldens.prepare(self._bulk, [kept.group for kept in transition.kept], batch)
+        groups = [kept.group for kept in transition.kept]
+        self._goldens.prepare(self._bulk, groups, batch, held.words.pins.values())
         for kept in transition.kept:
             self._keep(kept)
         for ended in transition.ended:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from mappings.contract import Matcher
 from mappings.survivorship import SurvivorshipRules
 from sync.database import Database
+from sync.master import decisions
 from sync.master import streams as stream_directory
 from sync.master.bulk import Bulk, bulk_for
 from sync.master.candidates import find_edges, store_edges
@@ -31,7 +32,8 @@ from sync.master.transition import plan
 
 _TRIES = 30
 _QUEUE = 0x6B656875  # an advisory lock of our own
-_CONFLICTS = (
+CONFLICTS = (
+    sqlite3.OperationalError,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.UniqueViolation,
@@ -59,8 +61,8 @@ def resolve(
                 if attempt > 1:
                     _queue_up(bulk_for(connection))
                 return _resolve(connection, landing_ids, matcher, survivorship, batch, met)
-        except (*_CONFLICTS, sqlite3.OperationalError) as error:
-            if attempt == _TRIES or not _is_conflict(error):
+        except CONFLICTS as error:
+            if attempt == _TRIES or not is_conflict(error):
                 raise
             batch = None
             time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.2)))  # noqa: S311 - jitter
@@ -114,11 +116,12 @@ def _resolve_batch(
 ) -> Resolved:
     found = find_edges(bulk, batch, matcher)
     store_edges(bulk, found.edges, [record for record in batch if record.version > 1])
-    lone, touched = _part(bulk, batch, {end for edge in found.edges for end in (edge.left, edge.right)})
+    has_words = decisions.exist(bulk)
+    lone, touched = _part(bulk, batch, {end for edge in found.edges for end in (edge.left, edge.right)}, has_words)
     publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
     publisher.found(lone)
     if touched:
-        held = hold(bulk, batch, touched, _has_decisions(bulk), met)
+        held = hold(bulk, batch, touched, has_words, met)
         current = _current(batch, held)
         groups = settle(bulk, held, current, streams, matcher)
         resolving = {record.id: record.version for record in current if record.id in touched}
@@ -152,13 +155,17 @@ def _load_batch(bulk: Bulk, packed: Iterable[bytes], matcher: Matcher) -> list[L
     return batch
 
 
-def _part(bulk: Bulk, batch: Sequence[LandedRecord], linked: set[int]) -> tuple[list[LandedRecord], set[int]]:
+def _part(
+    bulk: Bulk, batch: Sequence[LandedRecord], linked: set[int], has_words: bool
+) -> tuple[list[LandedRecord], set[int]]:
     """Records that found a customer alone, and the ids of records whose neighbourhood has to be settled."""
     rows = bulk.fetch("SELECT record_id FROM crosswalk WHERE record_id {ints}", [record.id for record in batch])
     placed = {row[0] for row in rows}
     touched = linked | placed
     again = [record for record in batch if record.version > 1 and record.features is not None]
     touched |= {record.id for record in again}
+    if has_words:
+        touched |= decisions.anchored(bulk, [record.id for record in batch])
     lone = [record for record in batch if record.id not in touched and record.features is not None]
     return lone, touched
 
@@ -168,15 +175,12 @@ def _current(batch: Sequence[LandedRecord], held: Held) -> list[LandedRecord]:
     return [record for record in batch if held.versions.get(record.id, record.version) <= record.version]
 
 
-def _has_decisions(bulk: Bulk) -> bool:
-    return bool(bulk.fetch("SELECT 1 FROM steward_decision LIMIT 1"))
-
-
 def _queue_up(bulk: Bulk) -> None:
     """Those who lost a conflict go one after the other, so that a crowd on the same customers cannot starve itself."""
     if bulk.is_postgres:
         bulk.fetch("SELECT pg_advisory_xact_lock(?)", _QUEUE)
 
 
-def _is_conflict(error: Exception) -> bool:
+def is_conflict(error: Exception) -> bool:
+    """Whether a transaction that ended in one of ``CONFLICTS`` only has to be tried again."""
     return not isinstance(error, sqlite3.OperationalError) or "locked" in str(error)

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mappings.contract import Decision, Features, Matcher, Member, RecordKey, seniority
+from sync.master import decisions
 from sync.master.bulk import Bulk
 from sync.master.components import Held
+from sync.master.decisions import Links
 from sync.master.records import LandedRecord, features_of
 from sync.master.streams import StreamRef
 
@@ -54,19 +56,30 @@ def settle(
 ) -> list[Group]:
     """The customers that the held records form. A pure function of records, edges and decisions."""
     live = load_live(bulk, held.records, batch, streams)
-    decisions = [link for link in held.decisions if link.left in live and link.right in live]
+    links = decisions.links(held.words.verdicts.values(), {number: record.key for number, record in live.items()})
+    components = _components(held, live, links.must)
+    judged = _judged(links, components, live)
     groups = []
-    for component in _components(held, live):
+    for place, component in enumerate(components):
         members = [Member(number, live[number].key, live[number].features) for number in component]
-        inside = set(component)
-        judged = [
-            Decision(live[link.left].key, live[link.right].key, link.same)
-            for link in decisions
-            if link.left in inside and link.right in inside
-        ]
-        clusters = [[members[0].id]] if len(members) == 1 else matcher.cluster(members, judged)
+        clusters = [[members[0].id]] if len(members) == 1 else matcher.cluster(members, judged.get(place, ()))
         groups += [group_of([live[number] for number in cluster]) for cluster in clusters]
     return groups
+
+
+def _judged(
+    links: Links, components: Sequence[Sequence[int]], live: Mapping[int, LiveRecord]
+) -> dict[int, list[Decision]]:
+    """The stewards' words by component; a pair of two components needs no word to be apart."""
+    if not (links.must or links.cannot):
+        return {}
+    place = {number: index for index, component in enumerate(components) for number in component}
+    judged: dict[int, list[Decision]] = defaultdict(list)
+    for pairs, same in ((links.must, True), (links.cannot, False)):
+        for left, right in pairs:
+            if place[left] == place[right]:
+                judged[place[left]].append(Decision(live[left].key, live[right].key, same))
+    return judged
 
 
 def group_of(records: Sequence[LiveRecord]) -> Group:
@@ -99,7 +112,7 @@ def load_live(
     return live
 
 
-def _components(held: Held, live: Mapping[int, LiveRecord]) -> list[list[int]]:
+def _components(held: Held, live: Mapping[int, LiveRecord], must: Sequence[tuple[int, int]]) -> list[list[int]]:
     """Connected components over current edges and must-links, by union-find."""
     parent = {number: number for number in live}
 
@@ -110,7 +123,7 @@ def _components(held: Held, live: Mapping[int, LiveRecord]) -> list[list[int]]:
         return number
 
     pairs = [pair for pair, edge in held.edges.items() if edge.weight >= CONNECTING_WEIGHT]
-    pairs += [(link.left, link.right) for link in held.decisions if link.same]
+    pairs += must
     for left, right in pairs:
         if left in parent and right in parent:
             parent[root(left)] = root(right)

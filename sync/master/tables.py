@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -138,13 +137,26 @@ change = Table(
 steward_decision = Table(
     "steward_decision",
     metadata,
-    Column("id", BigId, primary_key=True),
-    Column("left_record_id", BigInteger, nullable=False, index=True),
-    Column("right_record_id", BigInteger, nullable=False, index=True),
-    Column("same", Boolean, nullable=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="gap-free, in commit order"),
+    Column("act", String(10), nullable=False, comment="decide, merge, exclude, unmerge, pin, unpin or undo"),
+    Column("verdict", String(10), comment="same, different or undecided: said of the anchors on different sides"),
+    Column("field", String(40), comment="the golden field of a pin"),
+    Column("value", Text, comment="the value of a pin as JSON"),
+    Column("target_id", BigInteger, comment="the act that an undo or an unmerge takes back"),
     Column("decided_by", String(120), nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
     Column("decided_at", UtcDateTime, nullable=False),
-    Column("undone_at", UtcDateTime),
-    comment="Anchored on source records, so that it holds through rebuilds.",
+    Column("undone_by", BigInteger, index=True, comment="the later act that took it back; null while it holds"),
+    comment="What stewards said and did. Anchored on source records, so that it holds through rebuilds.",
+)
+
+steward_anchor = Table(
+    "steward_anchor",
+    metadata,
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("decision_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("side", Integer, nullable=False, comment="of a merge: which of the customers; of a verdict: whose side"),
+    Column("undone_by", BigInteger, comment="the exclusion that took the record out of a merge"),
+    Index("ix_steward_anchor_decision_id", "decision_id"),
+    comment="The source records that a steward's word is about.",
 )

@@ -167,21 +167,47 @@ def upgrade() -> None:
         comment="Which records a full read has seen, so that the sweep of deletes survives a crash.",
     )
     op.create_table(
+        "steward_anchor",
+        sa.Column("record_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("decision_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "side", sa.Integer(), nullable=False, comment="of a merge: which of the customers; of a verdict: whose side"
+        ),
+        sa.Column(
+            "undone_by", sa.BigInteger(), nullable=True, comment="the exclusion that took the record out of a merge"
+        ),
+        sa.PrimaryKeyConstraint("record_id", "decision_id", name=op.f("pk_steward_anchor")),
+        comment="The source records that a steward's word is about.",
+    )
+    with op.batch_alter_table("steward_anchor", schema=None) as batch_op:
+        batch_op.create_index("ix_steward_anchor_decision_id", ["decision_id"], unique=False)
+
+    op.create_table(
         "steward_decision",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("left_record_id", sa.BigInteger(), nullable=False),
-        sa.Column("right_record_id", sa.BigInteger(), nullable=False),
-        sa.Column("same", sa.Boolean(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False, comment="gap-free, in commit order"),
+        sa.Column(
+            "act", sa.String(length=10), nullable=False, comment="decide, merge, exclude, unmerge, pin, unpin or undo"
+        ),
+        sa.Column(
+            "verdict",
+            sa.String(length=10),
+            nullable=True,
+            comment="same, different or undecided: said of the anchors on different sides",
+        ),
+        sa.Column("field", sa.String(length=40), nullable=True, comment="the golden field of a pin"),
+        sa.Column("value", sa.Text(), nullable=True, comment="the value of a pin as JSON"),
+        sa.Column("target_id", sa.BigInteger(), nullable=True, comment="the act that an undo or an unmerge takes back"),
         sa.Column("decided_by", sa.String(length=120), nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "undone_by", sa.BigInteger(), nullable=True, comment="the later act that took it back; null while it holds"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_steward_decision")),
-        comment="Anchored on source records, so that it holds through rebuilds.",
+        comment="What stewards said and did. Anchored on source records, so that it holds through rebuilds.",
     )
     with op.batch_alter_table("steward_decision", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_steward_decision_left_record_id"), ["left_record_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_steward_decision_right_record_id"), ["right_record_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_steward_decision_undone_by"), ["undone_by"], unique=False)
 
     op.create_table(
         "stream_state",

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import func, select
 
 from connectors.contract import Record
 from sync.database import Database
-from sync.master.tables import source_record, steward_decision
+from sync.master.tables import source_record, steward_anchor, steward_decision
 from tests.master_kit import NOW, consistent, land, master, record, resolve
 
 STREAMS = (1, 2)
@@ -148,16 +148,9 @@ def decide(database: Database, left: Key, right: Key, same: bool) -> None:
         ]
         if None in ids or ids[0] == ids[1]:
             return
-        known = connection.execute(
-            text("SELECT 1 FROM steward_decision WHERE (left_record_id, right_record_id) IN ((:a, :b), (:b, :a))"),
-            {"a": ids[0], "b": ids[1]},
-        ).first()
-        if known is None:
-            row = {
-                "left_record_id": ids[0],
-                "right_record_id": ids[1],
-                "same": same,
-                "decided_by": "t",
-                "decided_at": NOW,
-            }
-            connection.execute(steward_decision.insert().values(**row))
+        number = connection.execute(select(func.count()).select_from(steward_decision)).scalar_one() + 1
+        row = {"act": "decide", "verdict": "same" if same else "different", "decided_by": "t", "decided_at": NOW}
+        connection.execute(steward_decision.insert().values(id=number, **row))
+        for side, record_id in enumerate(ids):
+            anchor = {"record_id": record_id, "decision_id": number, "side": side}
+            connection.execute(steward_anchor.insert().values(**anchor))
