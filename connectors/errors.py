@@ -41,9 +41,7 @@ class WaitUntil(ConnectorError):
     code = "wait_until"
     default_remedy = "Nothing to do: calls go on at {until}."
 
-    def __init__(
-        self, template: str, *, until: datetime, remedy: str | None = None, **params: Any
-    ) -> None:
+    def __init__(self, template: str, *, until: datetime, remedy: str | None = None, **params: Any) -> None:
         self.until = until
         super().__init__(template, remedy=remedy, until=until.isoformat(timespec="seconds"), **params)
 
@@ -74,9 +72,7 @@ class BadConfiguration(NeedsHuman):
 
     code = "bad_configuration"
 
-    def __init__(
-        self, template: str, *, setting: str | None = None, remedy: str | None = None, **params: Any
-    ) -> None:
+    def __init__(self, template: str, *, setting: str | None = None, remedy: str | None = None, **params: Any) -> None:
         self.setting = setting
         super().__init__(template, remedy=remedy, **params)
 
@@ -86,8 +82,7 @@ class AddressRefused(BadConfiguration):
 
     code = "address_refused"
     default_remedy = (
-        "If this system really stands in your own network, add its address to the connection's "
-        "`allow_private` list."
+        "If this system really stands in your own network, add its address to the connection's `allow_private` list."
     )
 
 

@@ -85,7 +85,7 @@ class _Call:
     authenticated: bool
 
 
-class _Again(Exception):  # noqa: N818 - a control-flow signal
+class _Again(Exception):
     """The try failed in a way worth another: ``error`` is raised when there is none, ``wait`` is what was asked."""
 
     def __init__(self, error: ConnectorError, wait: float | None = None) -> None:

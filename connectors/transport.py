@@ -47,11 +47,11 @@ class Answer:
     body: bytes
 
 
-class TooLarge(Exception):  # noqa: N818 - said as in "413 Content Too Large"
+class TooLarge(Exception):
     """The body is larger than the cap."""
 
 
-class Fault(Exception):  # noqa: N818 - the field's word
+class Fault(Exception):
     """The network failed. ``sent`` tells whether the request may have reached the server.
 
     ``wording`` has the places connection, method, path and host.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ from sync.runs.states import RunMode, Status
 CLAIM_PATIENCE = 3.0
 """Seconds in which a worker must take a run; after that this process works on it itself."""
 POLL = 0.2
+WATCH = 0.5
+"""Seconds between two looks at runs that this process works on; their end is noticed at once."""
 MOST_THREADS = 4
 
 Progress = Callable[[Sequence[RunView]], None]
@@ -105,7 +107,7 @@ def remarks(project: Project, run_id: int) -> list[Event]:
 
 
 def finish(project: Project, run_ids: Sequence[int], progress: Progress) -> list[RunView]:
-    """Wait until all have ended, working on them here where no worker does. ``progress`` is told a few times a second.
+    """Wait until all have ended, working on them here where no worker does. ``progress`` is told about twice a second.
 
     A KeyboardInterrupt stops our own work at the end of the page in hand; the runs stay open and go on later.
     """
@@ -115,9 +117,8 @@ def finish(project: Project, run_ids: Sequence[int], progress: Progress) -> list
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=MOST_THREADS) as pool:
         try:
-            for run_id in run_ids:
-                pool.submit(_work, project, run_id, stop)
-            for views in _until_ended(project, run_ids):
+            working = [pool.submit(_work, project, run_id, stop) for run_id in run_ids]
+            for views in _until_ended(project, run_ids, working):
                 progress(views)
         except BaseException:
             stop.set()
@@ -152,10 +153,11 @@ def _wait_for_claims(project: Project, run_ids: Sequence[int], progress: Progres
         time.sleep(POLL)
 
 
-def _until_ended(project: Project, run_ids: Sequence[int]) -> Iterator[list[RunView]]:
+def _until_ended(project: Project, run_ids: Sequence[int], working: Sequence[Future[None]]) -> Iterator[list[RunView]]:
     while True:
         views = look(project, run_ids)
         yield views
         if not any(view.open for view in views):
             return
-        time.sleep(POLL)
+        if not wait(working, WATCH).not_done:
+            time.sleep(POLL)

@@ -80,7 +80,7 @@ class TokenMatcher:
 
 
 class PlainMapping:
-    """The raw record is the customer; ``bad`` ones are rejected, ``contacts`` become parts, ``ignored`` ones nothing."""
+    """The raw record is the customer; ``bad`` ones are rejected, ``contacts`` become parts, ``ignored`` give none."""
 
     fingerprint = "plain-1"
     paths = frozenset({"name", "tags", "owner"})

@@ -22,7 +22,7 @@ MAX_PAGES = 2_000
 MAX_CURSOR_BYTES = 65_536
 
 
-class Unsupported(Exception):  # noqa: N818 - it is a statement, not a fault
+class Unsupported(Exception):
     """The system cannot do this; say why. The tests that need it are skipped with the reason."""
 
 

@@ -7,9 +7,11 @@ and on characters; columns that may hold Chinese characters are only compared by
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from mappings.contract import Canonical
+from mappings.normalise.divisions import leading_city, leading_province
 from mappings.normalise.emails import email_domain, fold_email, is_free_mail
 from mappings.normalise.names import given_pinyin, person_tokens, split_person_name, surname_pinyin
 from mappings.normalise.organisations import split_organisation_name
@@ -55,13 +57,13 @@ def person_values(customer: Canonical) -> Values:
 
 def organisation_values(customer: Canonical) -> Values:
     """The values of ``ORGANISATION_COLUMNS``."""
-    name, latin = _organisation_name(customer)
+    name, latin, region = _organisation_name(customer)
     emails, phones = _emails(customer), _phones(customer)
     street, city, postcode = _address(customer)
     domain = next((d for e in emails if not is_free_mail(d := email_domain(e))), None)
     contact = " ".join(person_tokens(customer.get("attributes", {}).get("contact", ""))) or None
     return (
-        name, latin, sorted(set(latin.split())) if latin else None, street, city, postcode,
+        name, latin, sorted(set(latin.split())) if latin else None, street, city or region, postcode,
         phones[0] if phones else None, phones or None, _tax(customer),
         emails[0] if emails else None, emails or None, domain, contact,
     )  # fmt: skip
@@ -94,14 +96,35 @@ def _family_latin(family: str) -> str | None:
     return (surname_pinyin(family) if has_han(family) else fold(family)) or None
 
 
-def _organisation_name(customer: Canonical) -> tuple[str | None, str | None]:
+def _organisation_name(customer: Canonical) -> tuple[str | None, str | None, str | None]:
+    """The name without region and legal form as written and in Latin, and the region. Of a Chinese name brand and trade
+    are one Latin word each ("tengxun jisuanjixitong"), so that the brand alone is recognised in a Latin name.
+    """
     text = customer.get("native_name") or customer.get("legal_name") or customer.get("name") or ""
     parts = split_organisation_name(text) if text else None
     if parts is None:
-        return None, None
-    core = parts.brand + ("" if has_han(parts.brand) else " ") + parts.trade
-    latin = " ".join(fold(core).split()) or None
-    return (core if has_han(core) else latin), latin
+        return None, None, None
+    region = _city(parts.region)
+    if has_han(parts.brand):
+        core = parts.brand + parts.trade
+        return core, " ".join(filter(None, (_joined(parts.brand), _joined(parts.trade)))), region
+    core = " ".join(f"{parts.brand} {parts.trade}".split())
+    return core, core, region
+
+
+def _joined(text: str) -> str:
+    return fold(text).replace(" ", "")
+
+
+@lru_cache(maxsize=8192)
+def _city(text: str) -> str | None:
+    """A city in comparable form: 深圳市, 广东省深圳市 and Shenzhen are one."""
+    if not has_han(text):
+        return fold(text) or None
+    text = simplify(half_width(text))
+    province = leading_province(text)
+    name = leading_city(text[province.length :]).name or province.name or text
+    return _joined(name[:-1] if name[-1] in "市省" and len(name) > 2 else name) or None
 
 
 def _emails(customer: Canonical) -> list[str]:
@@ -126,7 +149,7 @@ def _address(customer: Canonical) -> tuple[str | None, str | None, str | None]:
     address = addresses[0]
     street = fold(address.get("street") or address.get("text") or "")
     postcode = fold(address.get("postcode", "")).replace(" ", "")
-    return street or None, fold(address.get("city", "")) or None, postcode or None
+    return street or None, _city(address.get("city", "")), postcode or None
 
 
 def _number(customer: Canonical) -> str | None:

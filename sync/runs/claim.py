@@ -24,7 +24,7 @@ STARTS = 3
 """So often a run may start without getting any further before it is given up."""
 
 
-class Crashed(SyncError):  # noqa: N818 - as in connectors.errors
+class Crashed(SyncError):
     """The run has ended its process several times at the same place."""
 
     code = "crashed"

@@ -36,7 +36,7 @@ MODES = ("kill", "raise", "stop", "exit")
 VARIABLE = "KEHU_FAILPOINT"
 
 
-class Tripped(Exception):  # noqa: N818 - it is a signal
+class Tripped(Exception):
     """A failpoint in the mode ``raise`` was reached."""
 
 

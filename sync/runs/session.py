@@ -25,13 +25,13 @@ from sync.runs.workspace import Pace, Workspace
 from sync.settings import StreamSettings
 
 
-class Stopping(SyncError):  # noqa: N818 - a control-flow signal
+class Stopping(SyncError):
     """The worker shuts down: the run is given back between two pages."""
 
     code = "stopping"
 
 
-class CancelRequested(SyncError):  # noqa: N818 - a control-flow signal
+class CancelRequested(SyncError):
     """A human cancelled the run."""
 
     code = "cancelled"
