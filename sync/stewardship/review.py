@@ -1,0 +1,92 @@
+"""The review queue: pairs of records that the matcher compared and left in different customers.
+
+One entry for each pair of customers, by its strongest pair of records; a pair that a steward has a word on, be it
+"undecided", is out of the queue. Those come first whose decision would change most.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from mappings.contract import Matcher
+from sync.master import streams
+from sync.master.bulk import bulk_for
+from sync.master.identity import public_id
+from sync.stewardship.records import address
+
+_PAIRS = """
+SELECT e.left_id, e.right_id, e.weight, e.rule, l.customer_id AS one, r.customer_id AS other,
+  count(*) OVER w AS pairs,
+  row_number() OVER (w ORDER BY e.weight DESC, e.left_id, e.right_id) AS place
+FROM match_edge e
+JOIN crosswalk l ON l.record_id = e.left_id AND l.version = e.left_version
+JOIN crosswalk r ON r.record_id = e.right_id AND r.version = e.right_version
+WHERE l.customer_id <> r.customer_id AND e.weight >= ? AND e.weight < ?
+WINDOW w AS (PARTITION BY
+  CASE WHEN l.customer_id < r.customer_id THEN l.customer_id ELSE r.customer_id END,
+  CASE WHEN l.customer_id < r.customer_id THEN r.customer_id ELSE l.customer_id END)
+"""
+_SAID = """
+SELECT 1 FROM steward_anchor a
+JOIN steward_decision d ON d.id = a.decision_id AND d.undone_by IS NULL AND d.verdict IS NOT NULL
+JOIN steward_anchor b ON b.decision_id = a.decision_id AND b.side <> a.side AND b.undone_by IS NULL
+JOIN crosswalk y ON y.record_id = b.record_id AND y.customer_id = p.other
+JOIN crosswalk x ON x.record_id = a.record_id
+WHERE x.customer_id = p.one AND a.undone_by IS NULL
+"""
+_QUEUE = f"""
+SELECT p.left_id, p.right_id, p.weight, p.rule, p.one, p.other, p.pairs,
+  c.name, c.members, d.name, d.members,
+  s.stream_id, s.source_id, s.part, t.stream_id, t.source_id, t.part
+FROM ({_PAIRS}) p
+JOIN customer c ON c.id = p.one JOIN customer d ON d.id = p.other
+JOIN source_record s ON s.id = p.left_id JOIN source_record t ON t.id = p.right_id
+WHERE p.place = 1 AND NOT EXISTS ({_SAID})
+ORDER BY c.members + d.members DESC, p.weight DESC, p.left_id, p.right_id
+LIMIT ?
+"""  # noqa: S608 - fixed parts
+
+
+class Side(NamedTuple):
+    """A record of a pair, and the customer it is in."""
+
+    record: str
+    customer: str
+    name: str | None
+    members: int
+
+
+class Candidate(NamedTuple):
+    """Two customers that may be one: their strongest pair of records, its evidence, and how many pairs there are."""
+
+    left: Side
+    right: Side
+    weight: float
+    rule: str
+    pairs: int
+
+    @property
+    def records(self) -> int:
+        """How many source records a decision would touch."""
+        return self.left.members + self.right.members
+
+
+def thresholds(matcher: Matcher) -> tuple[float, float]:
+    """Weights from and below which a pair is to be reviewed: what the matcher says, else all weights."""
+    low, high = getattr(matcher, "review_from", None), getattr(matcher, "accept_from", None)
+    return (float("-inf") if low is None else low, float("inf") if high is None else high)
+
+
+def queue(connection: Connection, matcher: Matcher, limit: int = 50) -> list[Candidate]:
+    """The pairs to review, those first whose decision would touch most records."""
+    directory = streams.load(connection)
+    low, high = thresholds(matcher)
+    rows = bulk_for(connection).fetch(_QUEUE, max(low, -1e300), min(high, 1e300), limit)
+    found = []
+    for row in rows:
+        left = Side(address(directory[row[11]], row[12], row[13]), public_id(row[4]), row[7], row[8])
+        right = Side(address(directory[row[14]], row[15], row[16]), public_id(row[5]), row[9], row[10])
+        found.append(Candidate(left, right, row[2], row[3], row[6]))
+    return found
