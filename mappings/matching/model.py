@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeGuard
 
 from mappings.errors import SpecError
-from mappings.matching.sql import Term, compile_condition
+from mappings.matching.sql import Term, columns_of, compile_condition
 
 Kind = Literal["person", "organisation"]
 
@@ -39,10 +39,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A field of the comparison: its levels, of which the first that holds counts."""
+    """A field of the comparison: its levels, of which the first that holds counts, and the columns they look at."""
 
     name: str
     levels: tuple[Level, ...]
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def _comparison(data: Any, path: str, places: Mapping[str, int]) -> Comparison:
         raise _error(
             f"{path}.comparison_levels[{len(levels) - 1}].sql_condition", "ELSE", levels[-1].get("sql_condition")
         )
-    return Comparison(str(data.get("output_column_name", path)), tuple(compiled))
+    used = {place for v in levels for place in columns_of(v["sql_condition"], places)}
+    used |= {level.tf_place for level in compiled if level.tf_column}
+    return Comparison(str(data.get("output_column_name", path)), tuple(compiled), tuple(sorted(used)))
 
 
 def _level(data: Any, path: str, places: Mapping[str, int], exact: Mapping[str, Any]) -> Level:

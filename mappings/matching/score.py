@@ -17,10 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from mappings.matching.model import Comparison, Kind, Level, MatchModel
 from mappings.matching.sql import Row
+
+_REMEMBERED = 20_000
 
 
 class Step(NamedTuple):
@@ -110,19 +113,28 @@ def _step(comparison: Comparison, model: MatchModel, left: Row, right: Row) -> S
 
 
 def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row], float]:
-    conditions = [level.condition for level in comparison.levels[:-1]]
-    levels = comparison.levels
+    """The comparison's weight, remembered by the values it looks at: names and places repeat all the time."""
+    look = itemgetter(*comparison.places) if comparison.places else lambda row: None
+    remembered: dict[Any, float] = {}
 
     def evaluate(left: Row, right: Row) -> float:
-        for index, condition in enumerate(conditions):
-            if condition is not None and condition(left, right):
-                level = levels[index]
-                if level.tf_column is None:
-                    return level.weight
-                return level.weight + _adjustment(level, model, left, right)
-        return levels[-1].weight
+        values = (look(left), look(right))
+        try:
+            known = remembered.get(values)
+        except TypeError:  # a list among the values
+            return _weight(comparison, model, left, right)
+        if known is None:
+            if len(remembered) >= _REMEMBERED:
+                remembered.clear()
+            known = remembered[values] = _weight(comparison, model, left, right)
+        return known
 
     return evaluate
+
+
+def _weight(comparison: Comparison, model: MatchModel, left: Row, right: Row) -> float:
+    level = comparison.levels[level_of(comparison, left, right)]
+    return level.weight if level.tf_column is None else level.weight + _adjustment(level, model, left, right)
 
 
 def _adjustment(level: Level, model: MatchModel, left: Row, right: Row) -> float:

@@ -53,6 +53,11 @@ def compile_condition(condition: str, columns: Mapping[str, int]) -> Term:
     return _Parser(condition, columns).condition()
 
 
+def columns_of(condition: str, columns: Mapping[str, int]) -> set[int]:
+    """The places of the columns that a condition names."""
+    return {columns[word[:-2]] for word in re.findall(r"\w+", condition) if word[:-2] in columns}
+
+
 class _Parser:
     """Recursive descent over the tokens of one condition."""
 
@@ -159,9 +164,9 @@ class _Parser:
         kind, value = self._tokens[self._at]
         self._at += 1
         if kind == "number":
-            return _constant(float(value) if set(value) & set(".eE") else int(value))
+            return _Constant(float(value) if set(value) & set(".eE") else int(value))
         if kind == "text":
-            return _constant(value.replace("''", "'"))
+            return _Constant(value.replace("''", "'"))
         if kind == "word":
             return self._word(value)
         if kind == "quoted":
@@ -171,7 +176,7 @@ class _Parser:
     def _word(self, word: str) -> Term:
         lower = word.lower()
         if lower in _KEYWORDS:
-            return _constant({"null": None, "true": True, "false": False}.get(lower))
+            return _Constant({"null": None, "true": True, "false": False}.get(lower))
         if not self._take("("):
             return self._column(word)
         arguments: list[Term] = []
@@ -214,8 +219,14 @@ class _RightColumn(_LeftColumn):
         return right[self.place]
 
 
-def _constant(value: Any) -> Term:
-    return lambda left, right: value
+class _Constant:
+    """A literal."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, left: Row, right: Row) -> Any:
+        return self.value
 
 
 def _is_null(term: Term, negated: bool) -> Term:
@@ -225,16 +236,39 @@ def _is_null(term: Term, negated: bool) -> Term:
 
 
 def _strict(function: Callable[..., Any], terms: Sequence[Term]) -> Term:
-    """A function that is NULL if one of its arguments is, as almost all SQL functions are."""
+    """A function that is NULL if one of its arguments is, as almost all SQL functions are.
+
+    Two columns, and a term with a literal, are by far the most frequent arguments and have closures of their own.
+    """
     if len(terms) != 2:
         return lambda left, right: _call(function, [term(left, right) for term in terms])
     first, second = terms
+    if type(first) is _LeftColumn and type(second) is _RightColumn:
+        return _of_columns(function, first.place, second.place)
+    if isinstance(second, _Constant) and second.value is not None:
+        return _with_literal(function, first, second.value)
 
     def both(left: Row, right: Row) -> Any:
         one, other = first(left, right), second(left, right)
         return None if one is None or other is None else function(one, other)
 
     return both
+
+
+def _of_columns(function: Callable[..., Any], left_place: int, right_place: int) -> Term:
+    def columns(left: Row, right: Row) -> Any:
+        one, other = left[left_place], right[right_place]
+        return None if one is None or other is None else function(one, other)
+
+    return columns
+
+
+def _with_literal(function: Callable[..., Any], term: Term, literal: Any) -> Term:
+    def against(left: Row, right: Row) -> Any:
+        value = term(left, right)
+        return None if value is None else function(value, literal)
+
+    return against
 
 
 def _call(function: Callable[..., Any], arguments: list[Any]) -> Any:
