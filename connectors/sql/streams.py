@@ -3,7 +3,8 @@
 Positions (the contract's cursors) are one of
     {"phase": "full", "after": key, "high": …}     rows up to this key are stored; ``high`` was the newest stamp before
     {"phase": "nulls", "after": key, "since": …}   an incremental read is among the rows without a stamp
-    {"phase": "changes", "since": …, "key": key}   all changes up to this stamp (and, within it, this key) are stored
+    {"phase": "changes", "since": …, "key": key}   all changes up to this stamp (and, within it, this key) are stored;
+                                                   ``until``, if any, is where this incremental read ends
     {"phase": "done"}                              a full read of a stream without cursor column is complete
 """
 
@@ -11,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, String, cast, exc, func, or_, select
+from sqlalchemy import ColumnElement, Connection, String, cast, exc, false, func, or_, select
 
 from connectors.contract import Cursor, Mode, Page, Read, Record, Rejected
 from connectors.errors import CursorExpired, RecordRejected, StreamBroken
@@ -22,9 +24,19 @@ from connectors.sql.bounds import bound_like
 from connectors.sql.config import SqlStream
 from connectors.sql.database import Database
 from connectors.sql.origin import Origin, after, find_origin
-from connectors.sql.values import Encoder, from_position, is_marked, key_of, key_part, step_back, to_position
+from connectors.sql.values import (
+    Encoder,
+    from_position,
+    is_marked,
+    key_of,
+    key_part,
+    rounded_up,
+    step_back,
+    to_position,
+)
 
 Values = tuple[Any, ...]
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 PHASES = frozenset({"full", "nulls", "changes", "done"})
 
 
@@ -107,24 +119,31 @@ class SqlTable:
                    rejected=rejected)  # fmt: skip
 
     def _changes(self, origin: Origin, request: Read, position: Mapping[str, Any]) -> Iterator[Page]:
-        """What changed since the position, ordered by (cursor column, key); before it, rows without a stamp."""
+        """What changed since the position, ordered by (cursor column, key); before it, rows without a stamp.
+
+        Nothing newer than the newest stamp at the start is read: a transaction that commits late, while a long read
+        passes, is then within the look-back of the next read.
+        """
         since = position["since"]
         continues = request.resumed and position["phase"] == "changes"
+        until = position["until"] if continues and "until" in position else self._newest(origin)
         if self.config.null_cursors and not continues and not request.since:
             yield from self._nulls(origin, request, position)
         column = origin.source.c[self.config.cursor or ""]
         order = [self.config.cursor or "", *(name for name in origin.key if name != self.config.cursor)]
         where: list[ColumnElement[bool]] = [column.is_not(None), *self._bounds(origin, request)]
+        where.append(column <= rounded_up(from_position(until)) if until is not None else false())
         start: Sequence[Any] | None = None
         if continues and position["key"] is not None:
             start = _values(position["key"])
         elif since is not None and not request.since:
             back = 0 if continues else self.config.lookback
             where.append(column >= step_back(from_position(since), back))
-        newest: Any = {"phase": "changes", "since": since, "key": position.get("key") if continues else None}
+        key = position.get("key") if continues else None
+        newest: Any = {"phase": "changes", "since": since, "key": key, "until": until}
         for rows in self._scan(origin, _Scan(order, where, start), request.page_size):
             last = rows.last(order)
-            newest = {"phase": "changes", "since": last[0], "key": last}
+            newest = {"phase": "changes", "since": last[0], "key": last, "until": until}
             yield self._page(origin, rows, newest)
         yield Page([], self._furthest(newest, since))
 
@@ -142,15 +161,21 @@ class SqlTable:
             return newest
         reached, begun = from_position(newest["since"]), from_position(since)
         if type(reached) is type(begun) and reached < begun:
-            return {"phase": "changes", "since": since, "key": None}
+            return {**newest, "since": since, "key": None}
         return newest
 
     def _newest(self, origin: Origin) -> Any:
         if self.config.cursor is None:
             return None
         column = origin.source.c[self.config.cursor]
+        newest = select(func.max(column))
         with self._database.reading() as connection:
-            return to_position(connection.execute(select(func.max(column))).scalar_one())
+            try:
+                found = connection.execute(newest).scalar_one()
+            except exc.DataError:  # times that Python cannot hold, such as infinity, are never the newest
+                connection.rollback()
+                found = connection.execute(newest.where(column < _LATEST)).scalar_one()
+        return to_position(found)
 
     def _bounds(self, origin: Origin, request: Read) -> list[ColumnElement[bool]]:
         """A backfill's bounds as conditions on the cursor column, in the form of its values."""

@@ -149,6 +149,13 @@ _POSITIONS: tuple[tuple[str, type, Callable[[Any], str], Callable[[str], Any]], 
 )
 
 
+def rounded_up(value: Any) -> Any:
+    """A stamp that surely is not before the one it was read from: databases may count finer than Python does."""
+    if isinstance(value, datetime) and value.year < 9999:
+        return value + timedelta(milliseconds=1)
+    return value
+
+
 def step_back(value: Any, seconds: int) -> Any:
     """A cursor value ``seconds`` (or units, for numbers) earlier, in the form it was; itself if it has no order."""
     if isinstance(value, bool) or not seconds:

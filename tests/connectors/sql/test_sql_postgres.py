@@ -51,6 +51,20 @@ def test_times_that_python_cannot_hold_are_read_as_text(postgres_project: tuple[
     assert (found["77"]["updated_at"], len(found)) == ("infinity", 10)
 
 
+def test_times_that_python_cannot_hold_do_not_end_the_reading_of_changes(
+    postgres_project: tuple[PostgresCustomers, Path],
+) -> None:
+    source, project = postgres_project
+    source.run("INSERT INTO customers (id, name, updated_at) VALUES (77, 'x', 'infinity'), (78, 'y', '20000-01-01')")
+    streams = {"s": {"table": "customers", "cursor": "updated_at"}}
+    connector = connect(project, url=source.given, streams=streams)
+    last = pages(connector)[-1].cursor
+    source.update("1")
+    found = pages(connector, Mode.INCREMENTAL, last)
+    assert "1" in keys(found)
+    assert "1" in keys(pages(connector, Mode.INCREMENTAL, found[-1].cursor)), "its stamp is within the look-back"
+
+
 def test_a_statement_cannot_write_even_by_a_function(postgres_project: tuple[PostgresCustomers, Path]) -> None:
     source, project = postgres_project
     source.run(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import sqlite3
-from datetime import UTC, datetime
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +45,11 @@ def stream(folder: Path, **settings_: Any) -> SqlConnector:
 
 
 STAMPED = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, at TEXT)"
+
+
+def _second(number: int) -> str:
+    """A stamp so many seconds after the beginning, as text."""
+    return (datetime(2024, 5, 1, 8, tzinfo=UTC) + timedelta(seconds=number)).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
@@ -83,6 +93,70 @@ def test_a_late_commit_within_the_lookback_is_read(tmp_path: Path) -> None:
     found = pages(connector, Mode.INCREMENTAL, last)
     assert keys(found) == ["2", "1"]
     assert found[-1].cursor["since"] == "2024-05-01 08:00:00"
+
+
+class Restless:
+    """A table that changes between the pages of every read, each change stamped up to two seconds late."""
+
+    def __init__(self, folder: Path, seed: int, busy: int) -> None:
+        self.folder, self.chance, self.busy = folder, random.Random(seed), busy
+        self.clock, self.held = itertools.count(100), dict[str, str]()
+        (folder / "erp.db").unlink(missing_ok=True)
+        database(folder, STAMPED, *(f"INSERT INTO t VALUES ({i}, 'old', '{_second(i)}')" for i in range(10)))
+
+    def stir(self) -> None:
+        now = next(self.clock)
+        lateness = [0] * self.busy + self.chance.choice([[], [], [1], [2]])
+        rows = [(self.chance.randint(0, 400), f"v{now}", _second(now - late)) for late in lateness]
+        with closing(sqlite3.connect(self.folder / "erp.db")) as connection, connection:
+            connection.executemany("INSERT OR REPLACE INTO t VALUES (?, ?, ?)", rows)
+
+    def read(self, connector: SqlConnector, request: Read, pages: int | None = None, *, restless: range) -> Any:
+        """Read to the end or so many pages; the source changes after these of them. Answers the cursor."""
+        cursor = request.cursor
+        for number, page in enumerate(islice(connector.read(request), pages)):
+            self.held |= {record.key: orjson.loads(record.body)["name"] for record in page.records}
+            cursor = orjson.loads(orjson.dumps(page.cursor))
+            if number in restless:
+                self.stir()
+        return cursor
+
+    def rows(self) -> dict[str, str]:
+        with closing(sqlite3.connect(self.folder / "erp.db")) as connection:
+            return {str(key): name for key, name in connection.execute("SELECT id, name FROM t")}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.integers(1, 4), crash=st.none() | st.integers(1, 6))
+def test_late_commits_during_a_long_incremental_read_are_not_lost(
+    tmp_path: Path, seed: int, size: int, crash: int | None
+) -> None:
+    """Between the pages of one read passes far more time than the look-back of three seconds."""
+    source = Restless(tmp_path, seed, busy=size)
+    connector = stream(tmp_path, table="t", cursor="at", lookback=3)
+    cursor: Any = None
+    for number in range(4):
+        restless = range(source.chance.randint(0, 6), 25)
+        request = Read("s", Mode.INCREMENTAL if number else Mode.FULL, cursor, page_size=size)
+        cursor = source.read(connector, request, crash, restless=restless)
+        if crash is not None:
+            going_on = replace(request, cursor=cursor, resumed=True)
+            cursor = source.read(connector, going_on, restless=restless)
+    source.read(connector, Read("s", Mode.INCREMENTAL, cursor), restless=range(0))
+    assert source.held == source.rows()
+
+
+def test_an_incremental_read_ends_at_the_newest_stamp_of_its_start(tmp_path: Path) -> None:
+    database(tmp_path, STAMPED, *(f"INSERT INTO t VALUES ({i}, 'x', '{_second(i)}')" for i in range(4)))
+    connector = stream(tmp_path, table="t", cursor="at", lookback=0)
+    start = {"phase": "changes", "since": None, "key": None}
+    reading = connector.read(Read("s", Mode.INCREMENTAL, start, page_size=2))
+    first = next(reading)
+    database(tmp_path, f"INSERT INTO t VALUES (9, 'new', '{_second(9)}')")
+    assert [record.key for page in [first, *reading] for record in page.records] == ["0", "1", "2", "3"]
+    resumed = pages(connector, Mode.INCREMENTAL, first.cursor, page_size=2, resumed=True)
+    assert keys(resumed) == ["2", "3"], "the end is kept in the cursor"
+    assert keys(pages(connector, Mode.INCREMENTAL, resumed[-1].cursor)) == ["3", "9"]
 
 
 def test_the_position_never_goes_back(tmp_path: Path) -> None:
