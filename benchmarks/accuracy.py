@@ -46,9 +46,7 @@ class Result(NamedTuple):
 def main(folder: Path) -> int:
     """Measure every set; 1 if one is below its target."""
     below = 0
-    print(
-        f"{'set':22} {'records':>8} {'prec.':>7} {'recall':>7} {'F1':>7} {'target':>7} {'blocked':>8} {'pairs':>6} {'s':>6}"
-    )
+    print("set                     records   prec.  recall      F1  target  blocked  pairs      s")
     for name, read in (("febrl3", febrl), ("fake_1000", fake), ("organisations_chicago", chicago)):
         labelled = read(folder / f"{name}.csv")
         r = measure(labelled)
