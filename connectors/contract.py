@@ -128,7 +128,8 @@ class Read:
     """What to read. ``cursor`` is None at the start of a first or full read.
 
     ``resumed`` is true when the same run goes on after a crash or pause: continue exactly at the cursor. When it is
-    false and the mode is incremental, the connector steps back by the stream's look-back first. ``since`` and
+    false and the mode is incremental, the connector steps back by the stream's look-back first, or by ``lookback``
+    seconds where somebody has set it (None: the stream's own; streams that need no look-back ignore it). ``since`` and
     ``until`` bound a backfill by the source's change stamp, where the stream is incremental.
     """
 
@@ -140,6 +141,7 @@ class Read:
     since: datetime | None = None
     until: datetime | None = None
     page_size: int = 1000
+    lookback: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

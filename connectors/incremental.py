@@ -70,7 +70,7 @@ class Scan:
     ``began`` is where the source stands when the scan begins: the time by the source's own clock where it tells it
     (``Response.date``), else ours; for numbered changes the highest number, if known. ``ordered`` only when the
     source is known to sort by (value, key). ``lookback`` and ``coarse`` are seconds; where values are numbers,
-    ``lookback`` is in their unit.
+    ``lookback`` is in their unit. The look-back that the request asks for comes before the stream's own.
     """
 
     def __init__(
@@ -83,7 +83,8 @@ class Scan:
         ordered: bool = False,
     ) -> None:
         self._request, self._ordered = request, ordered
-        self._lookback, self._coarse = lookback, coarse
+        self._lookback = lookback if request.lookback is None else request.lookback
+        self._coarse = coarse
         cursor = dict(request.cursor or {})
         resumed = request.resumed and bool(cursor)
         self._start = _mark(cursor) if resumed else _begun(_mark(cursor), cursor.get("began"))

@@ -121,11 +121,22 @@ class Copy:
                 self.apply(page, partition)
         return self
 
+    def incremental_reads(self) -> list[tuple[str, Mode, Cursor]]:
+        """What would be read next of each partition, to be given to ``pages``."""
+        return [(partition, Mode.INCREMENTAL, cursor) for partition, cursor in self.cursors.items()]
+
     def pages(
-        self, partition: str, mode: Mode, cursor: Cursor | None = None, *, resumed: bool = False
+        self,
+        partition: str,
+        mode: Mode,
+        cursor: Cursor | None = None,
+        *,
+        resumed: bool = False,
+        lookback: int | None = None,
     ) -> Iterator[Page]:
         """The pages of one read; fails when there is no end."""
-        request = Read(self.source.stream, mode, cursor, partition, resumed=resumed, page_size=self.source.page_size)
+        size = self.source.page_size
+        request = Read(self.source.stream, mode, cursor, partition, resumed, page_size=size, lookback=lookback)
         for number, page in enumerate(self.connector.read(request)):
             assert number < MAX_PAGES, "the read does not end"
             yield page

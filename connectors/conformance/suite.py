@@ -29,6 +29,9 @@ from connectors.errors import BadConfiguration, BadCredentials, ConnectorError, 
 from connectors.manifest import load_manifest
 from connectors.quality import load_quality
 
+TEN_YEARS = 315_360_000
+"""In seconds: longer ago than any change of a test source."""
+
 
 class ConformanceSuite:
     """Inherit, give the fixture ``source``; every promise of ``connectors.contract`` is then tested."""
@@ -193,6 +196,20 @@ class ConformanceSuite:
             for number, page in enumerate(pages):
                 rest = copy.pages(partition, Mode.INCREMENTAL, stored(page.cursor), resumed=True)
                 assert whole <= keys_of(pages[: number + 1]) | keys_of(list(rest)), f"lost after page {number + 1}"
+
+    def test_an_incremental_read_looks_back_as_far_as_it_is_asked_to(
+        self, source: Source, copy: Copy, stream: Stream
+    ) -> None:
+        require(stream, Capability.INCREMENTAL)
+        if not stream.lookback:
+            pytest.skip("the stream needs no look-back")
+        copy.full().incremental()
+        found: dict[int, set[str]] = {}
+        for lookback in (0, stream.lookback, TEN_YEARS):
+            reads = [copy.pages(*read, lookback=lookback) for read in copy.incremental_reads()]
+            found[lookback] = {key for read in reads for key in keys_of(list(read))}
+        assert found[0] <= found[stream.lookback] <= found[TEN_YEARS]
+        assert found[TEN_YEARS] == source.keys(), "a wide look-back does not read again what was changed long ago"
 
     def test_a_record_changed_during_the_read_is_not_lost(self, source: Source, copy: Copy, stream: Stream) -> None:
         require(stream, Capability.INCREMENTAL)

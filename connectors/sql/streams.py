@@ -137,8 +137,8 @@ class SqlTable:
         if continues and position["key"] is not None:
             start = _values(position["key"])
         elif since is not None and not request.since:
-            back = 0 if continues else self.config.lookback
-            where.append(column >= step_back(from_position(since), back))
+            back = self.config.lookback if request.lookback is None else request.lookback
+            where.append(column >= step_back(from_position(since), 0 if continues else back))
         key = position.get("key") if continues else None
         newest: Any = {"phase": "changes", "since": since, "key": key, "until": until}
         for rows in self._scan(origin, _Scan(order, where, start), request.page_size):

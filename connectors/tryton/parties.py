@@ -136,8 +136,9 @@ class Parties:
         if request.since is not None:
             since = request.since.isoformat()
             return {feed.name: [since, 0] for feed in self._feeds() if feed.stamp != "id"}
-        settled = _back(cursor["read_at"]) if "read_at" in cursor else ""
-        return {name: _earlier(position, settled) for name, position in positions.items()}
+        seconds = LOOKBACK if request.lookback is None else request.lookback
+        settled = _back(cursor["read_at"], seconds) if "read_at" in cursor else ""
+        return {name: _earlier(position, settled, seconds) for name, position in positions.items()}
 
     def _changes(self, cursor: dict[str, Any], request: Read) -> Iterator[Page]:
         positions = self._start(cursor, request)
@@ -302,14 +303,14 @@ def _advanced(feed: Feed, position: Position, row: Mapping[str, Any]) -> Positio
     return after
 
 
-def _earlier(position: Position, settled: str) -> Position:
+def _earlier(position: Position, settled: str, seconds: int) -> Position:
     """A position stepped back to where everything was surely committed when it was read last."""
     stamp = position[0]
-    return position if stamp is None or stamp <= settled else [settled or _back(stamp), 0]
+    return position if stamp is None or stamp <= settled else [settled or _back(stamp, seconds), 0]
 
 
-def _back(stamp: str) -> str:
-    earlier = datetime.fromisoformat(stamp) - timedelta(seconds=LOOKBACK)
+def _back(stamp: str, seconds: int) -> str:
+    earlier = datetime.fromisoformat(stamp) - timedelta(seconds=seconds)
     return earlier.isoformat(timespec="microseconds")
 
 

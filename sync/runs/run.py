@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import ceil
 from threading import Event
 
 from connectors.contract import Mode, Page, Read
@@ -101,6 +102,7 @@ def _read(session: Session, opened: Opened, position: Position) -> None:
 
 
 def _pages(session: Session, opened: Opened, position: Position) -> Iterator[Page]:
+    lookback = session.settings.lookback
     return opened.connector.read(
         Read(
             stream=session.stream.name,
@@ -111,5 +113,6 @@ def _pages(session: Session, opened: Opened, position: Position) -> Iterator[Pag
             since=session.run.since,
             until=session.run.until,
             page_size=session.settings.page_size,
+            lookback=None if lookback is None else ceil(lookback),
         )
     )

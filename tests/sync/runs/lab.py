@@ -213,8 +213,9 @@ class Ledger(Connector[LedgerConfig]):
     def _incremental(self, request: Read) -> Iterator[Page]:
         assert request.cursor is not None
         stamp, key = request.cursor["stamp"], request.cursor["key"]
-        if not request.resumed and self.config.lookback:
-            stamp, key = stamp - self.config.lookback, ""
+        lookback = self.config.lookback if request.lookback is None else request.lookback
+        if not request.resumed and lookback:
+            stamp, key = stamp - lookback, ""
         # Never past the newest stamp at the read's start: the look-back of the next one is counted from there.
         until = request.cursor["until"] if request.resumed else self._newest()[0]
         while rows := self.source.pages(

@@ -63,6 +63,19 @@ def test_an_incremental_read_looks_back_only_at_its_start(lab: Lab) -> None:
     assert "late" in lab.live()
 
 
+@pytest.mark.parametrize(("configured", "found"), [("3s", True), (0, False), (None, False)])
+def test_the_look_back_of_the_configuration_comes_before_that_of_the_stream(
+    lab: Lab, configured: object, found: bool
+) -> None:
+    lab.workspace.config["lookback"] = 1
+    lab.workspace.stream_settings["lookback"] = configured
+    lab.source.fill(5, stamp=10)
+    lab.sync()
+    lab.source.put("late", stamp=8)
+    lab.sync()
+    assert ("late" in lab.live()) is found
+
+
 def test_equal_stamps_across_a_page_edge_lose_nothing(lab: Lab) -> None:
     lab.source.put("seed", stamp=1)
     lab.sync()
