@@ -140,12 +140,12 @@ def sync_all(folder: Path) -> None:
         for name, mode in (("erp", RunMode.INCREMENTAL), ("erp", RunMode.FULL), ("shop", RunMode.INCREMENTAL)):
             stream = requests.find_stream(connection, name, "customers")
             requests.request_run(connection, stream.id, mode)
-    finishopen_runs(project)
+    finish_open_runs(project)
     settle(project)
     project.database.dispose()
 
 
-def finishopen_runs(project: Project, seconds: float = 60) -> None:
+def finish_open_runs(project: Project, seconds: float = 60) -> None:
     """Work on every open run until it has ended; leases of the dead are waited for."""
     deadline = time.monotonic() + seconds
     while numbers := open_runs(project):
