@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from mappings.contract import RecordKey
 from mappings.survivorship import Source, SurvivorshipRules, explain
-from sync.master import streams
+from sync.master import decisions, streams
 from sync.master.queries import CustomerView
 
 
@@ -38,7 +38,7 @@ def of_customer(connection: Connection, customer: CustomerView, rules: Survivors
     if not members:
         return []
     found = []
-    for field, choice in explain(members, rules).items():
+    for field, choice in explain(members, rules, decisions.of_customer(connection, customer.id)).items():
         keys = [choice.source] if choice.source is not None else [key for keys in choice.sources for key in keys]
         second = choice.runner_up
         found.append(

@@ -13,9 +13,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import orjson
+from sqlalchemy import Connection
 
 from mappings.contract import RecordKey, seniority
-from sync.master.bulk import Bulk
+from sync.master.bulk import Bulk, bulk_for
+from sync.master.identity import parse_public_id
 
 SAME, DIFFERENT, UNDECIDED = "same", "different", "undecided"
 _VERDICTS = f"'{SAME}', '{DIFFERENT}'"
@@ -81,6 +83,14 @@ def read(bulk: Bulk, record_ids: Iterable[int]) -> Words:
             sides[number][record_id] = side
             words.verdicts[number] = Verdict(number, verdict == SAME, sides[number])
     return words
+
+
+def of_customer(connection: Connection, customer_id: str) -> dict[str, Any]:
+    """The pinned fields of a customer, by its id as people write it."""
+    bulk = bulk_for(connection)
+    number = parse_public_id(customer_id)
+    members = [row[0] for row in bulk.fetch("SELECT record_id FROM crosswalk WHERE customer_id = ?", number)]
+    return pinned(read(bulk, members).pins.values(), members)
 
 
 def anchored(bulk: Bulk, record_ids: Iterable[int]) -> set[int]:
