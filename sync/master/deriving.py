@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -19,10 +21,17 @@ STAGED = 200
 """So many records are held between two stages."""
 
 FAULTS = (RecordInvalid, orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeDecodeError, RecursionError)
-"""What a single record may be at fault for; anything else is a fault of the program."""
+"""What a single record may be at fault for; anything else is a fault of the program, met at one record."""
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+
+
+class Unforeseen(RecordInvalid):
+    """The program failed at one record, which is set aside. ``place``: where in the program, for its log."""
+
+    code = "record_unforeseen"
+    place = ""
 
 
 class Derived(NamedTuple):
@@ -35,7 +44,7 @@ class Derived(NamedTuple):
 
 
 def derive(bodies: Sequence[bytes], mapping: CompiledMapping, matcher: Matcher) -> list[list[Derived] | Exception]:
-    """For each body its customers, or the one of ``FAULTS`` that it is rejected for."""
+    """For each body its customers, or the one of ``FAULTS``, or ``Unforeseen``, that it is rejected for."""
     batches = (bodies[start : start + STAGED] for start in range(0, len(bodies), STAGED))
     return list(chain.from_iterable(_derive(batch, mapping, matcher) for batch in batches))
 
@@ -59,7 +68,25 @@ def _stage(work: Callable[[_In], _Out], outcomes: Iterable[_In | Exception]) -> 
             done.append(work(outcome))
         except FAULTS as error:
             done.append(error)
+        except MemoryError:
+            raise
+        except Exception as error:
+            done.append(unforeseen(error))
     return done
+
+
+def unforeseen(error: Exception) -> Unforeseen:
+    """An exception that nobody thought of, by its kind alone: its text may hold the record."""
+    told = Unforeseen(
+        "The program failed at this record: {kind}.",
+        path="",
+        rule="program",
+        kind=type(error).__name__[:100],
+        remedy="Report it with the worker's log; after an update of the program, replay the record.",
+    )
+    frames = extract_tb(error.__traceback__)[-3:]
+    told.place = " > ".join(f"{'/'.join(Path(one.filename).parts[-3:])}:{one.lineno}" for one in frames)
+    return told
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

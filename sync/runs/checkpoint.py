@@ -14,7 +14,7 @@ from sync.errors import SyncError
 from sync.master import landing
 from sync.master.landing import Counts, Landed
 from sync.master.records import pack_ids
-from sync.runs import clock, events, lease, quarantine
+from sync.runs import clock, events, lease, quarantine, unforeseen
 from sync.runs.failpoints import around, reach
 from sync.runs.positions import Position
 from sync.runs.session import Opened, Session
@@ -48,8 +48,8 @@ _SAW = text(
 def store(session: Session, opened: Opened, position: Position, page: Page) -> Landed:
     """Land one page and move the cursor behind it; commits.
 
-    ``position.pages`` counts the pages of this read stored before this one. Raises LeaseLost, CountsWrong or
-    SchemaDrift; then nothing of the page is stored.
+    ``position.pages`` counts the pages of this read stored before this one. Raises LeaseLost, CountsWrong,
+    ProgramFault or SchemaDrift; then nothing of the page is stored.
     """
     with session.database.hot_transaction() as connection:
         landed = _land(session, opened, connection, page)
@@ -91,6 +91,7 @@ def _land(session: Session, opened: Opened, connection: Connection, page: Page) 
         landed = landing.land(
             connection, session.stream, page, opened.mapping, session.workspace.matcher, now=clock.now()
         )
+        unforeseen.check(landed, landed.counts.created + landed.counts.updated + landed.counts.quarantined)
         _look_for_drift(session, opened, connection, page, landed)
     return landed
 

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from mappings.contract import CompiledMapping
 from sync.master import landing
-from sync.runs import clock, events, quarantine
+from sync.runs import clock, events, quarantine, unforeseen
 from sync.runs.resolving import resolve
 from sync.runs.session import Session
 from sync.runs.states import Level
@@ -58,6 +58,7 @@ def _derive_batch(session: Session, mapping: CompiledMapping, after: int) -> tup
         landed, following = landing.remap(
             connection, session.stream, mapping, matcher, after_id=after, limit=BATCH, now=clock.now()
         )
+        unforeseen.check(landed, landed.counts.read)
         quarantine.keep(connection, session.stream.id, session.run.id, landed.rejections)
     resolve(session, landed)
     return landed.counts.updated, following

@@ -16,6 +16,7 @@ from mappings.contract import CompiledMapping
 from mappings.errors import RecordInvalid
 from sync.errors import NotFound
 from sync.master import landing, resolving, streams
+from sync.master.deriving import unforeseen
 from sync.master.landing import Landed
 from sync.master.streams import StreamRef
 from sync.runs import clock
@@ -167,6 +168,8 @@ def _verdict(mapping: CompiledMapping, payload: bytes) -> Failure | None:
         return failure(error)
     except (orjson.JSONDecodeError, UnicodeDecodeError, RecursionError):
         return failure(RecordRejected("The record is not one JSON object in UTF-8.", rule="json"))
+    except Exception as error:
+        return failure(unforeseen(error))
     return None
 
 

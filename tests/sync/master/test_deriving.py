@@ -14,7 +14,7 @@ from mappings.contract import Mapped
 from mappings.errors import RecordInvalid
 from mappings.matching.rules import RuleMatcher
 from sync.master import deriving
-from sync.master.deriving import Derived, derive
+from sync.master.deriving import Derived, Unforeseen, derive
 
 
 class Contacts:
@@ -68,13 +68,37 @@ def test_every_part_gets_its_own_canonical_customer_features_and_keys() -> None:
         assert one.keys == MATCHER.keys(one.features)
 
 
-def test_a_fault_of_the_program_is_not_taken_for_one_of_the_record() -> None:
+def test_a_fault_of_the_program_costs_only_the_record_it_is_met_at_and_tells_nothing_of_it() -> None:
     class Broken(Contacts):
         def __call__(self, record: Mapping[str, Any]) -> list[Mapped]:
-            raise KeyError("a bug")
+            if record["name"] == "canary-7":
+                raise KeyError(record["name"])
+            return super().__call__(record)
 
-    with pytest.raises(KeyError):
-        derive([b"{}"], Broken(), MATCHER)
+    bad, good = derive([b'{"name":"canary-7"}', b'{"name":"Ann"}'], Broken(), MATCHER)
+    assert isinstance(good, list)
+    assert isinstance(bad, Unforeseen)
+    assert "KeyError" in str(bad)
+    assert "test_deriving.py:" in bad.place
+    assert "canary" not in f"{bad} {bad.params} {bad.remedy} {bad.value} {bad.place}"
+
+
+def test_a_matcher_that_fails_at_a_record_costs_only_that_record() -> None:
+    class Broken(RuleMatcher):
+        def keys(self, features: Any) -> list[int]:
+            raise ZeroDivisionError
+
+    (outcome,) = derive([b'{"name":"Ann"}'], MAPPING, Broken())
+    assert isinstance(outcome, Unforeseen)
+
+
+def test_running_out_of_memory_is_nobodys_record() -> None:
+    class Hungry(Contacts):
+        def __call__(self, record: Mapping[str, Any]) -> list[Mapped]:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        derive([b"{}"], Hungry(), MATCHER)
 
 
 @pytest.mark.parametrize(("body", "fault"), [(b"\xff", UnicodeDecodeError), (b"{", orjson.JSONDecodeError)])

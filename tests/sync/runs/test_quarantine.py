@@ -42,6 +42,64 @@ def test_one_bad_record_is_set_aside_and_its_neighbours_go_on(lab: Lab) -> None:
     assert b"not" in found.payload
 
 
+class Buggy(NameMapping):
+    """A mapping with a bug that shows at some names."""
+
+    def __call__(self, record: Mapping[str, Any]) -> list[Mapped]:
+        if "bug" in record["name"]:
+            raise ZeroDivisionError(f"canary {record['name']}")
+        return super().__call__(record)
+
+
+def test_a_record_at_which_the_program_fails_is_set_aside_and_its_neighbours_go_on(
+    lab: Lab, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab.workspace.mapping_class = Buggy
+    lab.source.fill(12)
+    lab.source.put("k0003", name="bug")
+    run = lab.sync()
+    assert (run.status, run.counts) == (Status.PARTIAL, Counts(read=12, created=11, quarantined=1))
+    with lab.reading() as connection:
+        found = show(connection, records(connection)[0].id)
+    assert (found.source_id, found.code) == ("k0003", "record_unforeseen")
+    assert str(found.message) == "The program failed at this record: ZeroDivisionError."
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert "test_quarantine.py" in logged
+    assert "canary" not in logged + str(found.message) + found.value
+    assert [str(done.failure.code) for done in replay(lab.workspace, [found.id], dry_run=True) if done.failure] == [
+        "record_unforeseen"
+    ]
+    lab.workspace.mapping_class = NameMapping
+    assert [done.failure for done in replay(lab.workspace, [found.id])] == [None]
+
+
+@pytest.mark.parametrize(("bugs", "fails"), [(21, True), (20, False), (10, False)])
+def test_a_program_that_fails_at_most_records_of_a_page_fails_the_run(sqlite_lab: Lab, bugs: int, fails: bool) -> None:
+    lab = sqlite_lab
+    lab.workspace.mapping_class = Buggy
+    lab.workspace.stream_settings["page_size"] = 40 if bugs > 10 else 10
+    lab.source.fill(40)
+    lab.source.put_all({f"k{number:04}": {"name": "bug"} for number in range(bugs)})
+    run = lab.sync()
+    if not fails:
+        assert (run.status, run.counts.quarantined, run.counts.created) == (Status.PARTIAL, bugs, 40 - bugs)
+        return
+    assert (run.status, run.error_code, run.counts) == (Status.FAILED, "program_fault", Counts())
+    assert str(run.error) == "The program failed at 21 of 40 records: ZeroDivisionError."
+    assert lab.live() == set()
+
+
+def test_a_new_mapping_that_fails_at_most_records_changes_none_of_them(sqlite_lab: Lab) -> None:
+    lab = sqlite_lab
+    lab.source.put_all({f"k{number:04}": {"name": f"bug {number}"} for number in range(30)})
+    lab.sync()
+    lab.workspace.mapping_class, lab.workspace.suffix = Buggy, "!"
+    run = lab.sync()
+    assert (run.status, run.error_code) == (Status.FAILED, "program_fault")
+    assert lab.names()["k0007"] == "bug 7"
+    assert lab.query("SELECT count(*) FROM quarantine") == [(0,)]
+
+
 def test_one_bad_record_in_ten_thousand_is_found(sqlite_lab: Lab) -> None:
     lab = sqlite_lab
     lab.workspace.stream_settings["page_size"] = 1000
