@@ -81,6 +81,8 @@ def _in_call(call: ast.Call, errors: frozenset[str]) -> Iterator[tuple[int, str]
         yield from _texts(*call.args[3:4])
     if name in PASSED_ON:
         yield from ((line, text) for line, text in _texts(*call.args) if " " in text)
+    if name == "Blocker":
+        yield from _texts(*call.args[1:2])
     if name == "Failure":
         yield from _texts(*call.args[2:3])
     for keyword in call.keywords:

@@ -29,6 +29,7 @@ GROUPS = {
     "quarantine": ("sync.cli.quarantine", _("Records that did not fit.")),
     "mapping": ("sync.cli.mapping", _("How source records become customers.")),
     "master": ("sync.cli.master", _("The customers.")),
+    "steward": ("sync.cli.steward", _("Decide which records are one customer, and take it back.")),
     "changes": ("sync.cli.changes", _("What changed in the master, in order.")),
     "db": ("sync.cli.db", _("The database's schema.")),
 }

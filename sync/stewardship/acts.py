@@ -28,16 +28,12 @@ class Steward:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        for what, text, limit in (("name", self.name, _LONGEST_NAME), ("reason", self.reason, _LONGEST_REASON)):
-            if (
-                len(text) > limit
-                or "\x00" in text
-                or (not text.isprintable() and not text.replace("\n", "").isprintable())
-            ):
+        for text, limit in ((self.name, _LONGEST_NAME), (self.reason, _LONGEST_REASON)):
+            if len(text) > limit or not _is_text(text):
                 raise Misused(
-                    "The {what} of a decision must be text of at most {limit} characters.",
-                    what=what,
-                    limit=limit,
+                    "Names have at most {longest_name} characters and reasons {longest_reason}, all of them text.",
+                    longest_name=_LONGEST_NAME,
+                    longest_reason=_LONGEST_REASON,
                     remedy="Shorten it, and leave out characters that are not text.",
                 )
         if not self.name.strip():

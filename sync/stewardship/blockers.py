@@ -93,7 +93,9 @@ def _unknown(text: str) -> Blocker:
 def _gone(connection: Connection, missing: Mapping[int, str]) -> list[Blocker]:
     """Ids that stand for no customer of their own any more, or never did."""
     bulk = bulk_for(connection)
-    into: dict[int, int] = dict(bulk.fetch("SELECT old_id, customer_id FROM customer_alias WHERE old_id {ints}", sorted(missing)))
+    into: dict[int, int] = dict(
+        bulk.fetch("SELECT old_id, customer_id FROM customer_alias WHERE old_id {ints}", sorted(missing))
+    )
     known = {row[0] for row in bulk.fetch("SELECT id FROM customer WHERE id {ints}", sorted(missing))}
     blockers = []
     for number, text in missing.items():

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from mappings.customer import Customer
 from mappings.survivorship import FIELDS
+from mappings.uniting import DICTS, LISTS
 from sync.errors import Misused, Refused
 from sync.master import decisions
 from sync.master.bulk import bulk_for
@@ -21,6 +22,9 @@ from sync.stewardship.records import CustomerRef, find_customer, find_record
 
 PINNABLE = tuple(field for field in FIELDS if field not in ("kind", "source_created_at", "source_changed_at"))
 """The kind rules what a customer can be merged with, and the sources' own stamps are the sources' own."""
+
+STRUCTURED = frozenset({*LISTS, *DICTS, "organisation"})
+"""Fields that hold a list or an object."""
 
 _MOST = 20_000
 

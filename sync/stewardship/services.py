@@ -20,13 +20,14 @@ from sync.stewardship.errors import (
 )
 from sync.stewardship.log import Entry, log
 from sync.stewardship.merging import exclude, merge, unmerge
-from sync.stewardship.pinning import PINNABLE, PinView, pin, pins, unpin
+from sync.stewardship.pinning import PINNABLE, STRUCTURED, PinView, pin, pins, unpin
 from sync.stewardship.records import CustomerRef, SourceRef
 from sync.stewardship.review import Candidate, Side, queue
 from sync.stewardship.undoing import undo
 
 __all__ = [
     "PINNABLE",
+    "STRUCTURED",
     "VERDICTS",
     "AlreadySaid",
     "Blocker",
