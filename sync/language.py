@@ -32,11 +32,16 @@ class Told(Protocol):
 
 def choose(*candidates: str | None) -> str:
     """The first candidate that names a language of ours (``zh``, ``zh_CN.UTF-8``, ``en-GB``); English if none does."""
-    for candidate in candidates:
-        code = (candidate or "").strip().lower().replace("_", "-").partition(".")[0].partition("-")[0]
-        if code in LANGUAGES:
-            return code
-    return "en"
+    return next((code for code in map(_code, candidates) if code in LANGUAGES), "en")
+
+
+def known(candidate: str) -> bool:
+    """Whether it names a language of ours."""
+    return _code(candidate) in LANGUAGES
+
+
+def _code(candidate: str | None) -> str:
+    return (candidate or "").strip().lower().replace("_", "-").partition(".")[0].partition("-")[0]
 
 
 def from_locale() -> str | None:

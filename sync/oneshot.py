@@ -41,11 +41,13 @@ def targets(project: Project, names: Sequence[str]) -> list[Target]:
     """
     found: dict[Target, None] = {}
     for name in names or list(project.settings.connections):
-        connection, stream = _split(project, name)
+        connection, stream = split(project, name)
         streams = project.streams(connection)
         if stream and stream not in streams:
             raise Misused(
                 "The connection {connection} has no stream {stream}. Configured: {names}.",
+                remedy="Write it under connections.{connection}.streams in kehu.yaml; "
+                "`kehu connection discover {connection}` lists what there is.",
                 connection=connection,
                 stream=stream,
                 names=", ".join(streams) or "-",
@@ -54,7 +56,8 @@ def targets(project: Project, names: Sequence[str]) -> list[Target]:
     return list(found)
 
 
-def _split(project: Project, name: str) -> tuple[str, str]:
+def split(project: Project, name: str) -> tuple[str, str]:
+    """``CONNECTION`` or ``CONNECTION.STREAM`` as both names; the second empty if none is given. Raises NotFound."""
     if name in project.settings.connections:  # names may hold dots
         return name, ""
     for connection in sorted(project.settings.connections, key=len, reverse=True):

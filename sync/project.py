@@ -207,12 +207,20 @@ class Project:
         raise BadConfiguration(
             "{file}: the stream {stream} of {connection} needs a mapping; its connector ships none.",
             setting=f"connections.{name}.streams.{stream}.mapping",
-            remedy="Write `mapping: FILE.yaml` under the stream, and the file into the folder {folder}.",
+            remedy="Write `mapping: FILE.yaml` under the stream, then draft it with "
+            "`kehu mapping suggest {connection}.{stream}`.",
             file=self.path.name,
             stream=stream,
             connection=name,
-            folder=self.settings.mappings,
         )
+
+    def has_mapping(self, name: str, stream: str) -> bool:
+        """Whether a mapping file exists for a stream, right or not."""
+        try:
+            self.mapping_file(name, stream)
+        except BadConfiguration:
+            return False
+        return True
 
     def default_mapping_file(self, name: str, stream: str) -> Path | None:
         """The mapping that the connector ships for a stream; None where it ships none."""
@@ -232,8 +240,10 @@ class Project:
             setting=".".join(place),
             file=self.path.name,
             line=self.document.line(place),
+            remedy="Draft one with `kehu mapping suggest {connection}.{stream}`, or correct the name.",
             path=f"{self.settings.mappings}/{file}",
             connection=name,
+            stream=stream,
         )
 
     def register(self, connection: Connection) -> None:

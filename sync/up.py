@@ -192,6 +192,17 @@ def only_one(lock_file: Path) -> Iterator[None]:
         yield
 
 
+def runs(lock_file: Path) -> bool:
+    """Whether a supervisor holds the project's lock now."""
+    if not lock_file.exists():
+        return False
+    try:
+        with only_one(lock_file):
+            return False
+    except Refused:
+        return True
+
+
 def _signal_group(leader: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)

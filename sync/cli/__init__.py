@@ -33,10 +33,13 @@ def run(arguments: Sequence[str]) -> int:
     given, rest = Globals.extract(arguments)
     # Help texts are translated while the commands are imported: the language must be known before.
     language.use(_language(given))
+    from sync.cli import console
     from sync.cli.app import invoke
     from sync.cli.reporting import report, translated
 
+    console.begin(sys.argv[0], given.project)
     try:
+        given.require_known_language()
         return invoke(rest, given)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

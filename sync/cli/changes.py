@@ -42,8 +42,24 @@ def tail(
         if as_json:
             emit_json_line("change", change._asdict())
         else:
-            fields = ", ".join(change.body.get("changed", ())) if isinstance(change.body.get("changed"), list) else ""
-            emit(clean(f"{change.seq:>8}  {change.at:%Y-%m-%d %H:%M:%S}  {change.type:8} {change.customer}  {fields}"))
+            emit(clean(_line(change)))
+
+
+def _line(change: ChangeView) -> str:
+    at = f"{change.at:%Y-%m-%d %H:%M:%SZ}"
+    return f"{change.seq:>8}  {at}  {change.type:8} {change.customer}  {_about(change)}".rstrip()
+
+
+def _about(change: ChangeView) -> str:
+    """Whom a change is about: the name, what it was merged into, or which fields it changed."""
+    body = change.body
+    if isinstance(body.get("into"), str):
+        return f"→ {body['into']}"
+    golden = body.get("golden")
+    name = str(golden.get("name") or "") if isinstance(golden, dict) else ""
+    changed = [*(body.get("set") or ()), *(body.get("unset") or ())]
+    fields = ", ".join(map(str, changed))
+    return "  ".join(filter(None, (name, fields)))
 
 
 def _start(database: Database, limit: int) -> int:

@@ -12,7 +12,7 @@ import typer
 
 from connectors.contract import Connector, Mode, Read, Record, Stream
 from connectors.errors import ConnectorError
-from sync import language
+from sync import language, oneshot
 from sync.cli.console import emit_json, emit_table, next_step, say
 from sync.cli.exits import Exit, exit_code, worst
 from sync.cli.options import Connection, DryRun, Json, Limit
@@ -90,14 +90,21 @@ def preview(
 ) -> None:
     """Show records of a stream, mapped or raw."""
     project = session(context).project
+    if stream is None and connection not in project.settings.connections:  # CONNECTION.STREAM is meant
+        connection, stream = oneshot.split(project, connection)
     name = stream or _first_stream(project, connection)
     records = sample(project, connection, name, limit)
+    if not raw and not project.has_mapping(connection, name):
+        say(_("There is no mapping yet: these are the records as they came."), "yellow")
+        raw, step = True, f"kehu mapping suggest {connection}.{name}"
+    else:
+        step = f"kehu sync run {connection}.{name}"
     shown = [_raw(record) for record in records] if raw else _mapped(project, connection, name, records)
     if as_json:
         emit_json("preview", shown)
     else:
         emit_table((_("Key"), _("Record")), [(row["key"], orjson.dumps(row["body"]).decode()) for row in shown])
-        next_step(f"kehu sync run {connection}.{name}")
+        next_step(step)
 
 
 @app.command(help=_("Stop syncing a connection until it is resumed."))
@@ -148,6 +155,7 @@ def _described(project: Project, name: str) -> dict[str, Any]:
     streams: list[str] = []
     state = "ok"
     try:
+        project.connector_info(name)
         streams = project.streams(name)
     except ConnectorError as error:
         state = language.told(error)[0]

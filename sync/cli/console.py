@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,6 +23,7 @@ from rich.text import Text
 from sync.language import _
 
 SCHEMA_VERSION = 1
+_PREFIX: ContextVar[str] = ContextVar("kehu_as_typed", default="kehu")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -44,8 +50,31 @@ def say(message: str, style: str = "") -> None:
 
 
 def next_step(command: str) -> None:
-    """The command that the human probably types next."""
+    """The command that the human probably types next; a leading ``kehu`` is written as it works from here."""
+    if command.startswith("kehu "):
+        command = _PREFIX.get() + command.removeprefix("kehu")
     err().print(Text.assemble((_("Next:") + " ", "dim"), (command, "bold")))
+
+
+def begin(program: str, project: Path) -> None:
+    """Remember how we were called: commands that we propose name the program and the project in the same way."""
+    words = [_program(program)]
+    if project != Path():
+        words += ["-C", shlex.quote(str(project))]
+    _PREFIX.set(" ".join(words))
+
+
+def _program(called: str) -> str:
+    """``kehu`` where the shell finds it, else the path by which it was called."""
+    path = Path(called)
+    if path.name != "kehu" or not path.exists():
+        return "kehu"
+    found = shutil.which("kehu")
+    if found is not None and Path(found).resolve() == path.resolve():
+        return "kehu"
+    folder = Path.cwd()
+    near = path.absolute()
+    return shlex.quote(str(near.relative_to(folder) if near.is_relative_to(folder) else near))
 
 
 def emit(line: str) -> None:
@@ -80,6 +109,11 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: 
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table, soft_wrap=False)
+
+
+def moment(value: datetime | None) -> str:
+    """A time with its zone, to the second."""
+    return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def number(value: object) -> str:

@@ -15,11 +15,12 @@ from sync.cli import console, syncs
 from sync.cli.console import emit, next_step, number, say
 from sync.cli.options import DryRun
 from sync.cli.session import Globals, Session
-from sync.cli.up import run
+from sync.cli.up import LOCK_FILE, run
+from sync.errors import Refused
 from sync.language import _
 from sync.project import Project
 from sync.runs.services import RunView
-from sync.up import Supervisor
+from sync.up import Supervisor, runs
 
 SHOWN = 5
 
@@ -40,6 +41,12 @@ def demo(
     if dry_run:
         say(_("Would make the example company in {folder} and sync it.", folder=str(folder)))
         return
+    if runs(folder / ".kehu" / LOCK_FILE):
+        raise Refused(
+            "The example in {folder} is running already.",
+            remedy="Stop it first, or make another with --folder.",
+            folder=str(folder),
+        )
     if fresh and (folder / "truth.csv").exists():
         shutil.rmtree(folder)
     records = company.generate(folder, customers, seed)

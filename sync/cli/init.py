@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -57,28 +58,39 @@ def init(
         emit(str(folder / name))
     if not dry_run:
         say(_("The project is ready. Secrets belong into .env, everything else into kehu.yaml."), "green")
-        next_step(f"cd {folder} && kehu doctor" if str(folder) != "." else "kehu doctor")
+        say(
+            _(
+                "Phone numbers without a country are read as {region}, times without a zone as {zone}.",
+                region=wanted.region,
+                zone=wanted.time_zone,
+            )
+        )
+        next_step(_first_command(folder))
+
+
+def _first_command(folder: Path) -> str:
+    return f"cd {shlex.quote(str(folder))} && kehu doctor" if folder != Path() else "kehu doctor"
 
 
 def _region(given: str | None, ask: bool) -> str:
     default = "CN" if language.current() == "zh" else "US"
     value = given or (typer.prompt(_("Default country of phone numbers"), default=default) if ask else default)
-    return str(_checked("region", value.strip().upper()))
+    return str(_checked("region", value.strip().upper(), _("Write the two letters of ISO 3166-1, e.g. CN, US or DE.")))
 
 
 def _time_zone(given: str | None, ask: bool) -> str:
     default = "Asia/Shanghai" if language.current() == "zh" else "UTC"
     value = given or (typer.prompt(_("Time zone of your systems"), default=default) if ask else default)
-    return str(_checked("time_zone", value.strip()))
+    return str(_checked("time_zone", value.strip(), _("Write an IANA name, e.g. Asia/Shanghai or UTC.")))
 
 
-def _checked(key: str, value: str) -> str:
+def _checked(key: str, value: str, remedy: str) -> str:
     from pydantic import ValidationError
 
     try:
         Settings.model_validate({key: value})
     except ValidationError:
-        raise Misused("{value} cannot be the {key}.", value=value[:60], key=key) from None
+        raise Misused("{value} cannot be the {key}.", value=value[:60], key=key, remedy=remedy) from None
     return value
 
 

@@ -123,6 +123,8 @@ def suggest(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     emit(str(path))
+    if own is None or own.mapping is None:
+        say(_("Write `mapping: {file}` under the stream in kehu.yaml, so that it is used.", file=name), "yellow")
     next_step(f"kehu mapping preview {target}")
 
 

@@ -10,7 +10,7 @@ import typer
 
 from sync import oneshot
 from sync.cli import console
-from sync.cli.console import emit_json, emit_table, next_step, say
+from sync.cli.console import emit_json, emit_table, moment, next_step, say
 from sync.cli.exits import Exit
 from sync.cli.options import DryRun, Json, Limit, Yes
 from sync.cli.reporting import refuse_without_terminal
@@ -45,14 +45,21 @@ def list_(
         streams = _stream_ids(project, connection, source)
         causes = services.causes(connection, stream_ids=streams)
         records = services.quarantined(connection, stream_ids=streams, path=path, limit=limit)
+        examples = [services.show_quarantined(connection, cause.example_id) for cause in causes[:limit]]
     if as_json:
         emit_json("quarantine", {"causes": [c._asdict() for c in causes], "records": [data(r) for r in records]})
         return
     if not records:
         say(_("Nothing is in quarantine."), "green")
         return
-    columns = (_("Records"), _("Stream"), _("Field"), _("Rule"))
-    emit_table(columns, [(c.records, f"{c.connection}.{c.stream}", c.path, c.rule) for c in causes], right=(0,))
+    if console.out().is_terminal:  # programs read one table, or --json
+        columns = (_("Records"), _("Stream"), _("Field"), _("For example"))
+        grouped = zip(causes, examples, strict=False)
+        emit_table(
+            columns,
+            [(c.records, f"{c.connection}.{c.stream}", c.path, told(one.message)) for c, one in grouped],
+            right=(0,),
+        )
     rows = [(r.id, f"{r.connection}.{r.stream}", r.source_id, told(r.message)) for r in records]
     emit_table((_("Id"), _("Stream"), _("Key"), _("Reason")), rows, right=(0,))
     next_step(f"kehu quarantine show {records[0].id}")
@@ -78,8 +85,8 @@ def show(
         (_("Value"), found.value),
         (_("Rule"), found.rule),
         (_("Tries"), found.attempts),
-        (_("First seen"), found.first_seen_at),
-        (_("Last seen"), found.last_seen_at),
+        (_("First seen"), moment(found.first_seen_at)),
+        (_("Last seen"), moment(found.last_seen_at)),
         (_("State"), found.state),
     ]
     emit_table((_("What"), _("Value")), rows)

@@ -41,6 +41,14 @@ class Globals:
                 rest.append(word)
         return given, rest
 
+    def require_known_language(self) -> None:
+        """Raise Misused for a ``--lang`` that is none of ours."""
+        from sync import language
+        from sync.errors import Misused
+
+        if self.lang is not None and not language.known(self.lang):
+            raise Misused("--lang cannot be {value}.", value=self.lang[:40], remedy="Write --lang en or --lang zh.")
+
     def _set(self, name: str, value: str) -> None:
         if name == "--lang":
             self.lang = value

@@ -15,9 +15,10 @@ from sync.cli.session import session
 from sync.errors import Refused
 from sync.language import _
 from sync.project import Project
-from sync.up import Child, ChildFailed, ChildSpec, Supervisor, only_one
+from sync.up import Child, ChildFailed, ChildSpec, Supervisor, only_one, runs
 
 PORT_FILE = "web.port"
+LOCK_FILE = "up.lock"
 
 
 def up(
@@ -47,11 +48,12 @@ def run(
 
     ``first`` is started before our own parts; ``then`` is called once, when everything runs.
     """
-    with only_one(project.state_folder / "up.lock"):
+    with only_one(project.state_folder / LOCK_FILE):
         port = children.web_port(project)
         supervisor = Supervisor([*first, *children.specs(project, port)], _died)
         with supervisor.signals():
             say(_("Starting …"))
+            _warn_of_broker(project)
             try:
                 supervisor.start()
             except ChildFailed as error:
@@ -76,6 +78,8 @@ def run(
 def new_link(project: Project) -> str:
     """A fresh one-time address of the running dashboard. Raises Refused if none runs."""
     try:
+        if not runs(project.state_folder / LOCK_FILE):
+            raise ValueError("left behind by one that was killed")
         port = int((project.state_folder / PORT_FILE).read_text())
     except (OSError, ValueError):
         raise Refused("The dashboard does not run.", remedy="Start it with `kehu up`.") from None
@@ -90,6 +94,13 @@ def _say_where(project: Project) -> None:
     emit(new_link(project))
     say(_("Logs: {folder}", folder=str(children.logs(project))))
     next_step("kehu sync watch")
+
+
+def _warn_of_broker(project: Project) -> None:
+    if project.embedded_broker or project.broker_answers():
+        return
+    say(_("The broker does not answer. Everything starts, and works once it does."), "yellow")
+    say(_("Check `broker:` in kehu.yaml, and that the server runs."))
 
 
 def _died(child: Child, code: int, delay: float) -> None:
