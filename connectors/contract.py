@@ -66,11 +66,16 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something that should have been a record and could not be read: kept in quarantine with its reason."""
+    """Something that should have been a record and could not be read: kept in quarantine with its reason.
+
+    ``identified``: the key is the record's own. Where it cannot be made out, give the place ("sales.csv#7") as the key
+    and False: a full read then deletes nothing, since what was not seen may be this record.
+    """
 
     key: str
     body: bytes
     reason: Exception
+    identified: bool = True
 
 
 @dataclass(frozen=True, slots=True)

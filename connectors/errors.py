@@ -122,6 +122,14 @@ class StreamBroken(ConnectorError):
     code = "stream_broken"
 
 
+class ListingIncomplete(StreamBroken):
+    """The keys cannot all be listed, because something in the source cannot be identified. No deletes are looked for;
+    the run goes on.
+    """
+
+    code = "listing_incomplete"
+
+
 class CursorExpired(StreamBroken):
     """The system no longer accepts our position. The engine starts a full read; nothing stored is lost."""
 

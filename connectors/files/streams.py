@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import xxhash
 
 from connectors.contract import Cursor, Field, Mode, Page, Read, Record, Rejected
-from connectors.errors import ConnectorError, CursorExpired, RetryLater, StreamBroken
+from connectors.errors import ConnectorError, CursorExpired, ListingIncomplete, RetryLater, StreamBroken
 from connectors.files.config import FilesConfig, Shape, StreamConfig
 from connectors.files.keys import Keys, choose_key
 from connectors.files.locate import Folder, Source, fingerprint, is_same, settled
@@ -236,8 +236,10 @@ def _batch(chunk: list[Numbered], keys: Keys, file: str) -> _Batch:
             batch.records.append(Record(key, body))
     _settle(batch, keys.settle(found), file)
     for line, bad in broken:
-        known = keys.guess(bad.partial) or f"{file}#{line}"
-        batch.rejected.append(Rejected(known, bad.body(file, line), bad.reason))
+        known = keys.guess(bad.partial)
+        batch.rejected.append(
+            Rejected(known or f"{file}#{line}", bad.body(file, line), bad.reason, identified=known is not None)
+        )
     return batch
 
 
@@ -260,9 +262,9 @@ def _settle(batch: _Batch, settled_keys: list[str | None], file: str) -> None:
 def _ids(rows: Rows, keys: Keys, source: Source, size: int) -> Iterator[list[str]]:
     while chunk := list(islice(rows, size)):
         batch = _batch(chunk, keys, source.name)
-        unknown = [bad for bad in batch.rejected if bad.key.startswith(f"{source.name}#")]
+        unknown = [bad for bad in batch.rejected if not bad.identified]
         if unknown:
-            raise StreamBroken(
+            raise ListingIncomplete(
                 "{file} has rows that cannot be read, so it cannot be told which records were deleted: {reason}",
                 remedy="Correct these rows (they are in quarantine); the deletes are then found by the next run.",
                 file=source.name,

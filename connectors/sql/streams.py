@@ -285,11 +285,13 @@ class SqlTable:
 def _rejected(origin: Origin, row: Mapping[str, Any], reason: RecordRejected, key: str | None = None) -> Rejected:
     """A rejected row with a short excerpt of each of its fields."""
     shown = {name: printable(str(value))[:100] for name, value in list(row.items())[:60]}
+    parts = [key_part(row[name]) for name in origin.key]
+    identified = all(parts) and all(part == printable(part) for part in parts)
     if key is None:
-        key = "|".join(printable(key_part(row[name]))[:80] for name in origin.key)
+        key = "|".join(printable(part)[:80] for part in parts)
     if "key" in reason.params or not key:
         key = f"{key} (repeated)"
-    return Rejected(key, orjson.dumps(shown), reason)
+    return Rejected(key, orjson.dumps(shown), reason, identified)
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,7 @@ from sync.errors import SyncError
 from sync.master import landing
 from sync.master.landing import Counts, Landed
 from sync.master.records import pack_ids
-from sync.runs import clock, events, lease, quarantine, unforeseen
+from sync.runs import clock, doubts, events, lease, quarantine, unforeseen
 from sync.runs.failpoints import around, reach
 from sync.runs.positions import Position
 from sync.runs.session import Opened, Session
@@ -125,6 +125,9 @@ def _remember_seen(
     if page.rejected:
         known = quarantine.known_ids(connection, session.stream.id, [bad.key for bad in page.rejected])
         seen += pack_ids(known)
+        doubtful = {bad.key for bad in page.rejected if not (bad.key and bad.identified)}
+        known = quarantine.known_ids(connection, session.stream.id, doubtful)
+        doubts.add(connection, session.stream.id, opened.reading.generation, len(doubtful) - len(known))
     if seen:
         values = {"stream": session.stream.id, "generation": opened.reading.generation, "ids": seen}
         connection.execute(_SAW, {**values, "partition": position.partition, "page": position.pages})

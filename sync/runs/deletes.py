@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from connectors.contract import Deletes
-from sync.runs import clock, positions, sweep
+from connectors.errors import ListingIncomplete
+from sync.runs import clock, doubts, events, positions, sweep
 from sync.runs.session import Opened, Session
-from sync.runs.states import RunMode
+from sync.runs.states import Level, RunMode
 from sync.runs.tables import stream_state, sync_run
 
 
@@ -32,14 +33,34 @@ def _sweep_full_read(session: Session, opened: Opened) -> None:
 def _sweep_unseen(session: Session, generation: int) -> None:
     with session.database.reading() as connection:
         missing, live = sweep.unseen(connection, session, generation)
+        unidentified = doubts.count(connection, session.stream.id, generation)
+    if missing and unidentified:
+        _say_that_nothing_is_deleted(session, unidentified)
+        return
     sweep.brake(session, len(missing), live)
     sweep.delete_missing(session, missing)
+
+
+def _say_that_nothing_is_deleted(session: Session, unidentified: int) -> None:
+    with session.unit_of_work() as connection:
+        events.add(
+            connection,
+            session.run.id,
+            Level.WARNING,
+            "{records} records could not be identified, so nothing was deleted; correct them and run again.",
+            records=unidentified,
+        )
 
 
 def _sweep_unlisted(session: Session, opened: Opened) -> None:
     from sync.runs import reconcile  # loads numpy
 
-    listed = [list(batch) for batch in opened.connector.ids(session.stream.name)]
+    try:
+        listed = [list(batch) for batch in opened.connector.ids(session.stream.name)]
+    except ListingIncomplete as error:
+        with session.unit_of_work() as connection:
+            events.add(connection, session.run.id, Level.WARNING, error.template, **error.params)
+        return
     with session.database.reading() as connection:
         extra, live = reconcile.extra_ids(connection, session.stream.id, listed)
     sweep.brake(session, len(extra), live)

@@ -105,6 +105,11 @@ class Source:
         with self._open() as db:
             db.execute("INSERT INTO faults VALUES (?, ?, ?)", (kind, key, times))
 
+    def heal(self) -> None:
+        """No more faults."""
+        with self._open() as db:
+            db.execute("DELETE FROM faults")
+
     def reads(self) -> list[tuple[str, Any, bool]]:
         """The reads asked for so far: mode, cursor, resumed."""
         with self._open() as db:
@@ -240,10 +245,16 @@ class Ledger(Connector[LedgerConfig]):
         records = [
             Record(key, bytes(body), datetime.fromtimestamp(stamp, UTC).isoformat())
             for key, stamp, body in rows
-            if key not in {bad.key for bad in rejected}
+            if key not in {bad.key for bad in rejected} and key not in self.illegible
         ]
         total = len(self.source.keys()) if self.config.total else None
         return Page(records, cursor, rejected=rejected, total=total)
+
+    @property
+    def illegible(self) -> set[str]:
+        """Rows whose keys cannot be made out."""
+        rows = self.source.pages("SELECT at_key, 0, '' FROM faults WHERE kind = 'illegible'")
+        return {row[0] for row in rows}
 
     def _fail(self, keys: Sequence[str]) -> Sequence[Rejected]:
         found = self.source.fault(keys)
@@ -252,6 +263,9 @@ class Ledger(Connector[LedgerConfig]):
         kind, key = found
         if kind == "rejected":
             return [Rejected(key, b"\xff\xfe broken", RecordRejected("The row cannot be read.", path="row"))]
+        if kind == "illegible":
+            bad = RecordRejected("The row cannot be read.", path="row")
+            return [Rejected(f"row {keys.index(key)}", b"\xff\xfe broken", bad, identified=False)]
         if kind == "exit":
             os._exit(70)
         raise {

@@ -8,7 +8,7 @@ from sync.errors import Refused
 from sync.runs import failpoints
 from sync.runs.replay import records, replay
 from sync.runs.states import RunMode, Status
-from tests.sync.runs.lab import Lab
+from tests.sync.runs.lab import Lab, events
 
 
 def test_a_read_that_would_delete_too_much_stops_deletes_nothing_and_asks(lab: Lab) -> None:
@@ -106,6 +106,45 @@ def test_a_record_that_became_unreadable_is_not_taken_for_deleted(lab: Lab) -> N
     run = lab.sync(RunMode.FULL)
     assert (run.status, run.counts.quarantined, run.counts.deleted) == (Status.PARTIAL, 2, 0)
     assert {"k0003", "k0004"} <= lab.live()
+
+
+def test_nothing_is_deleted_while_it_cannot_be_told_which_record_is_illegible(lab: Lab) -> None:
+    lab.source.fill(25)
+    lab.sync()
+    lab.source.remove("k0001")
+    lab.source.break_at("k0014", "illegible", times=1)
+    run = lab.sync(RunMode.FULL)
+    assert (run.status, run.counts.quarantined, run.counts.deleted) == (Status.PARTIAL, 1, 0)
+    assert {"k0001", "k0014"} <= lab.live()
+    with lab.reading() as connection:
+        told = events(connection, run.id)
+    assert "1 records could not be identified, so nothing was deleted; correct them and run again." in told
+    lab.source.heal()
+    assert lab.sync(RunMode.FULL).counts.deleted == 1
+    assert lab.live() == lab.source.keys()
+
+
+def test_an_illegible_record_met_before_a_crash_still_holds_up_the_sweep_after_it(lab: Lab) -> None:
+    lab.source.fill(25)
+    lab.sync()
+    lab.source.remove("k0001")
+    lab.source.break_at("k0003", "illegible", times=1)
+    failpoints.arm("checkpoint:before:2:raise")
+    try:
+        lab.sync(RunMode.FULL)
+    finally:
+        failpoints.arm(None)
+    run = lab.sync(RunMode.FULL)
+    assert (run.status, run.counts.deleted) == (Status.SUCCEEDED, 0)
+    assert "k0003" in lab.live()
+
+
+def test_an_illegible_record_is_no_news_where_nothing_is_missing(lab: Lab) -> None:
+    lab.source.fill(25)
+    lab.source.break_at("k0014", "illegible", times=1)
+    run = lab.sync()
+    with lab.reading() as connection:
+        assert not any("identified" in text for text in events(connection, run.id))
 
 
 def test_a_record_replayed_during_a_full_read_is_not_swept_at_its_end(lab: Lab) -> None:
