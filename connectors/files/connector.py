@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from connectors.contract import Capability, Checked, Connector, Context, Deletes, Page, Read, Stream
-from connectors.errors import BadConfiguration
+from connectors.contract import Capability, Checked, Connector, Context, Deletes, Field, Page, Read, Stream
+from connectors.errors import BadConfiguration, ConnectorError
 from connectors.files.config import FilesConfig, StreamConfig
 from connectors.files.locate import Folder
 from connectors.files.rows import printable
@@ -31,7 +31,7 @@ class FilesConnector(Connector[FilesConfig]):
         return Checked(f"The files of {len(details)} streams can be read.", details)
 
     def discover(self) -> Sequence[Stream]:
-        """The configured streams with the columns of their first files."""
+        """The configured streams with the columns of their first files; without, where those cannot be read now."""
         return [self._describe(stream) for stream in self._streams.values()]
 
     def read(self, request: Read) -> Iterator[Page]:
@@ -47,7 +47,7 @@ class FilesConnector(Connector[FilesConfig]):
         capabilities = {Capability.INCREMENTAL}
         if deletes is Deletes.SWEEP:
             capabilities.add(Capability.IDS)
-        return Stream(stream.name, stream.name, frozenset(capabilities), deletes, fields=stream.fields(), sweep_every=0)
+        return Stream(stream.name, stream.name, frozenset(capabilities), deletes, fields=_fields(stream), sweep_every=0)
 
     def _stream(self, name: str) -> FileStream:
         if name in self._streams:
@@ -74,3 +74,11 @@ class FilesConnector(Connector[FilesConfig]):
             for stem, paths in stems.items():
                 found.setdefault(printable(stem), plain.model_copy(update={"path": paths}))
         return {name: FileStream(name, config, self.config, self._folder) for name, config in found.items()}
+
+
+def _fields(stream: FileStream) -> Sequence[Field]:
+    """A file that is missing or broken is told by the check and by reading its stream: the others go on."""
+    try:
+        return stream.fields()
+    except ConnectorError:
+        return []

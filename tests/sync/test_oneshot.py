@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from connectors.errors import StreamBroken
 from sync import children, migrations, oneshot
 from sync.demo import NoExample, generate
 from sync.errors import Misused, NotFound, Refused
 from sync.oneshot import Target
 from sync.project import Project
-from sync.runs.states import Status
+from sync.runs.history import RunView
+from sync.runs.states import RunMode, Status
 
 SETTINGS = """
 connections:
@@ -37,6 +39,13 @@ def project(tmp_path: Path) -> Project:
     (tmp_path / "x.csv").write_text("id,name\n1,Zhang Wei\n")
     (tmp_path / "kehu.yaml").write_text(SETTINGS)
     return Project.load(tmp_path)
+
+
+def prepare(project: Project) -> None:
+    """Ready to sync."""
+    migrations.migrate(project.database)
+    with project.database.transaction() as connection:
+        project.register(connection)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +74,7 @@ def test_one_bad_stream_does_not_stop_the_others(project: Project) -> None:
     settings = project.path.read_text().replace("y: {mapping: m.yaml}", "y: {mapping: missing.yaml}")
     project.path.write_text(settings.replace("path: y.csv", "path: x.csv"))
     project = Project.load(project.path)
-    migrations.migrate(project.database)
-    with project.database.transaction() as connection:
-        project.register(connection)
+    prepare(project)
     seen: list[int] = []
     run_ids = oneshot.request(project, oneshot.targets(project, ["a"]))
     views = oneshot.finish(project, run_ids, lambda views: seen.append(len(views)))
@@ -75,6 +82,49 @@ def test_one_bad_stream_does_not_stop_the_others(project: Project) -> None:
     assert views[1].error is not None
     assert views[1].remedy is not None
     assert set(seen) == {2}
+    project.close()
+
+
+def told(project: Project, run_id: int) -> list[str]:
+    return [str(event.text) for event in oneshot.remarks(project, run_id)]
+
+
+@pytest.mark.parametrize("mode", [RunMode.FULL, RunMode.INCREMENTAL])
+def test_a_row_of_a_file_that_cannot_be_identified_holds_up_deletes_and_nothing_else(
+    project: Project, mode: RunMode
+) -> None:
+    rows = project.folder / "x.jsonl"
+    project.path.write_text(project.path.read_text().replace("path: x.csv, key: id}, y", "path: x.jsonl, key: id}, y"))
+    project = Project.load(project.path)
+    prepare(project)
+
+    def run(*lines: str) -> RunView:
+        rows.write_text("\n".join(lines))
+        (run_id,) = oneshot.request(project, [Target("a", "x")], mode=mode)
+        return oneshot.finish(project, [run_id], lambda views: None)[0]
+
+    ann, bob, eve = ('{"id": 1, "name": "Ann"}', '{"id": 2, "name": "Bob"}', '{"id": 3, "name": "Eve"}')
+    assert run(ann, bob, eve).counts.created == 3
+    broken = run(ann, '{"id": 2, "na')
+    assert (broken.status, broken.counts.deleted) == (Status.PARTIAL, 0)
+    reasons = ("nothing was deleted", "it cannot be told which records were deleted")
+    assert any(reason in text for text in told(project, broken.id) for reason in reasons)
+    mended = run(ann, bob)
+    assert (mended.status, mended.counts.deleted) == (Status.SUCCEEDED, 1)
+    project.close()
+
+
+def test_a_stream_whose_file_is_missing_fails_alone_and_the_check_names_it(project: Project) -> None:
+    prepare(project)
+    run_ids = oneshot.request(project, oneshot.targets(project, ["a"]))
+    views = {view.stream: view for view in oneshot.finish(project, run_ids, lambda views: None)}
+    assert {name: view.status for name, view in views.items()} == {"x": Status.SUCCEEDED, "y": Status.FAILED}
+    assert str(views["y"].error) == "No file matches y.csv."
+    connector = project.open("a")
+    assert [(stream.name, len(stream.fields)) for stream in connector.discover()] == [("x", 2), ("y", 0)]
+    with pytest.raises(StreamBroken, match=r"y\.csv"):
+        connector.check()
+    connector.close()
     project.close()
 
 
