@@ -69,9 +69,9 @@ def read(bulk: Bulk, record_ids: Iterable[int]) -> Words:
     """All words in force on the records, with everything they name."""
     rows = bulk.fetch(
         "SELECT d.id, d.act, d.verdict, d.field, d.value, o.record_id, o.side "  # noqa: S608 - fixed words
-        "FROM steward_anchor o JOIN steward_decision d ON d.id = o.decision_id "
-        "WHERE o.decision_id IN (SELECT a.decision_id FROM steward_anchor a WHERE a.record_id {ints}) "
-        f"AND d.undone_by IS NULL AND o.undone_by IS NULL AND (d.verdict IN ({_VERDICTS}) OR d.act = 'pin')",
+        "FROM (SELECT DISTINCT decision_id FROM steward_anchor WHERE record_id {ints}) a "
+        "JOIN steward_decision d ON d.id = a.decision_id JOIN steward_anchor o ON o.decision_id = a.decision_id "
+        f"WHERE d.undone_by IS NULL AND o.undone_by IS NULL AND (d.verdict IN ({_VERDICTS}) OR d.act = 'pin')",
         sorted(record_ids),
     )
     words = Words()

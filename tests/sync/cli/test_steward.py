@@ -24,9 +24,9 @@ connections:
     settings: {streams: {customers: {path: shop.csv, key: id}}, settle_seconds: 0}
     streams: {customers: {mapping: customers.yaml}}
 """
-MAPPING = "customer:\n  kind: person\n  name: name\n  emails: [email]\n  birth_date: born\n"
-ERP = "id,name,email,born\n1,Ann Li,ann@example.com,1980-01-01\n2,Bob Wu,bob@example.com,\n"
-SHOP = "id,name,email,born\n7,Ann Li,ann@example.com,1980-01-01\n8,Jo Wu,bob@example.com,\n9,Zoe,,\n"
+MAPPING = "customer:\n  kind: person\n  name: name\n  emails: [email]\n  birth_date: born\n  identifiers: [{from: vat, scheme: eu.vat}]\n"
+ERP = "id,name,email,born,vat\n1,Ann Li,ann@example.com,1980-01-01,\n2,Bob Wu,bob@example.com,,\n"
+SHOP = "id,name,email,born,vat\n7,Ann Li,ann@example.com,1980-01-01,\n8,Jo Wu,bob@example.com,,\n9,Zoe,,,\n"
 
 
 @pytest.fixture
@@ -143,14 +143,21 @@ def test_misuse_ends_with_2_and_says_what_is_wrong(
 
 
 def test_the_queue_shows_what_only_a_person_can_decide(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # The same mailbox and name, but two different persons by given name and date of birth: the rules veto it.
-    (folder / "erp.csv").write_text("id,name,email,born\n5,Li Na,li@example.com,1980-01-01\n")
-    (folder / "shop.csv").write_text("id,name,email,born\n6,Li Nan,li@example.com,1955-07-30\n")
-    run(["sync", "run", "--full", "--accept-deletes"])
-    found = data(capsys, "steward", "queue")
+    assert data(capsys, "steward", "queue") == []
+    # The same name and mailbox, but two different valid tax numbers: the rules keep them apart and leave the evidence.
+    (folder / "erp.csv").write_text(ERP + "5,Acme,hq@acme.example,,DE136695976\n")
+    (folder / "shop.csv").write_text(SHOP + "6,Acme,hq@acme.example,,DE129274202\n")
+    assert run(["sync", "run", "--full"]) == 0
+    (found,) = data(capsys, "steward", "queue")
+    assert (found["left"]["record"], found["right"]["record"]) == ("erp/customers/5", "shop/customers/6")
+    assert (found["rule"], found["records"]) == ("different tax numbers", 2)
     code, _out, err = kehu(capsys, "steward", "queue")
     assert code == 0
-    assert bool(found) == ("kehu steward decide" in err)
+    assert "Next: kehu steward decide erp/customers/5 shop/customers/6 same --dry-run" in err
+    blocked = data(capsys, "steward", "merge", found["left"]["customer"], found["right"]["customer"], code=1)
+    assert [one["code"] for one in blocked] == ["different_tax_ids"]
+    assert len(data(capsys, "steward", "decide", "erp/customers/5", "shop/customers/6", "same")["after"]) == 1
+    assert data(capsys, "steward", "queue") == []
 
 
 def test_everything_speaks_chinese(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
