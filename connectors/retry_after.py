@@ -21,7 +21,7 @@ def wait_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
     ``Date`` header where there is one, so that a server whose clock differs from ours is still understood. Without
     ``Retry-After`` the reset headers of the IETF draft (``RateLimit-Reset``) and of common vendors are read.
     """
-    for name in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
+    for name in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-Sib-RateLimit-Reset"):
         text = headers.get(name, "").strip()
         wait = _number(text, now) if text else None
         if wait is None and text and name == "Retry-After":

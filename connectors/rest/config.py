@@ -22,6 +22,7 @@ def _http_url(value: str) -> str:
 
 _TYPES: dict[str, Any] = {
     "text": Annotated[str, Field(min_length=1, max_length=2000)],
+    "list": Annotated[str, Field(max_length=20_000)],
     "url": Annotated[str, AfterValidator(_http_url)],
     "integer": int,
     "number": float,
@@ -50,9 +51,17 @@ def _kind(field: ConfigField) -> Any:
     return Literal[field.choices] if field.type == "choice" else _TYPES[field.type]
 
 
-def config_values(config: Config) -> dict[str, Any]:
+def config_values(config: Config, manifest: RestManifest) -> dict[str, Any]:
     """The settings as places of templates; secrets in plain text, so keep the result out of sight."""
     return {
-        f"config.{name}": value.get_secret_value() if isinstance(value, SecretStr) else value
+        f"config.{name}": _plain(value, manifest.config[name])
         for name, value in ((name, getattr(config, name)) for name in type(config).model_fields)
     }
+
+
+def _plain(value: Any, field: ConfigField) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if field.type == "list":
+        return [part.strip() for part in str(value or "").split(",") if part.strip()]
+    return value

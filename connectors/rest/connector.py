@@ -24,8 +24,8 @@ from connectors.contract import (
 )
 from connectors.documents import nearest
 from connectors.errors import BadConfiguration, BadCredentials, PermissionMissing, StreamBroken
-from connectors.http import Client
 from connectors.manifest import Manifest
+from connectors.rest.client import RuledClient
 from connectors.rest.config import config_model, config_values
 from connectors.rest.listing import Lister, Wire
 from connectors.rest.login import credential_settings, login
@@ -46,20 +46,20 @@ class RestConnector(Connector[Config]):
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config, _budgeted(context, self.manifest))
-        values = config_values(config)
-        self._rules = Rules(self.manifest.errors, self.context)
+        values = config_values(config, self.manifest)
+        rules = Rules(self.manifest.errors, self.context)
         self._address = self._base_url(values)
-        client = Client(
+        client = RuledClient(
             self.context,
             self._address,
+            rules,
             auth=login(self.manifest, values),
             headers={name: str(fill(text, values)) for name, text in self.manifest.headers.items()},
             timeout=(10, self.manifest.timeout),
-            inspect=self._rules.inspect if self.manifest.errors else None,
         )
         rate = self.manifest.rate
         weights = (rate.read, rate.write) if rate else (1.0, 1.0)
-        self._wire = Wire(client, self._rules, values, *weights)
+        self._wire = Wire(client, values, *weights)
 
     def check(self) -> Checked:
         """Make the manifest's check call, or else read one record of the first stream."""

@@ -25,38 +25,30 @@ from connectors.rest.manifest import (
     Tombstone,
 )
 from connectors.rest.offsets import SteadyOffsets
-from connectors.rest.rules import Rules
-from connectors.rest.slicing import Opener, Sliced, Slicer, find
+from connectors.rest.slicing import Opener, Sliced, Slicer, find, put
 from connectors.rest.stamps import reader, unit, writer, zone
 from connectors.rest.templates import Values, fill, fill_path
-from connectors.statuses import error_of
 
 
 @dataclass(slots=True)
 class Wire:
-    """What every part of one connector calls through: the client, the rules, the settings as places."""
+    """What every part of one connector calls through: the client, the settings as places."""
 
     client: Client
-    rules: Rules
     values: Values = field(repr=False)  # holds secrets in plain text
     weight_read: float = 1.0
     weight_write: float = 1.0
 
     def send(self, call: Call, values: Values, *, read: bool, **options: Any) -> Response:
-        """One call of the manifest with its places filled; raises what its status or the rules say."""
+        """One call of the manifest with its places filled; raises what the rules or else its status say."""
         url = options.pop("url", None)
-        response = self.client.request(
+        return self.client.request(
             "GET" if url else call.method,
             url or fill_path(call.path, values),
             read=read,
-            allow=self.rules.statuses,
             weight=self.weight_read if read else self.weight_write,
             **options,
         )
-        if not response.ok:  # the client judges all other answers by itself
-            self.rules.inspect(response)
-            raise error_of(response, read=read)
-        return response
 
 
 class Bounds(NamedTuple):
@@ -132,13 +124,13 @@ class Lister:
         params, body = dict(spec.params), dict(spec.body or {})
         bounded = values["cursor.value"] is not None or values["cursor.until"] is not None
         if since is not None and bounded:
-            params, body = params | since.params, _merged(body, since.body)
+            params, body = params | since.params, merged(body, since.body)
         params, body = fill(params, values), fill(body, values)
         if spec.pages.into == "query":
             params |= asked
         else:
             for name, value in asked.items():
-                _put(body, name, value)
+                put(body, name, value)
         sends_body = spec.method != "GET"
         response = self._wire.send(
             spec, values, read=True, url=url,
@@ -241,19 +233,10 @@ def _next_link(spec: LinkPages) -> Callable[[Fetched], str | None]:
     return following
 
 
-def _merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(body)
+def merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Two JSON objects in one; where both hold an object, these too, else the second wins."""
+    whole = dict(body)
     for name, value in more.items():
-        old = merged.get(name)
-        merged[name] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _put(body: dict[str, Any], path: str, value: Any) -> None:
-    """Set a member by a dotted path, making the objects on the way."""
-    *way, last = path.split(".")
-    for name in way:
-        inner = body.get(name)
-        body[name] = inner = dict(inner) if isinstance(inner, Mapping) else {}
-        body = inner
-    body[last] = value
+        old = whole.get(name)
+        whole[name] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return whole

@@ -27,7 +27,7 @@ class ConfigField(Part):
 
     en: Annotated[str, StringConstraints(min_length=1)]
     zh: Annotated[str, StringConstraints(min_length=1)]
-    type: Literal["text", "url", "integer", "number", "boolean", "choice"] = "text"
+    type: Literal["text", "list", "url", "integer", "number", "boolean", "choice"] = "text"
     secret: bool = False
     default: Scalar = None
     required: bool = True
@@ -211,18 +211,32 @@ class Partition(Part):
 
 
 class Send(Call):
-    """A writing request. ``wrap`` puts the record under that member; ``key`` is where the answer holds its key."""
+    """A writing request. ``key`` is where the answer holds the record's key.
+
+    ``wrap`` is the path in ``envelope`` (an empty object by default) under which the record is put; ``body`` are
+    values the record has unless it says otherwise.
+    """
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     wrap: str = ""
+    envelope: Params = Field(default_factory=dict)
     key: str = ""
 
 
 class Find(Call):
-    """Looks for an existing record before one is created: the first record found is then updated."""
+    """Looks for an existing record before one is created: the first record found is then updated.
+
+    ``records`` may also lead to one object, the record itself. ``absent`` are statuses that mean there is none.
+    """
 
     records: str | None = None
     key: str = ""
+    absent: tuple[int, ...] = ()
+
+    @field_validator("absent", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else [value]
 
 
 class WriteBack(Part):

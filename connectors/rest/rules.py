@@ -36,9 +36,6 @@ _CLASSES: dict[str, type[ConnectorError]] = {
     "cursor_expired": CursorExpired,
 }
 
-_OURS = frozenset({401, 429})
-"""Statuses that the client handles better than any rule: it renews the login, it waits."""
-
 _TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -48,11 +45,13 @@ class Rules:
     def __init__(self, rules: Sequence[ErrorRule], context: Context) -> None:
         self._rules, self._context = tuple(rules), context
         self._paths = {path for rule in rules for path in (rule.path, rule.text) if path}
-        self.statuses = frozenset(status for rule in rules for status in rule.status) - _OURS
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
 
     def inspect(self, response: Response) -> None:
         """Raise the error of the first rule that this answer meets."""
-        rules = [rule for rule in self._rules if not rule.status or response.status in rule.status]
+        rules = [rule for rule in self._rules if _concerns(rule, response)]
         if not rules:
             return
         data = self._parts(response)
@@ -78,6 +77,10 @@ class Rules:
             return WaitUntil("{connection}: the system asks us to wait ({reason}).", until=until, **params)
         kind = _CLASSES[rule.raises]
         return kind("{connection}: {path_} was refused: {reason}.", **params)
+
+
+def _concerns(rule: ErrorRule, response: Response) -> bool:
+    return response.status in rule.status if rule.status else response.ok
 
 
 def _meets(rule: ErrorRule, data: Any) -> bool:

@@ -78,6 +78,31 @@ def _walk(data: Any, path: Sequence[str | int]) -> Any:
     return data
 
 
+def put(body: dict[str, Any], path: str, value: Any) -> None:
+    """Set a value at a path such as ``a.b`` or ``a[0].b``, making the objects on the way.
+
+    A list is only entered, never made: it must be there and long enough, else ValueError. What is on the way is
+    copied, so that a body that others share stays as it is.
+    """
+    *way, last = steps(path)
+    here: Any = body
+    for step in way:
+        inner = _member(here, step)
+        here[step] = inner = list(inner) if isinstance(inner, list) else dict(inner) if inner else {}
+        here = inner
+    _member(here, last)
+    here[last] = value
+
+
+def _member(place: Any, step: str | int) -> Any:
+    if isinstance(step, str) and isinstance(place, dict):
+        inner = place.get(step)
+        return inner if isinstance(inner, dict | list) else None
+    if isinstance(step, int) and isinstance(place, list) and step < len(place):
+        return place[step] if isinstance(place[step], dict | list) else None
+    raise ValueError(f"there is no place for {step!r}")
+
+
 class Opener:
     """Opens page bodies: everything but the array at ``path`` is decoded."""
 

@@ -2,17 +2,21 @@
 
 Known names are ``config.<field>``, ``cursor.value`` and ``cursor.until`` (the bounds of an incremental read, in
 the stream's stamp format), ``key`` (of the record), ``partition`` and ``size`` (of a page). A text that is one
-place and nothing else keeps the value's type, so that a number stays a number in a JSON body.
+place and nothing else keeps the value's type, so that a number stays a number in a JSON body. ``{name:text}`` makes
+it text, ``{name:json}`` writes it as JSON (quoted and escaped), for filters that are JSON or a query language inside
+a text. A place that is a list, standing in a list, is spliced in.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-PLACE = re.compile(r"\{([a-z_][\w.]*)\}", re.IGNORECASE)
+import orjson
+
+PLACE = re.compile(r"\{([a-z_][\w.]*)(?::(text|json))?\}", re.IGNORECASE)
 
 Values = Mapping[str, Any]
 
@@ -20,7 +24,7 @@ Values = Mapping[str, Any]
 def places(template: Any) -> Iterator[str]:
     """The names of all places in a template: a text, or any nesting of lists and mappings of texts."""
     if isinstance(template, str):
-        yield from PLACE.findall(template)
+        yield from (match[1] for match in PLACE.finditer(template))
     elif isinstance(template, Mapping):
         for key, value in template.items():
             yield from places(key)
@@ -38,7 +42,7 @@ def fill(template: Any, values: Values) -> Any:
         filled = ((key, fill(value, values)) for key, value in template.items())
         return {str(_fill_text(key, values)): value for key, value in filled if value is not None}
     if isinstance(template, list | tuple):
-        return [fill(value, values) for value in template]
+        return list(_spliced(template, values))
     return template
 
 
@@ -46,9 +50,8 @@ def fill_path(template: str, values: Values) -> str:
     """A URL path with its places filled; what is filled in is percent-encoded, except settings."""
 
     def one(match: re.Match[str]) -> str:
-        name = match[1]
-        text = str(values.get(name, ""))
-        return text if name.startswith("config.") else quote(text, safe="")
+        text = str(_value(match, values, ""))
+        return text if match[1].startswith("config.") else quote(text, safe="")
 
     return PLACE.sub(one, template)
 
@@ -56,5 +59,24 @@ def fill_path(template: str, values: Values) -> str:
 def _fill_text(template: str, values: Values) -> Any:
     whole = PLACE.fullmatch(template)
     if whole is not None:
-        return values.get(whole[1])
-    return PLACE.sub(lambda match: str(values.get(match[1], "")), template)
+        return _value(whole, values, None)
+    return PLACE.sub(lambda match: str(_value(match, values, "")), template)
+
+
+def _value(match: re.Match[str], values: Values, absent: Any) -> Any:
+    """What stands for a place; ``absent`` where there is nothing."""
+    value = values.get(match[1])
+    if value is None:
+        return absent
+    if match[2] == "json":
+        return orjson.dumps(value).decode()
+    return str(value) if match[2] == "text" else value
+
+
+def _spliced(template: Sequence[Any], values: Values) -> Iterator[Any]:
+    for item in template:
+        value = fill(item, values)
+        if isinstance(item, str) and isinstance(value, list):
+            yield from value
+        else:
+            yield value

@@ -9,9 +9,9 @@ from typing import Any
 from connectors.contract import Write, WriteResult
 from connectors.errors import RecordRejected
 from connectors.response import Response
-from connectors.rest.listing import Wire
+from connectors.rest.listing import Wire, merged
 from connectors.rest.manifest import RestStream, Send
-from connectors.rest.slicing import find
+from connectors.rest.slicing import find, put
 from connectors.rest.stamps import writer, zone
 from connectors.rest.templates import fill, places
 
@@ -54,21 +54,19 @@ class Writer:
         spec = self._spec.find
         assert spec is not None  # noqa: S101 - asked by the caller
         values = self._values(write, None)
-        for name in set(places([spec.path, spec.params, spec.body])):
-            if values.get(name) is None:
-                raise RecordRejected(
-                    "A new record needs {path}, by which an existing one is looked up.", path=name.removeprefix("body.")
-                )
-        answer = self._call(spec, spec.body, values, write, read=True).json()
-        rows = find(answer, self._stream.records if spec.records is None else spec.records)
-        if not isinstance(rows, list) or not rows:
+        _require([spec.path, spec.params, spec.body], values)
+        answer = self._call(spec, fill(spec.body, values), values, write, read=True, allow=spec.absent)
+        if answer.status in spec.absent:
             return None
-        return _text(find(rows[0], spec.key or self._stream.key[0]))
+        rows = find(answer.json(), self._stream.records if spec.records is None else spec.records)
+        first = rows[0] if isinstance(rows, list) and rows else rows
+        return _text(find(first, spec.key or self._stream.key[0])) if isinstance(first, dict) else None
 
     def _send(self, spec: Send, write: Write, key: str | None) -> WriteResult:
         values = self._values(write, key)
-        record = {**fill(spec.body or {}, values), **write.body}
-        response = self._call(spec, {spec.wrap: record} if spec.wrap else record, values, write, read=False)
+        _require([spec.path, spec.envelope], values)
+        record = merged(fill(spec.body or {}, values), write.body)
+        response = self._call(spec, _wrapped(spec, record, values), values, write, read=False)
         known = self._key(spec, response) or key
         if known is None:
             raise RecordRejected(
@@ -81,7 +79,9 @@ class Writer:
         )
         return WriteResult(known, created=new)
 
-    def _call(self, spec: Any, body: Any, values: Mapping[str, Any], write: Write, *, read: bool) -> Response:
+    def _call(
+        self, spec: Any, body: Any, values: Mapping[str, Any], write: Write, *, read: bool, allow: Sequence[int] = ()
+    ) -> Response:
         return self._wire.send(
             spec,
             values,
@@ -90,6 +90,7 @@ class Writer:
             json=None if spec.method == "GET" else body,
             headers={} if read else self._headers(write),
             idempotent=True if read else self._repeatable(spec),
+            allow=allow,
         )
 
     def _repeatable(self, spec: Send) -> bool:
@@ -111,7 +112,9 @@ class Writer:
         except ValueError:
             return expected
         local = zone(str(fill(self._stream.zone, self._wire.values)))
-        return str(writer(self._stream.stamps, local)(stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)))
+        since = self._stream.incremental
+        notation = (since.format if since else "") or self._stream.stamps
+        return str(writer(notation, local)(stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)))
 
     def _key(self, spec: Send, response: Response) -> str | None:
         if not response.body.strip():
@@ -121,10 +124,28 @@ class Writer:
 
     def _values(self, write: Write, key: str | None) -> dict[str, Any]:
         fields = {f"body.{name}": value for name, value in write.body.items()}
+        expected = None if write.expected is None else self._expected(write.expected)
         return {
             **self._wire.values, **fields,
-            "key": key, "idempotency_key": write.idempotency_key, "expected": write.expected,
+            "key": key, "idempotency_key": write.idempotency_key, "expected": expected,
         }  # fmt: skip
+
+
+def _require(templates: Any, values: Mapping[str, Any]) -> None:
+    """Refuse a record without the fields by which it is looked up or addressed."""
+    for name in sorted(set(places(templates))):
+        if name.startswith("body.") and values.get(name) in (None, ""):
+            raise RecordRejected(
+                "A new record needs {path}, by which an existing one is looked up.", path=name.removeprefix("body.")
+            )
+
+
+def _wrapped(spec: Send, record: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    if not spec.wrap:
+        return record
+    body: dict[str, Any] = fill(spec.envelope, values)
+    put(body, spec.wrap, record)
+    return body
 
 
 def _text(value: Any) -> str | None:
