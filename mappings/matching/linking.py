@@ -118,8 +118,8 @@ def _apply_rules(partition: Partition, atoms: Sequence[_Atom], numbers: Sequence
         partition.merge_all(partition.distinct(link.atoms), same_native=True)
     for link in sorted(_similar_links(atoms, numbers), key=_Link.order):
         _merge_similar(partition, link)
-    for contact, found in sorted(_nameless_links(atoms, numbers).items(), key=lambda item: (item[1][0], item[0])):
-        _merge_nameless(partition, atoms, contact, found)
+    for _, found in sorted(_nameless_links(atoms, numbers).items(), key=lambda item: (item[1][0], item[0])):
+        _merge_nameless(partition, found)
 
 
 def _identifier_links(atoms: Sequence[_Atom], numbers: Sequence[int]) -> Iterator[_Link]:
@@ -143,17 +143,35 @@ def _holders_by_contact(atoms: Sequence[_Atom], numbers: Sequence[int]) -> dict[
 
 def _exact_links(atoms: Sequence[_Atom], numbers: Sequence[int]) -> Iterator[_Link]:
     for contact, by_form in _holders_by_contact(atoms, numbers).items():
-        for form, found in by_form.items():
-            if len(found) > 1:
-                yield _Link(_weight(atoms, contact, found, Agreement.EXACT), found, [], f"{contact} {form}")
+        for form, holders in by_form.items():
+            for native, found in _by_native(atoms, holders).items():
+                if len(found) > 1:
+                    weight = _weight(atoms, contact, found, Agreement.EXACT)
+                    yield _Link(weight, found, [], f"{contact} {form} {native}")
 
 
 def _similar_links(atoms: Sequence[_Atom], numbers: Sequence[int]) -> Iterator[_Link]:
     for contact, by_form in _holders_by_contact(atoms, numbers).items():
         for left, right in _similar_pairs(list(by_form)):
-            one, other = by_form[left], by_form[right]
-            weight = _weight(atoms, contact, [*one, *other], Agreement.LOOSE)
-            yield _Link(weight, one, other, f"{contact} {left} {right}")
+            everybody = sorted({*by_form[left], *by_form[right]})
+            for native, found in _by_native(atoms, everybody).items():
+                within = set(found)
+                one, other = ([n for n in by_form[form] if n in within] for form in (left, right))
+                if one and other:
+                    weight = _weight(atoms, contact, [*one, *other], Agreement.LOOSE)
+                    yield _Link(weight, one, other, f"{contact} {left} {right} {native}")
+
+
+def _by_native(atoms: Sequence[_Atom], found: Sequence[int]) -> dict[str, list[int]]:
+    """The atoms by name in Chinese characters; those without one are in every group ("" if there is no other)."""
+    without = [number for number in found if not atoms[number].features[NATIVES]]
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number in found:
+        for native in atoms[number].features[NATIVES]:
+            groups[native].append(number)
+    if not without:
+        return groups
+    return {native: sorted({*group, *without}) for native, group in (groups or {"": []}).items()}
 
 
 def _similar_pairs(forms: list[str]) -> list[tuple[str, str]]:
@@ -216,11 +234,10 @@ def _nameless_links(atoms: Sequence[_Atom], numbers: Sequence[int]) -> dict[str,
     }
 
 
-def _merge_nameless(partition: Partition, atoms: Sequence[_Atom], contact: str, found: Sequence[int]) -> None:
-    """Nameless holders of a mailbox are one; they join its named owner only if there is exactly one."""
-    clusters = partition.distinct(found)
-    nameless = [c for c in clusters if not c.forms]
-    partition.merge_all(nameless)
-    owners = [c for c in clusters if c.forms]
-    if len(owners) == 1:
-        partition.merge_all([owners[0], *partition.distinct([c.rank for c in nameless])])
+def _merge_nameless(partition: Partition, found: Sequence[int]) -> None:
+    """Nameless holders of a mailbox are one; they join its named owner if there is exactly one that nothing forbids."""
+    partition.merge_all([c for c in partition.distinct(found) if not c.forms])
+    for nameless in [c for c in partition.distinct(found) if not c.forms]:
+        owners = [c for c in partition.distinct(found) if c.forms and not partition.in_conflict(c, nameless)]
+        if len(owners) == 1:
+            partition.merge(owners[0], nameless)

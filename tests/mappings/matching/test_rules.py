@@ -180,6 +180,13 @@ def test_a_nameless_subscriber_of_a_mailbox_with_two_owners_stays_alone() -> Non
     assert clusters(subscriber, *couple, subscriber) == [[0, 3], [1], [2]]
 
 
+def test_an_owner_that_a_veto_excludes_does_not_make_a_mailbox_ambiguous() -> None:
+    father = person("张伟", email="home@qq.com", given_name="Wei", birth_date="1950-02-01")
+    son = person("张磊", email="home@qq.com", given_name="Lei", birth_date="1981-11-23")
+    subscriber = person(email="home@qq.com", given_name="Lei", birth_date="1981-11-23")
+    assert clusters(father, son, subscriber) == [[0], [1, 2]]
+
+
 def test_a_nameless_record_of_a_shared_mailbox_joins_nobody() -> None:
     assert clusters(person(email="info@firm.cn"), person("张伟", email="info@firm.cn")) == [[0], [1]]
 
@@ -199,6 +206,13 @@ def test_gmail_spellings_reach_one_mailbox_and_others_do_not() -> None:
 def test_two_hundred_companies_behind_one_switchboard_share_no_key() -> None:
     keys = [MATCHER.keys(MATCHER.features(company(f"Brand{i} Ltd", phone="+8675586013388"))) for i in range(200)]
     assert len({key for found in keys for key in found}) == 200
+
+
+def test_a_must_link_does_not_make_strangers_with_a_like_sounding_name_agree() -> None:
+    namesake = person("章薇", phone="+8613912345671")
+    joined = person("张伟")
+    others = [person("张伟", phone="+8613912345671")] * 2
+    assert clusters(namesake, joined, *others, decisions=((0, 1, True),)) == [[0, 1], [2, 3]]
 
 
 def test_an_excluded_record_leaves_the_others_together() -> None:
