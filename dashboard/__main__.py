@@ -1,8 +1,12 @@
-"""``python -m dashboard PROJECT --port N``: serve the dashboard of a project on this machine."""
+"""``python -m dashboard PROJECT [--port N | --fd N]``: serve the dashboard of a project on this machine.
+
+``--fd`` is a listening socket that was inherited, as ``kehu up`` hands it over.
+"""
 
 from __future__ import annotations
 
 import argparse
+import socket
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dashboard")
     parser.add_argument("project", type=Path)
     parser.add_argument("--port", type=int)
+    parser.add_argument("--fd", type=int)
     parser.add_argument("--die-with-parent", action="store_true")
     arguments = parser.parse_args()
     if arguments.die_with_parent:
@@ -28,7 +33,10 @@ def main() -> None:
     web = project.settings.web  # its host can only be this machine: the settings refuse others
     app = create_app(project, Access(project.state_folder))
     port = web.port if arguments.port is None else arguments.port
-    uvicorn.run(app, host=web.host, port=port, log_config=None, access_log=False, server_header=False)
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=web.host, port=port, log_config=None, access_log=False, server_header=False)
+    )
+    server.run([socket.socket(fileno=arguments.fd)] if arguments.fd is not None else None)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 import sync
@@ -17,10 +19,10 @@ from sync.up import ChildSpec
 SHUTDOWN_MS = 10_000
 
 
-def specs(project: Project, port: int) -> list[ChildSpec]:
-    """What to start, in the order of need."""
+def specs(project: Project, listener: socket.socket) -> list[ChildSpec]:
+    """What to start, in the order of need. The dashboard serves what arrives at ``listener``."""
     parts = [_broker(project)] if project.embedded_broker else []
-    return [*parts, _worker(project), _maintenance(project), _web(project, port)]
+    return [*parts, _worker(project), _maintenance(project), _web(project, listener)]
 
 
 def logs(project: Project) -> Path:
@@ -28,20 +30,23 @@ def logs(project: Project) -> Path:
     return project.state_folder / "logs"
 
 
-def web_port(project: Project) -> int:
-    """The port for the dashboard: the configured one; any free one if that is taken and nobody insisted on it."""
-    wanted = project.settings.web.port
-    if wanted and _is_free(project.settings.web.host, wanted):
-        return wanted
-    if wanted and "port" in project.settings.web.model_fields_set:
+def web_listener(project: Project) -> socket.socket:
+    """A socket listening on the configured port; on any free one if that is taken and nobody insisted on it.
+
+    The supervisor holds it and the dashboard inherits it: nobody else can take the port in between, and requests wait
+    instead of failing while the dashboard is started again.
+    """
+    web = project.settings.web
+    try:
+        return _listen(web.host, web.port)
+    except OSError:
+        if "port" not in web.model_fields_set:
+            return _listen(web.host, 0)
         raise Refused(
             "Port {port} is in use by another program.",
             remedy="Stop it, or choose another `web: port:` in kehu.yaml (0: any free one).",
-            port=str(wanted),
-        )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            port=str(web.port),
+        ) from None
 
 
 def valkey_binary() -> Path:
@@ -86,10 +91,10 @@ def _maintenance(project: Project) -> ChildSpec:
     return _spec(project, "maintenance", [sys.executable, "-m", "sync.runs.maintenance"])
 
 
-def _web(project: Project, port: int) -> ChildSpec:
-    host = project.settings.web.host
-    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port)]
-    return _spec(project, "web", command, ready=lambda: not _is_free(host, port))
+def _web(project: Project, listener: socket.socket) -> ChildSpec:
+    command = [sys.executable, "-m", "dashboard", str(project.path), "--fd", str(listener.fileno())]
+    host, port = listener.getsockname()[:2]
+    return _spec(project, "web", command, ready=lambda: _healthy(host, port), inherits=(listener.fileno(),))
 
 
 def _spec(
@@ -99,10 +104,11 @@ def _spec(
     *,
     ready: Callable[[], bool] = lambda: True,
     stop_patience: float = 10.0,
+    inherits: tuple[int, ...] = (),
 ) -> ChildSpec:
     env = {"KEHU_PROJECT": str(project.path), "PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"}
     log = logs(project) / f"{name}.log"
-    return ChildSpec(name, command, log, env, ready, stop_patience=stop_patience)
+    return ChildSpec(name, command, log, env, ready, stop_patience=stop_patience, inherits=inherits)
 
 
 def _python_path() -> str:
@@ -112,8 +118,17 @@ def _python_path() -> str:
     return f"{own}{os.pathsep}{rest}" if rest else own
 
 
-def _is_free(host: str, port: int) -> bool:
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) != 0
+    return socket.create_server((host, port), family=family)
+
+
+def _healthy(host: str, port: int) -> bool:
+    call = HTTPConnection(host, port, timeout=2)
+    try:
+        call.request("GET", "/healthz")
+        return call.getresponse().status == HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        call.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,14 +10,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy.exc import DBAPIError
+
 from connectors.errors import ConnectorError
 from mappings.errors import MappingError
 from sync import language, migrations, overview
+from sync.children import valkey_binary, web_listener
 from sync.errors import ConfigurationFaults, SyncError
 from sync.language import _
 from sync.migrations import SchemaState
-from sync.project import Project
+from sync.project import LOCK_FILE, Project
 from sync.runs import services
+from sync.up import runs
 
 LEAST_FREE = 1_000_000_000
 Told = ConnectorError | MappingError | SyncError
@@ -63,7 +66,7 @@ def _project(project: Project, online: bool) -> Iterator[Finding]:
     yield from _guarded("database", lambda: _database(project))
     yield from _guarded("streams", lambda: _work(project))
     yield from _guarded("broker", lambda: _broker(project))
-    yield from _web(project)
+    yield from _guarded("web", lambda: _web(project))
     yield from _connectors(project)
     yield from _guarded("survivorship", lambda: _survivorship(project))
     for name in project.settings.connections:
@@ -126,8 +129,6 @@ def _broker(project: Project) -> Iterator[Finding]:
     if project.broker_answers():
         yield Finding("broker", Verdict.OK, _("The broker answers."))
     elif project.embedded_broker:
-        from sync.children import valkey_binary
-
         valkey_binary()
         yield Finding("broker", Verdict.OK, _("The embedded broker is started by `kehu up`."))
     else:
@@ -140,12 +141,11 @@ def _broker(project: Project) -> Iterator[Finding]:
 
 
 def _web(project: Project) -> Iterator[Finding]:
-    port = project.settings.web.port
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        taken = port != 0 and probe.connect_ex(("127.0.0.1", port)) == 0
-    if taken:
-        yield Finding("web", Verdict.OK, _("Something answers on port {port}: probably the dashboard.", port=port))
+    """Whether the dashboard runs, or could: Refused for a port that another program has taken."""
+    if not runs(project.state_folder / LOCK_FILE):
+        web_listener(project).close()
+        return
+    yield Finding("web", Verdict.OK, _("Everything runs (`kehu up`)."))
 
 
 def _connectors(project: Project) -> Iterator[Finding]:
@@ -190,6 +190,8 @@ def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Fi
         yield from look()
     except _TOLD as error:
         yield from _wrong(subject, error)
+    except DBAPIError as error:
+        yield from _wrong(subject, migrations.unavailable(error))
     except Exception as error:  # a plugin may raise anything: the other checks go on
         yield Finding(
             subject,

@@ -38,7 +38,10 @@ class ChildFailed(SyncError):
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """How to run one part. ``ready`` is asked until it is true; ``patience`` seconds at most."""
+    """How to run one part. ``ready`` is asked until it is true; ``patience`` seconds at most.
+
+    ``inherits`` are open file descriptors that it is given.
+    """
 
     name: str
     command: Sequence[str]
@@ -48,6 +51,7 @@ class ChildSpec:
     patience: float = 30.0
     stop_signal: int = signal.SIGTERM
     stop_patience: float = 15.0
+    inherits: Sequence[int] = ()
 
 
 class Child:
@@ -83,6 +87,7 @@ class Child:
                 env={**os.environ, **self.spec.env},
                 start_new_session=True,
                 preexec_fn=die_with_parent,
+                pass_fds=self.spec.inherits,
             )
         self.starts += 1
         self._started_at = time.monotonic()

@@ -14,11 +14,10 @@ from sync.cli.options import DryRun
 from sync.cli.session import session
 from sync.errors import Refused
 from sync.language import _
-from sync.project import Project
+from sync.project import LOCK_FILE, Project
 from sync.up import Child, ChildFailed, ChildSpec, Supervisor, only_one, runs
 
 PORT_FILE = "web.port"
-LOCK_FILE = "up.lock"
 
 
 def up(
@@ -33,8 +32,9 @@ def up(
         emit(new_link(session(context).project))
         return
     if dry_run:
-        for spec in children.specs(session(context).project, session(context).project.settings.web.port):
-            emit(spec.name)
+        with children.web_listener(session(context).project) as listener:
+            for spec in children.specs(session(context).project, listener):
+                emit(spec.name)
         return
     run(session(context).ready)
 
@@ -48,9 +48,8 @@ def run(
 
     ``first`` is started before our own parts; ``then`` is called once, when everything runs.
     """
-    with only_one(project.state_folder / LOCK_FILE):
-        port = children.web_port(project)
-        supervisor = Supervisor([*first, *children.specs(project, port)], _died)
+    with only_one(project.state_folder / LOCK_FILE), children.web_listener(project) as listener:
+        supervisor = Supervisor([*first, *children.specs(project, listener)], _died)
         with supervisor.signals():
             say(_("Starting …"))
             _warn_of_broker(project)
@@ -61,7 +60,7 @@ def run(
                 if failed is not None:
                     say(failed.tail(), "dim")
                 raise
-            (project.state_folder / PORT_FILE).write_text(str(port))
+            (project.state_folder / PORT_FILE).write_text(str(listener.getsockname()[1]))
             try:
                 if not supervisor.stopped.is_set():
                     then(supervisor)

@@ -142,9 +142,10 @@ def test_a_port_somebody_uses_is_refused_only_if_it_was_asked_for(tmp_path: Path
         taken = other.getsockname()[1]
         (tmp_path / "kehu.yaml").write_text(f"web: {{port: {taken}}}\n")
         with pytest.raises(Refused, match=str(taken)):
-            children.web_port(Project.load(tmp_path))
+            children.web_listener(Project.load(tmp_path))
     (tmp_path / "kehu.yaml").write_text("web: {port: 0}\n")
-    assert children.web_port(Project.load(tmp_path)) > 0
+    with children.web_listener(Project.load(tmp_path)) as listener:
+        assert listener.getsockname()[1] > 0
 
 
 def test_the_example_goes_into_an_empty_folder_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
