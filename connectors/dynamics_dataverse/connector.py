@@ -1,0 +1,90 @@
+"""The Dataverse connector: one environment, the streams of its accounts and contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from connectors.contract import Checked, Context
+from connectors.dynamics_dataverse.config import DataverseConfig
+from connectors.dynamics_dataverse.streams import KEYS, tracked_set
+from connectors.dynamics_dataverse.writing import DataverseWriter
+from connectors.errors import BadConfiguration, PermissionMissing, StreamBroken, WriteConflict
+from connectors.http import Client
+from connectors.odata.client import Codes, ODataClient
+from connectors.odata.entra import entra
+from connectors.odata.tracked_connector import TrackedConnector
+from connectors.odata.tracking import TrackedReader
+
+CODES: Codes = {
+    "0x80040220": PermissionMissing,  # a privilege is missing
+    "0x80060882": WriteConflict,  # the row's version does not match
+    "0x80040237": WriteConflict,  # a row with this key exists
+    "0x80040333": WriteConflict,  # duplicate detection
+}
+_VERSION = {"OData-MaxVersion": "4.0", "OData-Version": "4.0"}
+
+
+class DataverseConnector(TrackedConnector[DataverseConfig]):
+    """Accounts and contacts of one Dataverse environment."""
+
+    id: ClassVar[str] = "dynamics_dataverse"
+    config_model: ClassVar[type[DataverseConfig]] = DataverseConfig
+    titles: ClassVar[Mapping[str, str]] = {"accounts": "Accounts", "contacts": "Contacts"}
+
+    def __init__(self, config: DataverseConfig, context: Context) -> None:
+        super().__init__(config, context)
+        address = config.base_url.rstrip("/")
+        login = entra(config.login_url, config.tenant, config.client_id, config.client_secret, f"{address}/.default")
+        base_url = f"{address}/api/data/{config.api_version}/"
+        self.client = ODataClient(Client(context, base_url, auth=login, headers=_VERSION), base_url, codes=CODES)
+        self._currencies: dict[str, str] | None = None
+
+    def check(self) -> Checked:
+        """Log in, ask who we are and read a row of each table."""
+        with self.logged_in():
+            who = self.client.one("WhoAmI()")
+            tracking = self.tracking()
+        if who is None:
+            raise BadConfiguration(
+                "{connection}: there is no Dataverse Web API at this address.",
+                setting="base_url",
+                connection=self.context.connection,
+            )
+        by = "; ".join(f"{name} by {how}" for name, how in tracking.items())
+        user = str(who.get("UserId", ""))
+        return Checked(f"Dataverse lets us read as user {user}; changes of {by}.", {"user": user, **tracking})
+
+    def reader(self, stream: str) -> TrackedReader:
+        """The reader of one table."""
+        extra = self.config.account_fields if stream == "accounts" else self.config.contact_fields
+        entity = tracked_set(stream, extra, tracked=self.config.change_tracking)
+        return TrackedReader(self.client, entity, self._finish)
+
+    def writer(self, stream: str) -> DataverseWriter:
+        """The writer of one table; the alternate key is one of accounts."""
+        alternate = self.config.alternate_key if stream == "accounts" else None
+        return DataverseWriter(self.client, stream, KEYS[stream], alternate)
+
+    def credentials(self) -> str:
+        """The settings of the login."""
+        return "client_secret, client_id, tenant"
+
+    def _finish(self, row: dict[str, Any]) -> None:
+        """Add the ISO code of the row's currency, which Dataverse gives by id."""
+        currency = row.get("_transactioncurrencyid_value")
+        if isinstance(currency, str):
+            row["transactioncurrency_code"] = self._codes().get(currency.lower())
+
+    def _codes(self) -> dict[str, str]:
+        """ISO codes by the currencies' ids; none where we may not read them."""
+        if self._currencies is None:
+            params = {"$select": "transactioncurrencyid,isocurrencycode"}
+            try:
+                rows = self.client.page("transactioncurrencies", params).rows
+            except (PermissionMissing, StreamBroken, BadConfiguration):
+                rows = []
+            self._currencies = {
+                str(row.get("transactioncurrencyid")).lower(): str(row.get("isocurrencycode")) for row in rows
+            }
+        return self._currencies
