@@ -14,6 +14,23 @@ from pydantic_core import ErrorDetails
 
 from connectors.documents import Document, Place, allowed_keys, nearest
 from connectors.errors import BadConfiguration
+from sync.language import Phrase
+
+REASONS = {
+    "int_parsing": Phrase("a whole number is wanted"),
+    "int_type": Phrase("a whole number is wanted"),
+    "int_from_float": Phrase("a whole number is wanted"),
+    "float_parsing": Phrase("a number is wanted"),
+    "float_type": Phrase("a number is wanted"),
+    "bool_parsing": Phrase("true or false is wanted"),
+    "bool_type": Phrase("true or false is wanted"),
+    "string_type": Phrase("a text is wanted; numbers and dates become texts in quotes"),
+    "dict_type": Phrase("a block of settings is wanted"),
+    "model_type": Phrase("a block of settings is wanted"),
+    "model_attributes_type": Phrase("a block of settings is wanted"),
+    "list_type": Phrase("a list is wanted"),
+}
+"""What pydantic finds, by its type, where the finding has no limit to name."""
 
 REMEDY = "Correct this place, then run `kehu doctor`."
 
@@ -26,7 +43,8 @@ def faults_of(
     connection: str = "",
 ) -> list[BadConfiguration]:
     """One fault per finding, in the file's order. ``inside`` is where the data stands in the document."""
-    found = error.errors(include_url=False)
+    every = error.errors(include_url=False)
+    found = [details for details in every if not _is_other_member(details, every)]
     placed = [(document.line((*inside, *details["loc"])), details) for details in found]
     placed.sort(key=lambda item: item[0])
     faults: dict[tuple[str, str], BadConfiguration] = {}
@@ -37,6 +55,14 @@ def faults_of(
         # a union reports one finding per member: the first says enough
         faults.setdefault((str(fault.setting), details["type"]), fault)
     return list(faults.values())
+
+
+def _is_other_member(details: ErrorDetails, every: list[ErrorDetails]) -> bool:
+    """Whether it only says that a union's other member was not meant: one that got deeper into the data was."""
+    above = details["loc"][:-1]
+    return details["type"].endswith("_type") and any(
+        other["loc"][: len(above)] == above and len(other["loc"]) > len(details["loc"]) for other in every
+    )
 
 
 def _fault(
@@ -90,8 +116,22 @@ def _not_allowed(details: ErrorDetails, common: dict[str, Any]) -> BadConfigurat
 
 
 def _reason(details: ErrorDetails) -> str:
+    kind, limits = details["type"], details.get("ctx", {})
+    if kind in REASONS:
+        return REASONS[kind]
+    for limit in ("le", "lt"):
+        if limit in limits:
+            return Phrase("it must not be above {limit}", limit=limits[limit])
+    for limit in ("ge", "gt"):
+        if limit in limits:
+            return Phrase("it must not be below {limit}", limit=limits[limit])
+    if "max_length" in limits:
+        return Phrase("it must not be longer than {limit}", limit=limits["max_length"])
+    if "pattern" in limits:
+        return Phrase("it must be of the form {pattern}", pattern=limits["pattern"])
     text = details["msg"].removeprefix("Value error, ").rstrip(".")
-    return text[:1].lower() + text[1:]
+    text = text[:1].lower() + text[1:]
+    return text if "{" in text or "}" in text else Phrase(text)  # a literal of ours may have a translation
 
 
 def _spelling(place: Place, document: Document) -> str:

@@ -64,7 +64,8 @@ def text(template: str, params: Mapping[str, Any] | None = None, language: str |
     """The template in the language, with its places filled."""
     chosen = language or _current.get()
     translated = template if chosen == "en" else catalogue(chosen).get(template, template)
-    return translated.format_map(_Places({name: _shown(value) for name, value in (params or {}).items()}))
+    shown = {name: _shown(name, value, chosen) for name, value in (params or {}).items()}
+    return translated.format_map(_Places(shown))
 
 
 def _(template: str, **params: Any) -> str:
@@ -99,9 +100,28 @@ class _Places(dict[str, Any]):
         return key.upper()
 
 
-def _shown(value: object) -> object:
+class Phrase(str):
+    """A text of the program that fills a place of another, e.g. a reason: translated with it."""
+
+    def __new__(cls, template: str, **params: Any) -> Phrase:
+        """The English text, which stands for itself wherever nobody translates."""
+        made = super().__new__(cls, template.format_map(_Places(params)))
+        made.template, made.params = template, params
+        return made
+
+    template: str
+    params: dict[str, Any]
+
+
+_NAMING = frozenset({"port", "line", "run", "record", "status", "id", "decision", "seq"})
+"""Places whose numbers are names, not counts: they are written without separators."""
+
+
+def _shown(name: str, value: object, language: str) -> object:
+    if isinstance(value, Phrase):
+        return text(value.template, value.params, language)
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and name not in _NAMING:
         return f"{value:,}" if abs(value) >= 10_000 else value
     return value

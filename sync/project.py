@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from mappings.survivorship import SurvivorshipRules
 
 STATE_FOLDER = ".kehu"
+LOCK_FILE = "up.lock"
+"""In the state folder: held by whoever runs the project."""
 DEFAULT_REGION = "CN"
 LONGEST_SOCKET_PATH = 100  # the operating systems allow 104 to 108 bytes
 
@@ -61,7 +63,15 @@ class Project:
     def state_folder(self) -> Path:
         """Where the embedded database, the broker's socket and logs live; private to this user."""
         folder = self.folder / STATE_FOLDER
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise BadConfiguration(
+                "The folder {folder} cannot be used: {reason}.",
+                remedy="Let this user write there, or move the project to another folder.",
+                folder=str(folder),
+                reason=error.strerror or type(error).__name__,
+            ) from None
         return folder
 
     @cached_property

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -49,6 +50,13 @@ def seconds(value: object) -> object:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def country(value: str | None) -> str | None:
+    """The code itself if it is of two capital letters; ValueError if not."""
+    if value is not None and not re.fullmatch(r"[A-Z]{2}", value):
+        raise ValueError("a country is written with two capital letters, e.g. CN, US or DE")
+    return value
+
+
 Every = Annotated[Annotated[float, Field(ge=1, le=31_536_000)] | None, BeforeValidator(seconds)]
 Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=31_536_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff][\w.-]{0,79}$")]
@@ -57,7 +65,7 @@ AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}
 Region = Annotated[
     str | None,
     BeforeValidator(lambda value: "NO" if value is False else value),
-    StringConstraints(pattern=r"^[A-Z]{2}$"),
+    AfterValidator(country),
 ]
 """ISO 3166-1 alpha-2. YAML reads an unquoted NO (Norway) as false."""
 Language = Literal["en", "zh"]

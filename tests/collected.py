@@ -25,7 +25,8 @@ def templates() -> dict[str, str]:
     errors = _error_classes(trees.values())
     for path, tree in trees.items():
         settings = _in_settings(tree) if path.parts[-3:-2] == ("connectors",) and path.name == "config.py" else ()
-        for line, text in (*_in_python(tree, errors), *settings):
+        validators = _in_validators(tree) if path.name in ("config.py", "settings.py") else ()
+        for line, text in (*_in_python(tree, errors), *settings, *validators):
             found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
     for path in sorted((ROOT / "dashboard" / "templates").glob("*.html")):
         for line, text in _in_page(path):
@@ -71,11 +72,18 @@ def _in_settings(tree: ast.Module) -> Iterator[tuple[int, str]]:
                     yield from _texts(keyword.value)
 
 
+def _in_validators(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """What the validators of settings say."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) == "ValueError":
+            yield from _texts(*(arg for arg in node.args[:1] if not isinstance(arg, ast.JoinedStr)))
+
+
 def _in_call(call: ast.Call, errors: frozenset[str]) -> Iterator[tuple[int, str]]:
     name = _name(call.func)
     if name == "Wording":
         yield from _texts(*call.args[:2])  # those of connectors hold a remedy too
-    if name in errors or name in ("_", "packed"):
+    if name in errors or name in ("_", "packed", "Phrase"):
         yield from _texts(*call.args[:1])
     if name == "add" and isinstance(call.func, ast.Attribute) and _name(call.func.value) == "events":
         yield from _texts(*call.args[3:4])

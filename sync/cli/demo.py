@@ -15,10 +15,10 @@ from sync.cli import console, syncs
 from sync.cli.console import emit, next_step, number, say
 from sync.cli.options import DryRun
 from sync.cli.session import Globals, Session
-from sync.cli.up import LOCK_FILE, run
+from sync.cli.up import run
 from sync.errors import Refused
 from sync.language import _
-from sync.project import Project
+from sync.project import LOCK_FILE, Project
 from sync.runs.services import RunView
 from sync.up import Supervisor, runs
 

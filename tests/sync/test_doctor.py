@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from sync import migrations
 from sync.doctor import Finding, Verdict, examine
-from sync.project import Project
+from sync.project import LOCK_FILE, Project
 from sync.runs import services
+from sync.up import only_one
 
 GOOD = """
 connections:
@@ -104,3 +106,28 @@ def test_a_shared_database_is_migrated_by_command_only(folder: Path, postgres_ur
     (folder / "kehu.yaml").write_text(GOOD + f"database: {postgres_url}\n")
     found = [finding for finding in wrong(folder) if finding.subject == "database"]
     assert [finding.remedy for finding in found] == ["Run `kehu db migrate`."]
+
+
+def test_a_port_that_another_program_has_taken_is_wrong(folder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        (folder / "kehu.yaml").write_text(f"web: {{port: {port}}}\n{GOOD}")
+        (found,) = wrong(folder)
+        assert (found.subject, found.message) == ("web", f"Port {port} is in use by another program.")
+        with only_one(Project.load(folder).state_folder / LOCK_FILE):
+            assert wrong(folder) == []
+
+
+def test_a_database_file_that_is_none_is_told_in_our_words(folder: Path) -> None:
+    (folder / ".kehu").mkdir()
+    (folder / ".kehu" / "kehu.db").write_bytes(b"no database" * 1000)
+    assert {found.message for found in wrong(folder)} == {"The database cannot be used: file is not a database."}
+
+
+def test_a_state_folder_that_cannot_be_made_is_told_with_its_place(folder: Path) -> None:
+    (folder / ".kehu").write_text("")
+    found = wrong(folder)
+    assert found
+    assert {finding.message for finding in found} == {f"The folder {folder / '.kehu'} cannot be used: File exists."}
