@@ -61,7 +61,7 @@ def _records(connection: Connection, about: str | None) -> list[int] | None:
 def _entry(act: Act, named: list[tuple[int, int]], names: dict[int, str]) -> Entry:
     sides: dict[int, list[str]] = {}
     for side, record in named:
-        sides.setdefault(side, []).append(names[record])
+        sides.setdefault(side, []).append(names.get(record, str(record)))
     value = None if act.value is None else orjson.loads(act.value)
     return Entry(
         act.id,

@@ -223,14 +223,19 @@ def _steward(url: str, seed: str) -> list[int]:
     rng, database, done = random.Random(seed), Database(url), []
     for _ in range(40):
         one, other = (f"s{rng.randint(1, 4)}/customers/{rng.randrange(8)}" for _ in range(2))
+        holders = [_holder(database, one), _holder(database, other)]
+        word: tuple[Any, ...] = rng.choice(
+            [
+                (s.decide, one, other, rng.choice(["same", "different", "undecided"])),
+                (s.merge, holders),
+                (s.exclude, holders[0], one),
+                (s.unmerge, holders[0]),
+                (s.pin, holders[0], "name", f"pinned {seed}", one),
+                *[(s.undo, number) for number in done[-3:]],
+            ]
+        )
         with suppress(Refused, Misused):
-            if done and rng.random() < 0.3:
-                done.append(do(database, s.undo, rng.choice(done)).decision)
-            elif rng.random() < 0.3:
-                ids = [_holder(database, one), _holder(database, other)]
-                done.append(do(database, s.merge, ids).decision)
-            else:
-                done.append(do(database, s.decide, one, other, rng.choice(["same", "different"])).decision)
+            done.append(do(database, *word).decision)
     database.dispose()
     return done
 
