@@ -31,10 +31,29 @@ class StopAtShutdown(Middleware):
         self.stop.set()
 
 
+class FitToThreads(Middleware):
+    """A worker takes no more than it has threads for, and keeps one thread free of bulk work.
+
+    dramatiq by itself takes twice as much: long runs would then wait behind one another beside idle workers, and what
+    a human waits for behind them all.
+    """
+
+    WAKE_MS = 200
+    """A worker looks for messages this often; dramatiq's second would be seen by whoever clicks."""
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """The worker is about to start its threads."""
+        worker.queue_prefetch = worker.worker_threads
+        worker.worker_timeout = min(worker.worker_timeout, self.WAKE_MS)
+        if isinstance(broker, dispatch.Broker):
+            broker.bulk_at_once = max(1, worker.worker_threads - 1)
+
+
 def register(broker: dramatiq.Broker, workspace: Workspace, *, pace: Pace | None = None) -> None:
     """Declare all actors on a broker, working in this workspace."""
     shutdown = StopAtShutdown()
     broker.add_middleware(shutdown)
+    broker.add_middleware(FitToThreads())
     bell = Doorbell(broker)
 
     def run_sync(run_id: int) -> None:

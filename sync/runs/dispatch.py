@@ -29,10 +29,23 @@ TIMEOUT = 3.0
 log = structlog.get_logger(__name__)
 
 
-def make_broker(url: str, *, middleware: list[dramatiq.Middleware] | None = None, **options: Any) -> RedisBroker:
+class Broker(RedisBroker):
+    """Gives out at most ``bulk_at_once`` messages of bulk work at a time to a worker process, if that is set."""
+
+    bulk_at_once: int | None = None
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
+        """A consumer of a queue; it takes up to ``prefetch`` messages before the first of them is done."""
+        if queue_name == BULK and self.bulk_at_once is not None:
+            prefetch = min(prefetch, self.bulk_at_once)
+        consumer: dramatiq.Consumer = super().consume(queue_name, prefetch, timeout)
+        return consumer
+
+
+def make_broker(url: str, *, middleware: list[dramatiq.Middleware] | None = None, **options: Any) -> Broker:
     """A broker on Redis or Valkey with our queues declared. Connects when first used."""
     client = redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, health_check_interval=30)
-    broker: RedisBroker = RedisBroker(  # type: ignore[no-untyped-call]
+    broker = Broker(  # type: ignore[no-untyped-call]
         client=client, namespace=NAMESPACE, middleware=middleware or [], **options
     )
     for queue in QUEUES:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
+import dramatiq
 import pytest
 import redis
 
 from sync.master.landing import Counts
 from sync.master.tables import landing
-from sync.runs import dispatch, failpoints, pending, sweeper
+from sync.runs import actors, dispatch, failpoints, pending, sweeper
 from sync.runs.claim import claim
 from sync.runs.dispatch import Doorbell, make_broker
 from sync.runs.recovery import Recovery
@@ -168,6 +170,42 @@ def test_a_dead_workers_message_comes_back(valkey_url: str) -> None:
     assert recovery.pulse()
     assert client.llen(f"{dispatch.NAMESPACE}:{dispatch.INTERACTIVE}") == 1
     assert not Recovery(f"redis://127.0.0.1:{free_port()}/0").pulse()
+
+
+@pytest.mark.services
+def test_bulk_work_never_takes_a_workers_last_thread(lab: Lab, valkey_url: str) -> None:
+    broker, hold, begun, answered = make_broker(valkey_url), threading.Event(), [], threading.Event()
+
+    def bulk(number: int) -> None:
+        begun.append(number)
+        hold.wait(20)
+
+    dramatiq.Actor(bulk, broker=broker, actor_name="bulk", queue_name=dispatch.BULK, priority=10, options={})
+    dramatiq.Actor(
+        answered.set, broker=broker, actor_name="now", queue_name=dispatch.INTERACTIVE, priority=0, options={}
+    )
+    actors.register(broker, lab.workspace)
+    for number in range(6):
+        _enqueue(broker, "bulk", dispatch.BULK, number)
+    worker = dramatiq.Worker(broker, worker_threads=3)
+    worker.start()
+    try:
+        wait_until(lambda: len(begun) == 2, 10)
+        _enqueue(broker, "now", dispatch.INTERACTIVE)
+        assert answered.wait(2), "a thread was free, and the message was looked for at once"
+        assert len(begun) == 2
+        client = redis.Redis.from_url(valkey_url)
+        assert client.llen(f"{dispatch.NAMESPACE}:{dispatch.BULK}") == 4, "the rest is left to other workers"
+    finally:
+        hold.set()
+        worker.stop()
+
+
+def _enqueue(broker: dramatiq.Broker, actor: str, queue: str, *args: int) -> None:
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=queue, actor_name=actor, args=args, kwargs={}, options={}
+    )
+    broker.enqueue(message)
 
 
 @pytest.mark.services
