@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from dashboard.words import word
 from sync import language
 from sync.runs.wording import Wording
 
@@ -36,6 +37,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         path=request.url.path,
         told=lambda wording: _told(wording, chosen),
         ago=lambda seconds: _ago(seconds, translate),
+        word=lambda code: word(code, chosen),
         **values,
     )
     response = HTMLResponse(html, status_code=status)

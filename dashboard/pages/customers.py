@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import orjson
@@ -45,10 +46,10 @@ def show(request: Request, customer_id: str) -> Response:
     return render(request, "customer.html", customer=found, fields=fields, changes=changes, plain=plain, pretty=pretty)
 
 
-def plain(value: object) -> list[str]:
-    """A golden value as lines of text: one for each entry of a list."""
+def plain(value: object, word: Callable[[str], str] = str) -> list[str]:
+    """A golden value as lines of text: one for each entry of a list. ``word`` puts names of fields into words."""
     entries = value if isinstance(value, list) else [value]
-    return [_line(entry) for entry in entries]
+    return [_line(entry, word) for entry in entries]
 
 
 def pretty(value: object) -> str:
@@ -56,12 +57,18 @@ def pretty(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
-def _line(entry: object) -> str:
+def _line(entry: object, word: Callable[[str], str]) -> str:
     if not isinstance(entry, dict):
         return str(entry)
-    known = {key: value for key, value in entry.items() if value not in (None, "", False)}
+    known = {key: value for key, value in entry.items() if value not in (None, "")}
     main = known.pop("value", None) or known.pop("text", None)
-    rest = ", ".join(f"{key}: {value}" if value is not True else key for key, value in known.items())
+    rest = ", ".join(_part(key, value, word) for key, value in known.items())
     if main is None:
         return rest
     return f"{main} ({rest})" if rest else str(main)
+
+
+def _part(key: str, value: object, word: Callable[[str], str]) -> str:
+    if isinstance(value, bool):  # a refused consent must not look like a given one
+        return word(key if value else f"not {key}")
+    return f"{word(key)}: {value}"

@@ -13,6 +13,7 @@ from sync.runs import services
 
 router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
 PAGE = 50
+CAUSES = 50
 LONGEST_PAYLOAD = 20_000
 
 
@@ -24,7 +25,8 @@ def show_all(
 ) -> Response:
     """Causes with their counts, and a page of records."""
     with request.app.state.project.database.reading() as connection:
-        causes = services.causes(connection)
+        grouped = services.causes(connection)[:CAUSES]
+        causes = [(cause, services.show_quarantined(connection, cause.example_id)) for cause in grouped]
         records = services.quarantined(connection, path=path or None, after_id=after, limit=PAGE)
     more = records[-1].id if len(records) == PAGE else None
     return render(request, "quarantine.html", causes=causes, records=records, more=more, chosen=path)

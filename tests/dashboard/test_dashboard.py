@@ -174,7 +174,7 @@ def test_a_customer_shows_where_each_value_comes_from(project: Project, client: 
     page = client.get(f"/customers/{customer_id(project, 'zhang@example.com')}").text
     assert "sheet/customers/1" in page
     assert "sheet/customers/2" in page
-    assert "most_recent" in page
+    assert "most recent" in page
     assert "united" in page
     assert "zhang@example.com" in page
     assert "created" in page

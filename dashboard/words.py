@@ -1,0 +1,91 @@
+"""The program's own codes (fields, rules, states, kinds of change) as words a visitor reads."""
+
+from __future__ import annotations
+
+from sync.language import Phrase, text
+
+WORDS = {
+    # fields of a customer, and of what they hold
+    "kind": Phrase("kind"),
+    "name": Phrase("name"),
+    "legal_name": Phrase("legal name"),
+    "trading_name": Phrase("trading name"),
+    "native_name": Phrase("native name"),
+    "latin_name": Phrase("name in Latin letters"),
+    "given_name": Phrase("given name"),
+    "family_name": Phrase("family name"),
+    "birth_date": Phrase("birth date"),
+    "identifiers": Phrase("identifiers"),
+    "emails": Phrase("emails"),
+    "phones": Phrase("phones"),
+    "addresses": Phrase("addresses"),
+    "organisation": Phrase("organisation"),
+    "person": Phrase("person"),
+    "status": Phrase("status"),
+    "currency": Phrase("currency"),
+    "credit_limit": Phrase("credit limit"),
+    "owner": Phrase("owner"),
+    "language": Phrase("language"),
+    "website": Phrase("website"),
+    "tags": Phrase("tags"),
+    "consents": Phrase("consents"),
+    "external_ids": Phrase("external ids"),
+    "source_created_at": Phrase("created in the source"),
+    "source_changed_at": Phrase("changed in the source"),
+    "last_contact_at": Phrase("last contact"),
+    "label": Phrase("label"),
+    "verified": Phrase("verified"),
+    "not verified": Phrase("not verified"),
+    "country": Phrase("country"),
+    "region": Phrase("region"),
+    "city": Phrase("city"),
+    "district": Phrase("district"),
+    "street": Phrase("street"),
+    "postcode": Phrase("postcode"),
+    "channel": Phrase("channel"),
+    "purpose": Phrase("purpose"),
+    "granted": Phrase("granted"),
+    "not granted": Phrase("not granted"),
+    "source": Phrase("source"),
+    "role": Phrase("role"),
+    "scheme": Phrase("scheme"),
+    "valid": Phrase("valid"),
+    "not valid": Phrase("not valid"),
+    "active": Phrase("active"),
+    "inactive": Phrase("inactive"),
+    "prospect": Phrase("prospect"),
+    "blocked": Phrase("blocked"),
+    # rules of survivorship
+    "most_recent": Phrase("most recent"),
+    "source_priority": Phrase("source priority"),
+    "most_complete": Phrase("most complete"),
+    "most_frequent": Phrase("most frequent"),
+    "longest": Phrase("longest"),
+    "validated_first": Phrase("validated first"),
+    "pinned": Phrase("pinned"),
+    "united": Phrase("united"),
+    "earliest": Phrase("earliest"),
+    "latest": Phrase("latest"),
+    # runs, their remarks, quarantine, changes
+    "full": Phrase("full"),
+    "incremental": Phrase("incremental"),
+    "backfill": Phrase("backfill"),
+    "info": Phrase("info"),
+    "warning": Phrase("warning"),
+    "error": Phrase("error"),
+    "open": Phrase("open"),
+    "ignored": Phrase("ignored"),
+    "resolved": Phrase("resolved"),
+    "created": Phrase("created"),
+    "updated": Phrase("updated"),
+    "merged": Phrase("merged"),
+    "split": Phrase("split"),
+    "deleted": Phrase("deleted"),
+    "erased": Phrase("erased"),
+}
+
+
+def word(code: object, language: str) -> str:
+    """A code in words; what is not one of ours stays as it is."""
+    known = WORDS.get(str(code))
+    return str(code) if known is None else text(known.template, {}, language)
