@@ -24,7 +24,14 @@ connections:
     settings: {streams: {customers: {path: shop.csv, key: id}}, settle_seconds: 0}
     streams: {customers: {mapping: customers.yaml}}
 """
-MAPPING = "customer:\n  kind: person\n  name: name\n  emails: [email]\n  birth_date: born\n  identifiers: [{from: vat, scheme: eu.vat}]\n"
+MAPPING = """
+customer:
+  kind: person
+  name: name
+  emails: [email]
+  birth_date: born
+  identifiers: [{from: vat, scheme: eu.vat}]
+"""
 ERP = "id,name,email,born,vat\n1,Ann Li,ann@example.com,1980-01-01,\n2,Bob Wu,bob@example.com,,\n"
 SHOP = "id,name,email,born,vat\n7,Ann Li,ann@example.com,1980-01-01,\n8,Jo Wu,bob@example.com,,\n9,Zoe,,,\n"
 

@@ -19,12 +19,12 @@ from tests import services
 from tests.master_kit import consistent, dump, land, master, record, resolve, sync
 from tests.steward_kit import do, fingerprint, rebuild, rehearse
 
-QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+QUIET: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 KEYS = [(stream, key) for stream in (1, 2) for key in ("1", "2", "3")]
 NAMES = {1: "erp", 2: "shop"}
 
 keys = st.sampled_from(KEYS)
-contents = st.builds(
+contents: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     name=st.sampled_from(["Ann", "Bob", "客户"]),
     tags=st.lists(st.sampled_from("abc"), max_size=2, unique=True),
@@ -48,7 +48,8 @@ def databases(tmp_path: Any) -> Iterator[Any]:
 
     def make() -> Database:
         made.append(master(f"sqlite:///{tmp_path}/m{len(made)}.db"))
-        return made[-1].__enter__()
+        database: Database = made[-1].__enter__()
+        return database
 
     yield make
     for manager in made:
@@ -220,7 +221,8 @@ def _work(url: str, stream: int, seed: int) -> None:
 
 
 def _steward(url: str, seed: str) -> list[int]:
-    rng, database, done = random.Random(seed), Database(url), []
+    rng, database = random.Random(seed), Database(url)
+    done: list[int] = []
     for _ in range(40):
         one, other = (f"s{rng.randint(1, 4)}/customers/{rng.randrange(8)}" for _ in range(2))
         holders = [_holder(database, one), _holder(database, other)]

@@ -41,7 +41,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database
 
 def unclear(database: Database) -> None:
     """Three customers with unclear pairs between them: a small one, and two of which one has two records."""
-    land(database, 1, [record("1", name="A", tags=["t", "u"], owner="x"), record("2", name="A", tags=["t", "u"], owner="x")])
+    land(
+        database,
+        1,
+        [record("1", name="A", tags=["t", "u"], owner="x"), record("2", name="A", tags=["t", "u"], owner="x")],
+    )
     land(database, 2, [record("3", name="B", tags=["t", "u"], owner="y")])
     land(database, 2, [record("4", name="C", tags=["v", "w"], owner="y"), record("5", name="D", tags=["v"], owner="z")])
     land(database, 2, [record("6", name="E", tags=["v", "w"], owner="z2")])
@@ -50,7 +54,7 @@ def unclear(database: Database) -> None:
     resolving.resolve(database, ids, matcher=Cautious(), survivorship=RULES)
 
 
-def queue(database: Database, matcher: Any = None, limit: int = 50) -> list[tuple[str, ...]]:
+def queue(database: Database, matcher: Any = None, limit: int = 50) -> list[tuple[Any, ...]]:
     with database.reading() as connection:
         found = s.queue(connection, matcher or Cautious(), limit)
     return [(*sorted((one.left.record[-1], one.right.record[-1])), one.weight, one.pairs, one.records) for one in found]
