@@ -121,7 +121,7 @@ def _work(project: Project) -> Iterator[Finding]:
             "matching",
             Verdict.WARNING,
             _("{count} stored pages could not be matched and were set aside.", count=len(stuck)),
-            _("Look into the worker's log for the reason, and report it."),
+            _("Look into the worker's log for the reason; after an update, run `kehu sync retry-stuck`."),
         )
 
 

@@ -19,7 +19,7 @@ from sync.errors import Misused
 from sync.language import _
 from sync.oneshot import Target as Stream
 from sync.project import Project
-from sync.runs import history, requests
+from sync.runs import history, requests, services
 from sync.runs.history import RunView
 from sync.runs.states import RunMode, Status
 from sync.runs.wording import Wording
@@ -132,6 +132,27 @@ def cancel(context: typer.Context, run: RunId, dry_run: DryRun = False, as_json:
     else:
         say(_("Run {run} ends after the page in hand.", run=run))
         next_step(f"kehu sync watch {run}")
+
+
+@app.command("retry-stuck", help=_("Try again what could not be matched and was set aside."))
+def retry_stuck(context: typer.Context, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Give stored pages that were given up three more tries: by the workers if they answer, else here."""
+    project = session(context).ready
+    with project.database.reading() as connection:
+        stuck = services.stuck_landings(connection)
+    if stuck and not dry_run:
+        with project.database.transaction() as connection:
+            services.retry_stuck(connection)
+        if not (project.broker_answers() and services.Doorbell.at(project.broker_url).pending()):
+            services.resolve_pending(project)
+    with project.database.reading() as connection:
+        left = services.stuck_landings(connection)
+    if as_json:
+        emit_json("retried", {"pages": len(stuck), "stuck": len(left)})
+    elif dry_run:
+        say(_("Would try {count} stored pages again.", count=len(stuck)))
+    else:
+        say(_("{count} stored pages are tried again; {left} are still set aside.", count=len(stuck), left=len(left)))
 
 
 @app.command(help=_("Compare with the source: counts, checksums and what differs."))

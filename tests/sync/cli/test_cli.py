@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from sync import language
 from sync.cli import run
 from sync.cli.session import Globals
+from sync.project import Project
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = """
@@ -186,6 +188,31 @@ def test_a_backfill_needs_a_range_that_can_be_read(folder: Path, capsys: pytest.
     assert kehu(capsys, "sync", "backfill", "sheet")[0] == 2
     code, _out, err = kehu(capsys, "sync", "backfill", "sheet", "--since", "yesterday")
     assert (code, "Write it like 2024-01-31" in err) == (2, True)
+
+
+def test_pages_that_were_set_aside_are_tried_again(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **options: object) -> None:
+        raise RuntimeError("a fault in matching")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sync.runs.resolving.resolving.resolve", broken)
+        kehu(capsys, "sync", "run")
+    project = Project.load(folder)
+    with project.database.transaction() as connection:
+        landing_id = connection.execute(text("SELECT id FROM landing")).scalar_one()
+        connection.execute(text("UPDATE landing SET landed_at = '2020-01-01 00:00:00'"))
+        row = {"landing": landing_id, "at": "2020-01-01 00:00:00"}
+        connection.execute(text("INSERT OR REPLACE INTO landing_try VALUES (:landing, 3, :at)"), row)
+    _, out, err = kehu(capsys, "doctor", "--offline")
+    assert "`kehu sync retry-stuck`" in out + err
+    assert data(capsys, "sync", "retry-stuck", "--dry-run")[1] == {"pages": 1, "stuck": 1}
+    assert data(capsys, "sync", "retry-stuck")[1] == {"pages": 1, "stuck": 0}
+    with project.database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM crosswalk")).scalar_one() == 2
+    project.close()
+    assert "0 stored pages" in kehu(capsys, "sync", "retry-stuck")[2]
 
 
 def test_a_queued_run_can_be_watched_and_cancelled(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
