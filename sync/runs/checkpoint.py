@@ -91,8 +91,8 @@ def _land(session: Session, opened: Opened, connection: Connection, page: Page) 
         landed = landing.land(
             connection, session.stream, page, opened.mapping, session.workspace.matcher, now=clock.now()
         )
-        unforeseen.check(landed, landed.counts.created + landed.counts.updated + landed.counts.quarantined)
         _look_for_drift(session, opened, connection, page, landed)
+        unforeseen.check(landed, landed.counts.created + landed.counts.updated + landed.counts.quarantined)
     return landed
 
 
