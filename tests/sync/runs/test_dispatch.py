@@ -15,12 +15,15 @@ from sync.master.tables import landing
 from sync.runs import actors, dispatch, failpoints, pending, sweeper
 from sync.runs.claim import claim
 from sync.runs.dispatch import Doorbell, make_broker
+from sync.runs.lease import EXPIRY
 from sync.runs.recovery import Recovery
 from sync.runs.requests import cancel
 from sync.runs.states import RunMode, Status, Trigger
 from tests.processes import free_port
 from tests.sync.runs.lab import Lab, events
 from tests.sync.runs.workers import dramatiq_worker, kill, maintenance, start_worker, wait_until
+
+KILLS = 10
 
 
 def test_a_bell_that_cannot_be_rung_is_only_noted() -> None:
@@ -281,6 +284,34 @@ def test_a_dead_workers_run_goes_on_within_a_minute(lab: Lab, valkey_url: str, t
     assert lab.run(run_id).counts == Counts(read=400, created=400)
     assert lab.run(run_id).pages == 41
     assert lab.live() == lab.source.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.services
+def test_the_work_of_workers_that_die_again_and_again_goes_on_each_time(
+    sqlite_lab: Lab, valkey_url: str, tmp_path: Path
+) -> None:
+    """Ten kills. A lease of production is 28 s longer: the slowest of ten must leave room for that in a minute."""
+    lab, log, waits = sqlite_lab, tmp_path / "log", []
+    lab.workspace.config["delay"] = 0.1
+    lab.source.fill(3_000)
+    run_id = lab.request()
+    Doorbell.at(valkey_url).run(run_id)
+    with maintenance(lab, valkey_url, log):
+        worker = start_worker(lab, valkey_url, log, lease=2.0, beat=0.4)
+        try:
+            wait_until(lambda: lab.run(run_id).pages > 0, 40)
+            for _ in range(KILLS):
+                kill(worker)
+                died, pages = time.monotonic(), lab.run(run_id).pages
+                worker = start_worker(lab, valkey_url, log, lease=2.0, beat=0.4)
+                wait_until(lambda pages=pages: lab.run(run_id).pages > pages, 60)
+                waits.append(time.monotonic() - died)
+        finally:
+            kill(worker)
+    assert max(waits) <= 60 - (EXPIRY - 2.0), waits
+    run = lab.run(run_id)
+    assert run.counts.read == 10 * run.pages, "no stored page was read again"
 
 
 @pytest.mark.slow
