@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from connectors.errors import fill
+
 if TYPE_CHECKING:
     from connectors.budget import Budget
 
@@ -195,10 +197,17 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A passed check: one sentence that tells whom we are logged in as, and details worth showing."""
+    """A passed check: one sentence that tells whom we are logged in as, and details worth showing.
+
+    With ``params``, ``message`` is an English template whose ``{named}`` places they fill: it can be translated.
+    """
 
     message: str
     details: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return fill(self.message, dict(self.params)) if self.params else self.message
 
 
 @dataclass(slots=True)

@@ -177,7 +177,7 @@ def _connection(project: Project, name: str, online: bool) -> Iterator[Finding]:
                 _("List them with `kehu connection discover {name}`, then write them into kehu.yaml.", name=name),
             )
         if online:
-            yield Finding(name, Verdict.OK, connector.check().message)
+            yield Finding(name, Verdict.OK, language.passed(connector.check()))
         else:
             yield Finding(name, Verdict.OK, _("The settings are right; not tried."))
     finally:

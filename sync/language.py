@@ -22,6 +22,18 @@ CATALOGUES = Path(__file__).parent / "locale"
 _current: ContextVar[str] = ContextVar("kehu_language", default="en")
 
 
+class Checked(Protocol):
+    """What a connector answers when its check passed (``connectors.contract.Checked``)."""
+
+    @property
+    def message(self) -> str:
+        """A sentence, with places if there are parameters."""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What fills the places."""
+
+
 class Told(Protocol):
     """An error that can be told in the user's language: all three families of errors are of this shape."""
 
@@ -80,6 +92,13 @@ def told(error: Exception, language: str | None = None) -> tuple[str, str]:
         return str(error) or type(error).__name__, ""
     params = getattr(error, "params", {})
     return text(template, params, language), text(getattr(error, "remedy", ""), params, language)
+
+
+def passed(checked: Checked) -> str:
+    """What a passed check says, in the language in use. A message without places is taken as it is."""
+    if checked.params:
+        return text(checked.message, checked.params)
+    return catalogue(_current.get()).get(checked.message, checked.message)
 
 
 @cache

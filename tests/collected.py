@@ -83,7 +83,7 @@ def _in_call(call: ast.Call, errors: frozenset[str]) -> Iterator[tuple[int, str]
     name = _name(call.func)
     if name == "Wording":
         yield from _texts(*call.args[:2])  # those of connectors hold a remedy too
-    if name in errors or name in ("_", "packed", "Phrase"):
+    if name in errors or name in ("_", "packed", "Phrase", "Checked"):
         yield from _texts(*call.args[:1])
     if name == "add" and isinstance(call.func, ast.Attribute) and _name(call.func.value) == "events":
         yield from _texts(*call.args[3:4])

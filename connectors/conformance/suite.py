@@ -66,6 +66,8 @@ class ConformanceSuite:
         checked = connector.check()
         assert isinstance(checked, Checked)
         assert len(checked.message) > 5
+        told = str(checked)
+        assert not [name for name in checked.params if f"{{{name}}}" in told], f"a place is not filled: {told}"
 
     def test_wrong_credentials_are_refused_naming_the_setting(self, source: Source) -> None:
         settings, setting = supported(source.wrong_credentials)

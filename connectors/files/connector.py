@@ -28,7 +28,7 @@ class FilesConnector(Connector[FilesConfig]):
     def check(self) -> Checked:
         """Find each stream's files and open the first of them."""
         details = {name: stream.describe() for name, stream in self._streams.items()}
-        return Checked(f"The files of {len(details)} streams can be read.", details)
+        return Checked("The files of {streams} streams can be read.", details, {"streams": len(details)})
 
     def discover(self) -> Sequence[Stream]:
         """The configured streams with the columns of their first files; without, where those cannot be read now."""

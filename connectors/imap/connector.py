@@ -43,8 +43,14 @@ class ImapConnector(Connector[ImapConfig]):
         messages = sum(state.messages for _, state in folders)
         names = ", ".join(folder.name for folder, _ in folders)
         return Checked(
-            f"Logged in to {self.config.host} as {self.config.user}: {messages} messages in {len(folders)} folders.",
+            "Logged in to {host} as {user}: {messages} messages in {folders} folders.",
             {"folders": names[:500], "messages": str(messages)},
+            {
+                "host": self.config.host,
+                "user": self.config.user,
+                "messages": messages,
+                "folders": len(folders),
+            },
         )
 
     def discover(self) -> Sequence[Stream]:

@@ -66,8 +66,11 @@ class RestConnector(Connector[Config]):
         with self._naming_settings():
             who = self._who()
         title = self.manifest.title.en
-        message = f"Logged in to {title} as {who}." if who else f"{title} answers and lets us read."
-        return Checked(message, {"address": self._address})
+        return Checked(
+            "Logged in to {system} as {user}." if who else "{system} answers and lets us read.",
+            {"address": self._address},
+            {"system": title, "user": who},
+        )
 
     def discover(self) -> Sequence[Stream]:
         """The manifest's streams, with fields from a sample; without, where we may not read one."""

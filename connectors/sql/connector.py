@@ -51,7 +51,11 @@ class SqlConnector(Connector[SqlConfig]):
             next(iter(stream.pages(Read(stream.name, page_size=1))), None)
             details[stream.name] = f"key: {', '.join(stream.origin().key)}"
         name = self._database.engine.dialect.name
-        return Checked(f"Connected to the {name} database; {len(streams)} streams can be read.", details)
+        return Checked(
+            "Connected to the {kind} database; {streams} streams can be read.",
+            details,
+            {"kind": name, "streams": len(streams)},
+        )
 
     def discover(self) -> Sequence[Stream]:
         """The configured streams, or all tables with a primary key, with their columns."""

@@ -45,7 +45,9 @@ class TrytonConnector(Connector[TrytonConfig]):
         version = self._client.version()
         details = {"version": version, "parties": str(count), "fields": str(fields)}
         return Checked(
-            f"Tryton {version}: {self.config.user} can read {count} parties of {self.config.database}.", details
+            "Tryton {version}: {user} can read {count} parties of {database}.",
+            details,
+            {"version": version, "user": self.config.user, "count": count, "database": self.config.database},
         )
 
     def discover(self) -> Sequence[Stream]:

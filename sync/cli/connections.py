@@ -176,10 +176,15 @@ def _tested(project: Project, name: str, *, quiet: bool) -> tuple[dict[str, Any]
             error
         )
     if not quiet:
-        say(f"✓ {name}: {checked.message}", "green")
+        say(f"✓ {name}: {language.passed(checked)}", "green")
         for key, value in checked.details.items():
             say(f"    {key}: {value}")
-    return {"connection": name, "ok": True, "message": checked.message, "details": dict(checked.details)}, Exit.OK
+    return {
+        "connection": name,
+        "ok": True,
+        "message": language.passed(checked),
+        "details": dict(checked.details),
+    }, Exit.OK
 
 
 def _first_stream(project: Project, connection: str) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from connectors.contract import Checked
 from connectors.errors import BadConfiguration, RetryLater
 from sync import language
 from tests.collected import templates
@@ -55,6 +56,18 @@ def test_translations_are_chinese_and_keep_commands_as_they_are_typed() -> None:
 )
 def test_the_first_known_language_is_chosen(candidates: tuple[str | None, ...], chosen: str) -> None:
     assert language.choose(*candidates) == chosen
+
+
+def test_a_passed_check_is_told_in_the_language() -> None:
+    checked = Checked("The files of {streams} streams can be read.", params={"streams": 2})
+    assert str(checked) == "The files of 2 streams can be read."
+    language.use("zh")
+    try:
+        assert language.passed(checked) == "2 个流的文件可以读取。"
+        assert language.passed(Checked("Logged in as {odd.")) == "Logged in as {odd.", "plugins may say anything"
+    finally:
+        language.use("en")
+    assert language.passed(checked) == str(checked)
 
 
 def test_errors_are_told_with_message_and_remedy_in_the_language() -> None:
