@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from connectors import paging
-from connectors.errors import StreamBroken
+from connectors.errors import BadConfiguration, StreamBroken
 from connectors.http import Client
 from connectors.response import Response
 from connectors.rest.manifest import (
@@ -197,7 +197,15 @@ def _trimmed(page: Fetched, key: str) -> Fetched:
 
 
 def _zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else zone(name)
+    try:
+        return UTC if name == "UTC" else zone(name)
+    except ValueError:
+        raise BadConfiguration(
+            "There is no time zone {zone}.",
+            setting="zone",
+            remedy="Write it as Asia/Shanghai or Europe/Berlin are written.",
+            zone=name[:60],
+        ) from None
 
 
 def _tombstone(spec: Listing) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def connector(audience: Mailchimp) -> Iterator[Connector[Any]]:
 
 
 def test_the_check_names_the_audience(connector: Connector[Any]) -> None:
-    assert "Newsletter" in connector.check().message
+    assert "Newsletter" in str(connector.check())
 
 
 def test_a_wrong_audience_is_a_wrong_setting(audience: Mailchimp) -> None:
