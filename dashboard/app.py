@@ -27,6 +27,7 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
     app.add_exception_handler(NotSignedIn, _not_signed_in)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(SQLAlchemyError, _database_error)
+    app.add_exception_handler(Exception, _fault)
     missing = undeclared(app)
     if missing:
         raise RuntimeError(f"routes without a permission: {', '.join(missing)}")
@@ -40,6 +41,10 @@ def _not_signed_in(request: Request, _error: Exception) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return render(request, "problem.html", status=status, code=status)
+
+
+def _fault(request: Request, _error: Exception) -> Response:
+    return render(request, "problem.html", status=500, code=500)  # the error itself goes to the log
 
 
 def _database_error(request: Request, _error: Exception) -> Response:

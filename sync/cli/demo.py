@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 from sync import demo as company
 from sync import oneshot, overview
 from sync.cli import console, syncs
-from sync.cli.console import emit, next_step, number, say
+from sync.cli.console import emit, next_step, say
 from sync.cli.options import DryRun
 from sync.cli.session import Globals, Session
 from sync.cli.up import run
@@ -49,10 +50,16 @@ def demo(
         )
     if fresh and (folder / "truth.csv").exists():
         shutil.rmtree(folder)
-    records = company.generate(folder, customers, seed)
-    say(_("南洋贸易 (Nanyang Trading) has its customers in {count} systems:", count=len(records)), "bold")
-    for name, count in records.items():
-        say(f"  {name:10} {number(count)}")
+    systems = list(company.generate(folder, customers, seed))
+    console.begin(sys.argv[0], folder)  # from here on the example is the project
+    say(
+        _(
+            "南洋贸易 (Nanyang Trading) has its customers in {count} systems: {names}.",
+            count=len(systems),
+            names=", ".join(systems),
+        ),
+        "bold",
+    )
     if real or once:
         _beside(folder, real=real, once=once)
         return
@@ -77,7 +84,7 @@ def _beside(folder: Path, *, real: bool, once: bool) -> None:
         run_ids = oneshot.request(project, oneshot.targets(project, []))
         if once:
             _sync(project, run_ids, supervisor)
-            next_step(f"kehu -C {folder} master search 有限公司")
+            next_step("kehu master search 有限公司")
         else:
             run(project, then=lambda running: _first_sync(folder, run_ids, running))
     finally:
@@ -97,7 +104,7 @@ def _first_sync(folder: Path, run_ids: list[int], supervisor: Supervisor) -> Non
         _sync(project, run_ids, supervisor)
     finally:
         project.close()
-    next_step(f"kehu -C {folder} master search 有限公司")
+    next_step("kehu master search 有限公司")
 
 
 def _sync(project: Project, run_ids: list[int], supervisor: Supervisor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -260,3 +261,17 @@ def test_a_database_that_is_not_ready_is_told(tmp_path: Path) -> None:
     assert answer.status_code == 503
     assert "The database does not answer." in answer.text
     project.close()
+
+
+def test_what_nobody_foresaw_is_a_page_of_ours_too(
+    project: Project, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object, **_named: object) -> None:
+        raise sqlite3.OperationalError("no such table: geheim")
+
+    monkeypatch.setattr(queries, "search", broken)
+    calm = TestClient(client.app, base_url=BASE, cookies=client.cookies, raise_server_exceptions=False)
+    answer = calm.get("/customers?lang=zh")
+    assert answer.status_code == 500
+    assert "操作没有成功" in answer.text or "kehu doctor" in answer.text
+    assert "geheim" not in answer.text
