@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from connectors.incremental import parse_stamp
 
-_TIME = re.compile(r"^PT(?:(\d{1,2})H)?(?:(\d{1,2})M)?(?:(\d{1,2})(?:\.\d+)?S)?$")
+_TIME = re.compile(r"^PT(\d{2})H(\d{2})M(\d{2})(?:\.\d+)?S$")
 _DATE = re.compile(r"^/Date\(-?\d+(?:[+-]\d{1,4})?\)/$")
 _OFFSET = re.compile(r"[+-]\d{1,4}\)/$")
 
@@ -79,8 +79,8 @@ def _plain_text(value: str) -> str | None:
 
 
 def _clock(value: Any) -> tuple[int, int, int] | None:
-    found = _TIME.match(value) if isinstance(value, str) and value != "PT" else None
+    found = _TIME.match(value) if isinstance(value, str) else None
     if found is None:
         return None
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    hours, minutes, seconds = (int(part) for part in found.groups())
     return (hours, minutes, seconds) if hours < 24 and minutes < 60 and seconds < 60 else None

@@ -1,0 +1,1 @@
+"""SAP S/4HANA: business partners over API_BUSINESS_PARTNER (OData 2)."""

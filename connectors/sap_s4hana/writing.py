@@ -1,0 +1,125 @@
+"""Writing business partners: created once by a mark of ours, updated under entity tags, parts by their own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.contract import Write, WriteResult
+from connectors.errors import BadConfiguration, RecordRejected, StreamBroken
+from connectors.odata.client import ODataClient
+from connectors.odata.csrf import CsrfSession
+from connectors.odata.literals import path_text, plain_v2, text
+from connectors.odata.writing import Writer, differing, ensure_seen, missing
+from connectors.sap_s4hana.partners import KEY, PATH, Partners, partner_key
+
+MARKS = "A_BuPaIdentification"
+PARTS: Mapping[str, tuple[str, str]] = {
+    "to_BusinessPartnerAddress": ("A_BusinessPartnerAddress", "AddressID"),
+    "to_BusinessPartnerTax": ("A_BusinessPartnerTaxNumber", "BPTaxType"),
+}
+"""The parts an update can change: their entity set and the field that tells one of a partner's from another."""
+
+
+class PartnerWriter(Writer):
+    """Writes business partners. ``mark_type`` is the identification type that marks those created here."""
+
+    def __init__(self, client: ODataClient, partners: Partners, mark_type: str) -> None:
+        super().__init__(client)
+        self._partners, self._mark_type, self._changes = partners, mark_type, CsrfSession(client)
+
+    def _create(self, write: Write) -> WriteResult:
+        number = self._mark(write)
+        known = self._marked(number)
+        if known is not None:
+            return WriteResult(known)
+        mark = {"BPIdentificationType": self._mark_type, "BPIdentificationNumber": number}
+        body = {name: value for name, value in write.body.items() if name != KEY}
+        body["to_BuPaIdentification"] = [*body.get("to_BuPaIdentification", []), mark]
+        key = self._client.entity(self._changes.send("POST", PATH, body)).get(KEY)
+        if not isinstance(key, str) or not key:
+            raise StreamBroken(
+                "{connection}: the answer to a write does not tell the key.", connection=self._client.connection
+            )
+        return WriteResult(partner_key(key), created=True)
+
+    def _mark(self, write: Write) -> str:
+        if not self._mark_type:
+            raise BadConfiguration(
+                "{connection}: business partners cannot be created without an identification type to mark them.",
+                setting="identification_type",
+                connection=self._client.connection,
+                remedy="Make a type of your own in SAP and set `identification_type`; see the connector's README.",
+            )
+        return "KEHU" + hashlib.sha256(write.idempotency_key.encode()).hexdigest()[:40].upper()
+
+    def _marked(self, number: str) -> str | None:
+        """The partner that an earlier try has created."""
+        condition = f"BPIdentificationType eq {text(self._mark_type)} and BPIdentificationNumber eq {text(number)}"
+        rows = self._client.page(MARKS, {"$filter": condition}).rows
+        found = (row for row in rows if row.get("BPIdentificationNumber") == number)
+        return next((partner_key(str(row.get(KEY))) for row in found), None)
+
+    def _update(self, write: Write, key: str) -> WriteResult:
+        key = partner_key(key)
+        scalars, parts = _taken_apart(write)
+        path = f"{PATH}({path_text(key)})"
+        there = self._client.one(path, {"$expand": ",".join(parts)})
+        if there is None:
+            raise missing("business partner", key)
+        etag = _etag(there)
+        ensure_seen(write, key=key, etag=etag, stamp=self._partners.changed(there))
+        self._patch(path, scalars, there)  # before its parts, whose changes may move its tag
+        for name, items in parts.items():
+            nested = there.get(name)
+            rows = nested.get("results", []) if isinstance(nested, Mapping) else []
+            for item in items:
+                self._write_part(key, name, item, rows)
+        return WriteResult(key)
+
+    def _patch(self, path: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> None:
+        changed = differing(wanted, plain_v2(there))
+        if changed:
+            self._changes.send("PATCH", path, changed, {"If-Match": _etag(there) or "*"})
+
+    def _write_part(self, key: str, name: str, item: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> None:
+        """Change the part that the item names; else add it, unless one like it is there."""
+        entity, own = PARTS[name]
+        named = next((row for row in rows if item.get(own) and row.get(own) == item[own]), None)
+        if named is not None:
+            wanted = {field: value for field, value in item.items() if field not in (own, KEY)}
+            path = f"{entity}({KEY}={path_text(key)},{own}={path_text(str(item[own]))})"
+            self._patch(path, wanted, named)
+        elif all(differing(item, plain_v2(row)) for row in rows):
+            self._changes.send("POST", f"{PATH}({path_text(key)})/{name}", dict(item))
+
+
+def _taken_apart(write: Write) -> tuple[dict[str, Any], dict[str, list[Mapping[str, Any]]]]:
+    """Plain fields and parts. Raises ``RecordRejected`` for parts that an update cannot change."""
+    scalars: dict[str, Any] = {}
+    parts: dict[str, list[Mapping[str, Any]]] = {}
+    for name, value in write.body.items():
+        if name == KEY:
+            continue
+        if not name.startswith("to_"):
+            scalars[name] = value
+        elif name in PARTS and isinstance(value, list) and all(_flat(item) for item in value):
+            parts[name] = value
+        else:
+            raise RecordRejected(
+                "{path} is written only when a business partner is created.",
+                path=name,
+                rule=f"one of {', '.join(PARTS)}, as a list of objects without further parts",
+            )
+    return scalars, parts
+
+
+def _flat(item: Any) -> bool:
+    return isinstance(item, Mapping) and not any(str(name).startswith("to_") for name in item)
+
+
+def _etag(row: Mapping[str, Any]) -> str | None:
+    found = row.get("__metadata")
+    etag = found.get("etag") if isinstance(found, Mapping) else None
+    return etag if isinstance(etag, str) and etag else None
