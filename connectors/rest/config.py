@@ -59,6 +59,12 @@ def config_values(config: Config, manifest: RestManifest) -> dict[str, Any]:
     }
 
 
+def secrets(config: Config) -> list[SecretStr]:
+    """The settings that are secret."""
+    values = (getattr(config, name) for name in type(config).model_fields)
+    return [value for value in values if isinstance(value, SecretStr)]
+
+
 def _plain(value: Any, field: ConfigField) -> Any:
     if isinstance(value, SecretStr):
         return value.get_secret_value()

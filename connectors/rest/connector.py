@@ -26,7 +26,7 @@ from connectors.documents import nearest
 from connectors.errors import BadConfiguration, BadCredentials, PermissionMissing, StreamBroken
 from connectors.manifest import Manifest
 from connectors.rest.client import RuledClient
-from connectors.rest.config import config_model, config_values
+from connectors.rest.config import config_model, config_values, secrets
 from connectors.rest.listing import Lister, Wire
 from connectors.rest.login import credential_settings, login
 from connectors.rest.manifest import Listing, Partition, RestManifest, RestStream, Tombstone
@@ -57,6 +57,7 @@ class RestConnector(Connector[Config]):
             headers={name: str(fill(text, values)) for name, text in self.manifest.headers.items()},
             timeout=(10, self.manifest.timeout),
         )
+        client.redactor.add(*secrets(config))  # all of them: a login may know only some, or only both in one
         rate = self.manifest.rate
         weights = (rate.read, rate.write) if rate else (1.0, 1.0)
         self._wire = Wire(client, values, *weights)

@@ -26,8 +26,9 @@ import pytest
 import connectors
 from connectors.budget import LocalBudget
 from connectors.conformance import ConformanceSuite, Copy, Source, Unsupported
+from connectors.conformance.suite import secrets
 from connectors.contract import Connector, Context, Mode, Read
-from connectors.errors import BadCredentials, PermissionMissing, RetryLater, WaitUntil
+from connectors.errors import BadCredentials, ConnectorError, PermissionMissing, RetryLater, WaitUntil
 from connectors.quality import Grade
 from connectors.registry import ConnectorInfo, load_registry
 from mappings.compile import compile_mapping
@@ -331,6 +332,16 @@ class VendorSuite(ConformanceSuite):
         with pytest.raises(PermissionMissing):
             list(vendor.read(Read(source.stream)))
 
+    def test_a_system_that_repeats_our_credentials_does_not_make_us_repeat_them(
+        self, source: VendorSource, vendor: Connector[Any]
+    ) -> None:
+        known = secrets(vendor)
+        assert known
+        source.server.habits.fail_next = [Answer(422, {"message": f"these are wrong: {' and '.join(known)}"})]
+        with pytest.raises(ConnectorError) as caught:
+            list(vendor.read(Read(source.stream)))
+        assert not [secret for secret in known if secret in f"{caught.value} {caught.value.params}"]
+
     def test_an_incremental_read_leaves_out_what_is_old(self, source: VendorSource, copy: Copy, stream: Any) -> None:
         if "incremental" not in stream.capabilities:
             pytest.skip("this stream has no filter by change stamp")
@@ -343,7 +354,7 @@ class VendorSuite(ConformanceSuite):
         for body in bodies(source).values():
             assert mapper(orjson.loads(orjson.dumps(body)))
 
-    def test_a_new_field_and_a_bad_record_do_no_harm(self, source: VendorSource, copy: Copy) -> None:
+    def test_a_new_field_of_any_shape_does_no_harm(self, source: VendorSource, copy: Copy) -> None:
         first = sorted(source.keys())[0]
         source.server.holder(source.server.rows[first])["brand_new"] = {"nested": [None, "新"]}
         assert set(copy.full().bodies) == source.keys()

@@ -76,7 +76,7 @@ def test_a_record_is_the_very_slice_the_system_sent(connect, server):
 
 
 def test_the_check_says_whom_we_are_logged_in_as(connect):
-    assert connect().check().message == "Logged in to Acme CRM as Integration."
+    assert str(connect().check()) == "Logged in to Acme CRM as Integration."
 
 
 def test_without_a_check_call_reading_is_what_proves_the_login(connect, server):

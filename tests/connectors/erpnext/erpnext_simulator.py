@@ -32,14 +32,19 @@ class ErpNext(Simulator):
 
     def new(self, number: int, stamp: Any) -> tuple[str, Row]:
         if self.doctype == "Contact":
-            row = {"name": f"Ann-{number}", "first_name": "Ann", "email_id": f"c{number}@x.example", "unsubscribed": 0}
+            row: Row = {
+                "name": f"Ann-{number}",
+                "first_name": "Ann",
+                "email_id": f"c{number}@x.example",
+                "unsubscribed": 0,
+            }
         else:
             name = f"A/B & C {number} 客户"
             row = {
                 "name": name, "customer_name": name, "customer_type": "Company", "tax_id": f"T{number:06}",
                 "custom_external_id": None, "disabled": 0, "is_frozen": 0, "primary_address": "1 Rd<br>Leeds",
             }  # fmt: skip
-        return row["name"], row | {"creation": stamp, "modified": stamp}
+        return str(row["name"]), row | {"creation": stamp, "modified": stamp}
 
     def change(self, row: Row) -> None:
         row["edits"] = row.get("edits", 0) + 1
