@@ -17,14 +17,24 @@ from typing import Any, BinaryIO, cast
 import xxhash
 
 from connectors.contract import Cursor, Field, Mode, Page, Read, Record, Rejected
-from connectors.errors import ConnectorError, CursorExpired, ListingIncomplete, RetryLater, StreamBroken
+from connectors.documents import nearest
+from connectors.errors import (
+    BadConfiguration,
+    ConnectorError,
+    CursorExpired,
+    ListingIncomplete,
+    RetryLater,
+    StreamBroken,
+)
 from connectors.files.config import FilesConfig, Shape, StreamConfig
 from connectors.files.keys import Keys, choose_key
 from connectors.files.locate import Folder, Source, fingerprint, is_same, settled
 from connectors.files.readers import open_file, open_reader
-from connectors.files.rows import BadRow, Numbered, Row, Rows, bad_row, encode
+from connectors.files.rows import BadRow, Numbered, Row, Rows, bad_row, encode, printable
 
 SAMPLE_ROWS = 1000
+KEY_ROWS = 100
+"""A configured key that none of so many rows has is a mistake in the configuration, not in the rows."""
 ATTEMPTS = 3
 _log = logging.getLogger(__name__)
 
@@ -138,10 +148,34 @@ class FileStream:
                     raise _still_written(source.name)
 
     def key_columns(self) -> list[str]:
-        """The columns that identify a row: configured, or chosen by the first file's first rows."""
-        if self.config.key is not None:
-            return self.config.key_columns
-        return choose_key(self.sample(SAMPLE_ROWS))
+        """The columns that identify a row: configured, or chosen by the first file's first rows.
+
+        Raises BadConfiguration for a configured column that none of the first rows has.
+        """
+        if self.config.key is None:
+            return choose_key(self.sample(SAMPLE_ROWS))
+        columns = dict.fromkeys(name for row in self.sample(KEY_ROWS) for name in row)
+        for wanted in self.config.key_columns if columns else ():
+            if wanted not in columns:
+                raise self._no_column(wanted, list(columns))
+        return self.config.key_columns
+
+    def _no_column(self, wanted: str, columns: list[str]) -> BadConfiguration:
+        told: dict[str, Any] = {"stream": self.name, "key": wanted[:80], "columns": printable(", ".join(columns)[:500])}
+        meant = nearest(wanted, columns)
+        if meant is None:
+            return BadConfiguration(
+                "The stream {stream}: the files have no column {key}, which is to be the key. Columns: {columns}.",
+                setting="streams",
+                **told,
+            )
+        return BadConfiguration(
+            "The stream {stream}: the files have no column {key}, which is to be the key. "
+            "Did you mean {nearest}? Columns: {columns}.",
+            setting="streams",
+            nearest=printable(meant),
+            **told,
+        )
 
     def sample(self, size: int) -> list[Row]:
         """The first readable rows of the first file."""
