@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from mappings.compile import Mapper, MappingDefaults, compile_mapping
 from mappings.contract import CompiledMapping, Mapped
+from mappings.drift import observe
 from mappings.errors import RecordInvalid, SpecError
 from mappings.language import CustomerSpec, MappingSpec, Source
 from mappings.spec import load_spec
@@ -66,6 +68,17 @@ def preview(mapping: CompiledMapping, records: Iterable[Record]) -> Iterator[Row
                 yield Row(record, tuple(mapping(record)), None)
         except RecordInvalid as error:
             yield Row(record, (), error)
+
+
+def absent(mapping: CompiledMapping, records: Sequence[Record]) -> list[tuple[str, str]]:
+    """The paths that a mapping reads and no record has, each with the nearest path there is ("" for none).
+
+    Misspelt names look like this, but so do fields that a source leaves out where they are empty.
+    """
+    fields = observe(records, mapping.paths).fields
+    there = [path for path, seen in fields.items() if seen.present]
+    gone = [path for path, seen in fields.items() if not seen.present and seen.possible]
+    return [(path, next(iter(get_close_matches(path, there, n=1)), "")) for path in gone]
 
 
 def diff(before: CompiledMapping, after: CompiledMapping, records: Iterable[Record]) -> Iterator[Changed]:

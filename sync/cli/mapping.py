@@ -24,6 +24,8 @@ from sync.language import _
 from sync.project import Project
 
 app = typer.Typer(no_args_is_help=True)
+LOOKED_AT = 50
+"""So many records are searched for the fields that a mapping reads."""
 MappingFile = Annotated[Path, typer.Option("--file", exists=True, dir_okay=False, help=_("Another mapping file."))]
 
 
@@ -60,7 +62,8 @@ def preview(
     project = session(context).project
     connection, stream = _one(project, target)
     mapping = _mapper(project, connection, stream, file) if file else project.mapping(connection, stream)
-    rows = list(trial.preview(mapping, _records(project, connection, stream, limit)))
+    records = _records(project, connection, stream, max(limit, LOOKED_AT))
+    rows = list(trial.preview(mapping, records[:limit]))
     if as_json:
         emit_json("mapping_preview", [_row(row) for row in rows])
         return
@@ -70,7 +73,20 @@ def preview(
             emit(orjson.dumps({"part": mapped.part, **mapped.customer}).decode())
         for error in filter(None, (row.error, *row.notes)):
             say("    " + language.told(error)[0], "yellow")
+    for path, meant in trial.absent(mapping, records) if records else ():
+        say(_absent(path, meant, len(records)), "yellow")
     next_step(f"kehu sync run {target}")
+
+
+def _absent(path: str, meant: str, count: int) -> str:
+    if meant:
+        return _(
+            "None of {count} records has the field {path}. Did you mean {nearest}?",
+            count=count,
+            path=path,
+            nearest=meant,
+        )
+    return _("None of {count} records has the field {path}.", count=count, path=path)
 
 
 @app.command(help=_("Show what another mapping file would change on real records."))

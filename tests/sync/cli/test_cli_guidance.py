@@ -163,3 +163,14 @@ def test_a_running_example_is_not_made_anew_under_its_feet(tmp_path: Path, capsy
     assert code == 1
     assert "is running already" in err
     assert not (tmp_path / "demo" / "truth.csv").exists()
+
+
+def test_a_field_that_no_record_has_is_told_with_the_nearest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "mappings").mkdir()
+    mapping = folder / "mappings" / "customers.yaml"
+    mapping.write_text("customer:\n  kind: person\n  name: nam\n  emails: [email]\n")
+    code, _out, err = kehu(capsys, "mapping", "preview", "sheet.customers", "-n", "1")
+    assert code == 0
+    assert "None of 2 records has the field nam. Did you mean name?" in err
+    mapping.write_text("customer:\n  kind: person\n  name: name\n  emails: [email]\n")
+    assert "None of" not in kehu(capsys, "mapping", "preview", "sheet.customers", "-n", "1")[2]
