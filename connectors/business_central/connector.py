@@ -46,9 +46,8 @@ class BusinessCentralConnector(TrackedConnector[BusinessCentralConfig]):
         with self.logged_in():
             name = self._company.name
             tracking = self.tracking()
-        by = tracking["customers"]
-        message = f"Business Central lets us read the customers of {name}; their changes by {by}."
-        return Checked(message, {"company": name, **tracking})
+        details = {"company": name, **tracking}
+        return Checked("Business Central lets us read the customers of {company}.", details, {"company": name})
 
     def reader(self, stream: str) -> TrackedReader:
         """The reader of the customers. All fields are read, so that those of extensions are there."""

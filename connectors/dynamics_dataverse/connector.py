@@ -51,9 +51,12 @@ class DataverseConnector(TrackedConnector[DataverseConfig]):
                 setting="base_url",
                 connection=self.context.connection,
             )
-        by = "; ".join(f"{name} by {how}" for name, how in tracking.items())
         user = str(who.get("UserId", ""))
-        return Checked(f"Dataverse lets us read as user {user}; changes of {by}.", {"user": user, **tracking})
+        return Checked(
+            "Dataverse lets us read accounts and contacts as the user {user}.",
+            {"user": user, **tracking},
+            {"user": user},
+        )
 
     def reader(self, stream: str) -> TrackedReader:
         """The reader of one table."""

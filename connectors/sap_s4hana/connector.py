@@ -58,7 +58,7 @@ class SapConnector(Connector[SapConfig]):
             count = self._partners.count()
             self._partners.sample(1)
         number = "?" if count is None else str(count)
-        return Checked(f"SAP lets us read {number} business partners.", {"business_partners": number})
+        return Checked("SAP lets us read {count} business partners.", {"business_partners": number}, {"count": number})
 
     def discover(self) -> Sequence[Stream]:
         """The one stream, with its fields as a sample shows them."""

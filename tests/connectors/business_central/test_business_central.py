@@ -150,7 +150,7 @@ class TestCompany:
     @pytest.mark.parametrize("company", ["cronus LTD.", BusinessCentralServer.COMPANY])
     def test_a_company_is_named_by_name_or_id(self, server: BusinessCentralServer, company: str) -> None:
         server.companies["0a000000-0000-0000-0000-000000000002"] = "Fabrikam"
-        assert "CRONUS" in CustomerSource(server, company=company).connect().check().message
+        assert "CRONUS" in str(CustomerSource(server, company=company).connect().check())
 
     @pytest.mark.parametrize("change", [{"tenant": ""}, {"user": "A", "access_key": "k"}, {"client_secret": None}])
     def test_half_a_login_and_two_logins_are_refused(
