@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from connectors.errors import RecordRejected
 from sync import oneshot
 from sync.cli import console
 from sync.cli.console import emit_json, emit_table, moment, next_step, say
@@ -92,7 +93,8 @@ def show(
     emit_table((_("What"), _("Value")), rows)
     shown = _payload(found)
     console.emit(console.clean(shown if isinstance(shown, str) else orjson.dumps(shown).decode()))
-    next_step(f"kehu quarantine replay {found.id}")
+    refused = found.code == RecordRejected.code  # replaying maps again what could be read
+    next_step(f"kehu sync run {found.connection}.{found.stream}" if refused else f"kehu quarantine replay {found.id}")
 
 
 @app.command(help=_("Map and store records again, e.g. after the mapping was corrected."))

@@ -140,14 +140,28 @@ def ignore(connection: Connection, ids: Collection[int], note: str = "") -> int:
 def replay(workspace: Workspace, ids: Sequence[int], *, dry_run: bool = False) -> list[Replayed]:
     """Map and land records again, e.g. after the mapping was corrected; in the order of ``ids``. Commits in batches.
 
-    What still fails stays in quarantine with its new reason. Records that are no longer open are left out. With
+    What still fails stays in quarantine with its new reason. Records that are no longer open are left out, and what
+    the connector refused stays as it is: what was kept of it shows where it stands, and is no record to map. With
     ``dry_run`` nothing is written: the answer says what would happen.
     """
-    outcome: list[Replayed] = []
+    outcome = _refused(workspace, ids)
+    refused = {one.id for one in outcome}
+    ids = [one for one in ids if one not in refused]
     for start in range(0, len(ids), TOGETHER):
         chunk = ids[start : start + TOGETHER]
         outcome += _try_out(workspace, chunk) if dry_run else _replay(workspace, chunk)
     return outcome
+
+
+def _refused(workspace: Workspace, ids: Sequence[int]) -> list[Replayed]:
+    statement = _records().where(quarantine.c.code == RecordRejected.code, quarantine.c.state == keeping.OPEN)
+    found: list[Replayed] = []
+    with workspace.database.reading() as connection:
+        for start in range(0, len(ids), TOGETHER):
+            rows = connection.execute(statement.where(quarantine.c.id.in_(ids[start : start + TOGETHER])))
+            views = map(_view, rows)
+            found += [Replayed(v.id, v.source_id, Failure(v.code, v.message, str(v.remedy))) for v in views]
+    return found
 
 
 def _try_out(workspace: Workspace, ids: Sequence[int]) -> list[Replayed]:

@@ -174,3 +174,18 @@ def test_a_field_that_no_record_has_is_told_with_the_nearest(folder: Path, capsy
     assert "None of 2 records has the field nam. Did you mean name?" in err
     mapping.write_text("customer:\n  kind: person\n  name: name\n  emails: [email]\n")
     assert "None of" not in kehu(capsys, "mapping", "preview", "sheet.customers", "-n", "1")[2]
+
+
+def test_a_row_that_was_refused_while_reading_is_not_proposed_for_replay(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "customers.yaml").write_text("customer:\n  kind: person\n  name: name\n")
+    (folder / "customers.csv").write_text("id,name\n1,张伟\n1,李娜\n")
+    assert kehu(capsys, "sync", "run")[0] == 4
+    code, _out, err = kehu(capsys, "quarantine", "show", "1")
+    assert code == 0
+    assert "Next: kehu sync run sheet.customers" in err
+    code, _out, err = kehu(capsys, "quarantine", "replay", "1")
+    assert code == 4
+    assert "An earlier row of the file has the same key 1." in err

@@ -166,6 +166,22 @@ def test_a_dry_replay_says_what_would_happen_and_writes_nothing(lab: Lab, fixed:
         assert show(connection, record_id).attempts == 1
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_the_connector_refused_is_no_record_to_map_and_keeps_its_reason(lab: Lab, dry_run: bool) -> None:
+    lab.source.fill(12)
+    lab.source.break_at("k0005", "rejected")
+    lab.sync()
+    lab.execute("UPDATE quarantine SET payload = :kept", kept=b'{"file": "a.csv", "line": 6, "name": "the whole row"}')
+    with lab.reading() as connection:
+        before = records(connection)[0]
+    (outcome,) = replay(lab.workspace, [before.id], dry_run=dry_run)
+    assert outcome.failure is not None
+    assert str(outcome.failure.message) == str(before.message)
+    with lab.reading() as connection:
+        assert records(connection) == [before]
+    assert "k0005" not in lab.live()
+
+
 def test_an_ignored_record_stays_out_while_it_is_the_same_and_leaves_the_run_green(lab: Lab) -> None:
     record_id = bad_record(lab)
     with lab.writing() as connection:
