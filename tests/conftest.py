@@ -6,10 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from sync import language
 from tests import services
 from tests.systems.fixtures import directus, dovecot, medusa, tryton
 
 __all__ = ["directus", "dovecot", "medusa", "tryton"]
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Every test begins in English, whatever language one before it has chosen for its process."""
+    language.use("en")
+    yield
+    language.use("en")
 
 
 @pytest.fixture(scope="session")
