@@ -18,11 +18,14 @@ from mappings.normalise.identifiers import is_valid_uscc
 from mappings.normalise.phones import normalise_phone
 from mappings.paths import quoted
 from mappings.synonyms import SYNONYMS
+from mappings.targets import birth_date
 from mappings.values import is_empty, text_of
 
 MAX_RECORDS, MAX_FIELDS = 200, 400
 KEEP = 0.5
 _EXACT, _PART, _VALUES = 0.7, 0.45, 0.3
+_FITTING = 0.6
+"""Share of a field's sample values that have to read as what its target holds."""
 
 _BY_NAME = {re.sub(r"[\W_]+", "", word): target for target, words in SYNONYMS.items() for word in words.split()}
 _LABELS = {
@@ -36,6 +39,7 @@ _LABELS = {
 }
 _SINGLE = frozenset(SYNONYMS) - {"emails", "phones", "identifiers", "tags", "external_ids"}
 _UTC = zone_named("UTC")
+_read_birth_date = birth_date(_UTC)
 
 
 class Guess(NamedTuple):
@@ -96,6 +100,10 @@ def _guess(path: str, values: list[Any]) -> Guess:
             path, kind, round(0.2 + 0.5 * share, 2), f"{share:.0%} of its values fit, though it is called otherwise"
         )
     misfit = target in ("emails", "source_created_at", "source_changed_at", "last_contact_at", "birth_date") and values
+    if target == "birth_date" and values:
+        share = sum(map(_is_birth_date, values[:50])) / len(values[:50])
+        if share >= _FITTING:
+            return Guess(path, target, round(min(1.0, score + _VALUES), 2), f"{reason}, {share:.0%} of its values fit")
     return Guess(path, target, round(score - (0.3 if misfit else 0), 2), reason)
 
 
@@ -116,7 +124,7 @@ def _by_values(values: list[Any]) -> tuple[str | None, float]:
         return None, 0.0
     for target, fits in _VALUE_TESTS:
         share = sum(map(fits, texts)) / len(texts)
-        if share >= 0.6:
+        if share >= _FITTING:
             return target, share
     return None, 0.0
 
@@ -138,6 +146,13 @@ def _is_phone(text: str) -> bool:
         return False
     found = normalise_phone(text, "CN")
     return found is not None and found.valid
+
+
+def _is_birth_date(value: Any) -> bool:
+    try:
+        return _read_birth_date(value) is not None
+    except RecordInvalid:
+        return False
 
 
 def _is_website(text: str) -> bool:

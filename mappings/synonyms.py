@@ -26,7 +26,7 @@ SYNONYMS: dict[str, str] = {
     "addresses.text": "地址 联系地址 详细地址 注册地址 公司地址 收货地址 送货地址 address full_address faddress",
     "addresses.country": "国家 国家地区 country country_code countrycode",
     "addresses.region": "省 省份 province state region state_province",
-    "addresses.city": "市 城市 city town",
+    "addresses.city": "市 城市 city town suburb",
     "addresses.district": "区 区县 district county",
     "addresses.street": "街道 street address1 address_1 address_line1 address_line_1 addressline1 street_address",
     "addresses.postcode": "邮编 邮政编码 postcode postal_code postalcode zip zip_code zipcode fzip",

@@ -8,21 +8,23 @@ before anything is drawn from them.
 from __future__ import annotations
 
 import copy
-import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mappings.matching.blocking import block_cap, block_keys, oversized_keys, soundex
+from mappings.matching.bulk import BulkScorer, Levels, Numbers
 from mappings.matching.columns import Values
 from mappings.matching.model import MatchModel, compile_model
-from mappings.matching.score import Scorer, level_of
+from mappings.matching.pairing import shared_key_pairs
 
 RANDOM_PAIRS = 100_000
+BLOCKED_PAIRS = 1_000_000
+"""Of more pairs the priors are learnt from so many."""
 LOWEST_U = 5e-7
 SHARED_BY = 5
 """A contact of at least so many different people proves nothing."""
@@ -45,13 +47,21 @@ def calibrate(model: MatchModel, records: Sequence[Values]) -> MatchModel:
     fitted = replace(model, shared=shared, oversized=oversized, words=words)
     if len(records) < LEAST:
         return fitted
+    return _fitted(fitted, records)
+
+
+def _fitted(model: MatchModel, records: Sequence[Values]) -> MatchModel:
+    """The model with frequencies, u and priors. Levels of pairs are judged once; what they weigh changes by round."""
+    scorer, chance = BulkScorer(model, records), np.random.default_rng(len(records))
+    counts = [_random_levels(scorer, model, index, records, chance) for index in range(len(model.comparisons))]
+    sample = _blocked_sample(scorer, model, records)
     lam = 0.0
     for _ in range(2):  # the first round's prior tells how many matches are among random pairs
         frequencies = term_frequencies(model, records, lam)
-        fitted = with_settings(fitted, _with_u(model, records, frequencies, lam), frequencies)
-        lam, related = estimate_priors(fitted, records)
-        fitted = replace(fitted, related=related)
-    return with_settings(fitted, {**fitted.settings, _PRIOR: lam}, fitted.term_frequencies)
+        model = with_settings(model, _with_u(model, counts, frequencies, lam), frequencies)
+        lam, related = estimate_priors(model, scorer, sample, len(records))
+        model = replace(model, related=related)
+    return with_settings(model, {**model.settings, _PRIOR: lam}, model.term_frequencies)
 
 
 def with_settings(
@@ -118,32 +128,36 @@ def without_contacts(model: MatchModel, record: Values, shared: frozenset[str]) 
     return tuple(values)
 
 
-def blocked_pairs(model: MatchModel, records: Sequence[Values]) -> Iterator[tuple[int, int]]:
-    """The pairs of records that share a key, each once, as indices."""
-    blocks: dict[int, list[int]] = defaultdict(list)
-    for number, record in enumerate(records):
-        for key in block_keys(model.kind, record, model.oversized, model.words):
-            blocks[key].append(number)
-    seen: set[tuple[int, int]] = set()
-    for members in blocks.values():
-        for pair in combinations(members, 2):
-            if pair not in seen:
-                seen.add(pair)
-                yield pair
+class Sample(NamedTuple):
+    """Blocked pairs with the levels of every comparison; each stands for ``weight`` of all blocked pairs."""
+
+    left: Numbers
+    right: Numbers
+    levels: list[Levels]
+    weight: float
 
 
-def estimate_priors(model: MatchModel, records: Sequence[Values]) -> tuple[float, float]:
+def _blocked_sample(scorer: BulkScorer, model: MatchModel, records: Sequence[Values]) -> Sample:
+    """The pairs of records that share a key, or ``BLOCKED_PAIRS`` of them at even distances."""
+    pairs = shared_key_pairs(block_keys(model.kind, record, model.oversized, model.words) for record in records)
+    count = len(pairs)
+    if count > BLOCKED_PAIRS:
+        pairs = pairs[np.arange(BLOCKED_PAIRS) * count // BLOCKED_PAIRS]
+    left, right = pairs[:, 0], pairs[:, 1]
+    return Sample(left, right, scorer.all_levels(left, right), count / max(len(pairs), 1))
+
+
+def estimate_priors(model: MatchModel, scorer: BulkScorer, sample: Sample, count: int) -> tuple[float, float]:
     """λ, the share of matching pairs, and η, the share of pairs of relatives (see ``score``), among all
-    pairs.
+    pairs of ``count`` records.
 
     Fixed-point rounds over the blocked pairs: each pair's odds of being a match, relatives or neither under
     the present λ and η give the next λ and η. Pairs that blocking does not find count as neither.
     """
-    scorer, pairs_in_all = Scorer(model), len(records) * (len(records) - 1) / 2
-    parts = [scorer.parts(records[a], records[b]) for a, b in blocked_pairs(model, records)]
-    own, common = np.array([p.own for p in parts]), np.array([p.common for p in parts])
-    lam, eta = 1 / len(records), 0.1 / len(records)
-    for _ in range(_ROUNDS if parts else 0):
+    pairs_in_all = count * (count - 1) / 2 / sample.weight
+    own, common = scorer.sums(model, sample.levels, sample.left, sample.right)
+    lam, eta = 1 / count, 0.1 / count
+    for _ in range(_ROUNDS if len(own) else 0):
         match = np.exp2(np.clip(own + common + np.log2(lam), -60, 60))
         related = np.exp2(np.clip(common + np.log2(eta), -60, 60))
         total = 1 + match + related
@@ -160,37 +174,40 @@ def _rough_name(model: MatchModel, record: Values) -> str:
 
 
 def _with_u(
-    model: MatchModel, records: Sequence[Values], frequencies: Mapping[str, Mapping[str, float]], lam: float
+    model: MatchModel, counts: Sequence[NDArray[np.int64]], frequencies: Mapping[str, Mapping[str, float]], lam: float
 ) -> dict[str, Any]:
     """Settings with u of exact levels as Σ tf², of others as their share among random pairs that do not
-    match.
+    match. ``counts``: how many random pairs have each level, by comparison.
     """
     settings = copy.deepcopy(dict(model.settings))
-    chance = random.Random(len(records))  # noqa: S311 - a sample, not a secret
-    for comparison, data in zip(model.comparisons, settings["comparisons"], strict=True):
-        counts: Counter[int] = Counter()
-        null = comparison.levels[0].condition
-        known = [r for r in records if null is None or not null(r, r)]
-        for left, right in _random_pairs(known, chance):
-            counts[level_of(comparison, left, right)] += 1
-        total = sum(counts.values())
-        for index, level in enumerate(data["comparison_levels"]):
+    for found, data in zip(counts, settings["comparisons"], strict=True):
+        total = int(found.sum())
+        for count, level in zip(found.tolist(), data["comparison_levels"], strict=True):
             if total and not level.get("is_null_level"):
-                share = counts[index] / total
+                share = count / total
                 share = max((share - lam * level["m_probability"]) / (1 - lam), share / 10)
                 level["u_probability"] = _u(level, share, total, frequencies, data["comparison_levels"])
     return settings
 
 
-def _random_pairs(records: Sequence[Values], chance: random.Random) -> Iterator[tuple[Values, Values]]:
-    """All pairs if they are few, else ``RANDOM_PAIRS`` drawn with replacement."""
-    if len(records) * (len(records) - 1) // 2 <= RANDOM_PAIRS:
-        yield from combinations(records, 2)
-        return
-    for _ in range(RANDOM_PAIRS):
-        left, right = chance.choice(records), chance.choice(records)
-        if left is not right:
-            yield left, right
+def _random_levels(
+    scorer: BulkScorer, model: MatchModel, index: int, records: Sequence[Values], chance: np.random.Generator
+) -> NDArray[np.int64]:
+    """How many random pairs of records that the comparison knows something of have each of its levels."""
+    levels = model.comparisons[index].levels
+    null = levels[0].condition
+    known = np.array([n for n, r in enumerate(records) if null is None or not null(r, r)], dtype=np.int64)
+    left, right = _random_pairs(len(known), chance)
+    return np.bincount(scorer.levels(index, known[left], known[right]), minlength=len(levels))
+
+
+def _random_pairs(count: int, chance: np.random.Generator) -> tuple[Numbers, Numbers]:
+    """All pairs if they are few, else ``RANDOM_PAIRS`` drawn with replacement, without those of one record."""
+    if count * (count - 1) // 2 <= RANDOM_PAIRS:
+        left, right = np.triu_indices(count, 1)
+        return left, right
+    left, right = chance.integers(count, size=(2, RANDOM_PAIRS))
+    return left[left != right], right[left != right]
 
 
 def _u(

@@ -1,0 +1,43 @@
+"""The pairs of records that share a blocking key, in bulk."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pairs = NDArray[np.int64]
+
+
+def shared_key_pairs(keys: Iterable[Sequence[int]]) -> Pairs:
+    """The pairs of records with a key in common: rows (left, right) with left < right, each once, sorted.
+
+    ``keys`` are the signed 64-bit keys of records 0, 1, 2, … A block of n records makes n²/2 pairs: leave out keys of
+    crowds before. Memory: 24 bytes per key and 16 per pair and block.
+    """
+    flat, owners = array("q"), array("q")
+    count = 0
+    for number, found in enumerate(keys):
+        flat.extend(found)
+        owners.extend([number] * len(found))
+        count = number + 1
+    if not flat:
+        return np.empty((0, 2), dtype=np.int64)
+    codes = np.unique(_codes(np.frombuffer(flat, np.int64), np.frombuffer(owners, np.int64), count))
+    return np.stack([codes // count, codes % count], axis=1)
+
+
+def _codes(keys: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Codes left · count + right of all pairs, block by block; blocks of one size together."""
+    order = np.lexsort((owners, keys))
+    keys, owners = keys[order], owners[order]
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    sizes = np.diff(np.r_[starts, len(keys)])
+    codes = []
+    for size in np.unique(sizes[sizes > 1]):
+        members = owners[starts[sizes == size][:, None] + np.arange(size)]
+        left, right = np.triu_indices(size, 1)
+        codes.append((members[:, left] * count + members[:, right]).ravel())
+    return np.concatenate(codes) if codes else np.empty(0, dtype=np.int64)
