@@ -127,12 +127,20 @@ class Bar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, Any] = {}
+        self._said: set[str] = set()
 
-    def update(self, name: str, done: int, total: int | None = None) -> None:
-        """Set how far the part ``name`` is."""
+    def update(self, name: str, done: int, total: int | None = None, state: str = "") -> None:
+        """Set how far the part ``name`` is, and in which state."""
+        shown = clean(f"{name} {state}".rstrip())
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(clean(name), total=total)
-        self._progress.update(self._tasks[name], completed=done, total=total)
+            self._tasks[name] = self._progress.add_task(shown, total=total)
+        self._progress.update(self._tasks[name], description=shown, completed=done, total=total)
+
+    def note(self, message: str) -> None:
+        """Say something above the bars; the same thing once only."""
+        if message not in self._said:
+            self._said.add(message)
+            self._progress.console.print(Text(clean(message), style="yellow"))
 
 
 @contextmanager

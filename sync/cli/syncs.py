@@ -241,8 +241,12 @@ def _follow(project: Project, run_ids: list[int], *, wait: bool, as_json: bool) 
             say(_("The runs are queued; no workers are running yet."), "yellow")
         next_step("kehu sync watch" if rung else "kehu up")
         return
-    with console.progress() as bar:
-        views = oneshot.finish(project, run_ids, lambda views: show_progress(bar, views))
+    try:
+        with console.progress() as bar:
+            views = oneshot.finish(project, run_ids, lambda views: show_progress(bar, views))
+    except KeyboardInterrupt:
+        say(_("Interrupted. What has come in stays; the next `kehu sync run` goes on from there."), "yellow")
+        raise
     if as_json:
         emit_json("runs", [data(view) for view in views])
     else:
@@ -257,9 +261,12 @@ def _open_runs(project: Project) -> list[int]:
 
 
 def show_progress(bar: console.Bar, views: Sequence[RunView]) -> None:
-    """Bring the bars up to date."""
+    """Bring the bars up to date; say why a run waits."""
     for view in views:
-        bar.update(f"{view.connection}.{view.stream} {state_of(view)}", view.counts.read, view.expected)
+        name = f"{view.connection}.{view.stream}"
+        bar.update(name, view.counts.read, view.expected, state_of(view))
+        if view.status is Status.WAITING and view.error is not None:
+            bar.note(f"{name}: {told(view.error)}")
 
 
 def state_of(view: RunView) -> str:
