@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -35,7 +34,7 @@ source_record = Table(
     "source_record",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=False),
-    Column("stream_id", Integer, ForeignKey("stream_state.id"), nullable=False),
+    Column("stream_id", Integer, nullable=False),  # no foreign key: checking it costs more than the insert
     Column("source_id", Text, nullable=False),
     Column("part", Text, nullable=False, server_default=""),
     Column("parent_id", BigInteger, comment="the record this part was found in; null for the record itself"),

@@ -336,7 +336,6 @@ def upgrade() -> None:
         sa.Column("changed_at", sa.Text(), nullable=True, comment="the source's own change stamp, ISO 8601 UTC"),
         sa.Column("landed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["stream_id"], ["stream_state.id"], name=op.f("fk_source_record_stream_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_record")),
     )
     with op.batch_alter_table("source_record", schema=None) as batch_op:
