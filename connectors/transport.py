@@ -144,6 +144,12 @@ def _drop(raw: Any) -> None:
         raw.close()
 
 
+def _is_time_out(cause: BaseException) -> bool:
+    if isinstance(cause, NewConnectionError):  # urllib3 derives it from its time-out, though it is a refusal
+        return False
+    return isinstance(cause, TimeoutError | requests.Timeout | ConnectTimeoutError)
+
+
 def _fault(error: Exception, *, late: bool) -> Fault:
     causes = list(_causes(error))
     if any(isinstance(c, ssl.SSLCertVerificationError) for c in causes):
@@ -151,7 +157,7 @@ def _fault(error: Exception, *, late: bool) -> Fault:
     sent = not any(isinstance(c, (NewConnectionError, ConnectTimeoutError)) for c in causes)
     if late:
         return Fault(_LATE, sent=sent)
-    if any(isinstance(c, (TimeoutError, requests.Timeout, ConnectTimeoutError)) for c in causes):
+    if any(_is_time_out(cause) for cause in causes):
         return Fault(_SILENT if sent else _UNREACHABLE, sent=sent)
     return Fault(_BROKEN if sent else _REFUSED, sent=sent)
 

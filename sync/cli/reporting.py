@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import typer
 from typer.exceptions import TyperException
 
 from sync import language
 from sync.cli.console import err, say
 from sync.errors import ConfigurationFaults
-from sync.language import _
+from sync.language import Phrase, _
 
 
 def report(error: BaseException) -> None:
@@ -52,8 +54,23 @@ def _faults(error: ConfigurationFaults) -> None:
 
 
 def _plain(error: TyperException) -> str:
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
-    return str(message)
+    """The command line's own complaint; in our words for the likeliest ones, which then are translated."""
+    message = str(error.format_message()) if hasattr(error, "format_message") else str(error)
+    for pattern, words in _USAGE:
+        found = pattern.match(message)
+        if found is not None:
+            return language.text(words.template, found.groupdict())
+    return message
+
+
+_USAGE = (
+    (re.compile(r"No such command '(?P<name>.*)'\.$"), Phrase("there is no command {name}.")),
+    (re.compile(r"No such option: (?P<name>\S+)$"), Phrase("there is no option {name}.")),
+    (re.compile(r"Missing argument '(?P<name>.*)'\.$"), Phrase("{name} must be given.")),
+    (re.compile(r"Missing command\.$"), Phrase("a command must be given.")),
+    (re.compile(r"Option '(?P<name>.*)' requires an argument\.$"), Phrase("{name} needs a value.")),
+    (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((?P<name>.*)\)$"), Phrase("{name} is too much.")),
+)
 
 
 def refuse_without_terminal() -> bool:

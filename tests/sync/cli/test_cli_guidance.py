@@ -189,3 +189,21 @@ def test_a_row_that_was_refused_while_reading_is_not_proposed_for_replay(
     code, _out, err = kehu(capsys, "quarantine", "replay", "1")
     assert code == 4
     assert "An earlier row of the file has the same key 1." in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "chinese"),
+    [
+        (["nix"], "there is no command nix.", "没有命令 nix。"),
+        (["sync", "run", "--nix"], "there is no option --nix.", "没有选项 --nix。"),
+        (["sync", "backfill"], "target must be given.", "必须给出 target。"),
+        (["connection", "discover", "a", "b"], "b is too much.", "b 是多余的。"),
+    ],
+)
+def test_a_mistyped_command_is_told_in_the_users_language(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], english: str, chinese: str
+) -> None:
+    code, _out, err = kehu(capsys, *arguments)
+    assert code == 2
+    assert english in err
+    assert chinese in kehu(capsys, "--lang", "zh", *arguments)[2]
