@@ -56,7 +56,7 @@ def _normalisers() -> list[tuple[str, Callable[[Any], Any], list[Any]]]:
             lambda t: phones.normalise_phone(t, "CN"),
             [f"0755-860{_digits(5)}转{_digits(3)}" for _ in range(2000)],
         ),
-        ("phone, the library alone", lambda t: phones.library_phone(t, "CN"), mobiles[:2000]),
+        ("phone, the library alone", lambda t: phones.phone_by_library(t, "CN"), mobiles[:2000]),
         ("email, plain", emails.normalise_email, [_email() for _ in range(COUNT)]),
         ("email, with display name", emails.normalise_email, [f'"Jo" <{_email()}>' for _ in range(COUNT)]),
         ("email, folded for comparison", emails.fold_email, [_email() for _ in range(COUNT)]),

@@ -78,7 +78,7 @@ def split_phones(text: str, region: str | None = None) -> list[PhoneNumber]:
     return list(found)
 
 
-def library_phone(text: str, region: str | None) -> PhoneNumber | None:
+def phone_by_library(text: str, region: str | None) -> PhoneNumber | None:
     """What the phonenumbers library alone says of a prepared text; None where it finds no possible number."""
     try:
         parsed = phonenumbers.parse(text, region)
@@ -105,7 +105,7 @@ def _prepare(text: str) -> str:
 
 def _unusual(text: str, region: str | None) -> PhoneNumber | None:
     text, extension = _chinese_extension(text)
-    number = library_phone(text, _known_region(region))
+    number = phone_by_library(text, _known_region(region))
     if number is None or not number.valid:
         number = _with_trailing_extension(text, region) or number
     if number is not None:
@@ -123,7 +123,7 @@ def _with_trailing_extension(text: str, region: str | None) -> PhoneNumber | Non
     match = _TRAILING_GROUP.match(text)
     if match is None:
         return None
-    number = library_phone(match.group(1), _known_region(region))
+    number = phone_by_library(match.group(1), _known_region(region))
     if number is None or not number.valid or number.extension:
         return None
     return number._replace(extension=match.group(2))

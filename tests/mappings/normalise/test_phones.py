@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mappings.normalise.numbering import plain_e164
-from mappings.normalise.phones import PhoneNumber, library_phone, normalise_phone, split_phones
+from mappings.normalise.phones import PhoneNumber, phone_by_library, normalise_phone, split_phones
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 USUAL = ["CN", "US", "GB", "DE", "FR", "IT", "BR", "JP", "HK", "TW", "IN", "AU", "CA", "RU", "MX", "AR", "SG", "KR"]
@@ -58,7 +58,7 @@ def test_the_short_cut_never_differs_from_the_library(number: tuple[str, str]) -
     text, region = number
     short = plain_e164(text, region)
     if short is not None:
-        assert library_phone(text, region) == PhoneNumber(short, None, True)
+        assert phone_by_library(text, region) == PhoneNumber(short, None, True)
 
 
 def test_the_short_cut_takes_nearly_all_ordinary_numbers() -> None:
