@@ -116,7 +116,9 @@ class FilesConfig(Config):
     """A files connection: named streams, or a path whose files become one stream each."""
 
     streams: dict[str, StreamConfig | str] = Field(
-        default_factory=dict, description="Streams by name, each with its path and settings (or only the path)."
+        examples=[{"customers": {"path": "customers.csv", "key": "id"}}],
+        default_factory=dict,
+        description="Streams by name, each with its path and settings (or only the path).",
     )
     path: str | None = Field(
         None, description="A file or folder whose data files become one stream each, named like the file."

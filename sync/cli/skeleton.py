@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from connectors.registry import Registry
+from sync import language
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -71,12 +72,14 @@ def _connection(name: str, connector: str, registry: Registry) -> str:
 
 def _settings(connection: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     for name, info in fields.items():
-        about = f"  # {info.description}" if info.description else ""
+        about = f"  # {language.text(info.description)}" if info.description else ""
         key = info.alias or name
         if _is_secret(info):
             yield f"{key}: ${{{variable(connection, key)}}}{about}"
         elif info.is_required():
             yield f"{key}: {about}"
+        elif info.examples:
+            yield f"{key}: {_flow(info.examples[0])}{about}"
         else:
             yield f"# {key}: {_shown(info.default)}{about}"
 
@@ -93,6 +96,11 @@ def _is_secret(info: FieldInfo) -> bool:
 
 def _shown(default: Any) -> str:
     return _quoted(default) if isinstance(default, str | int | float | bool) else ""
+
+
+def _flow(value: Any) -> str:
+    """Nested data as YAML on one line."""
+    return str(yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)).rstrip("\n")
 
 
 def _quoted(value: Any) -> str:

@@ -207,3 +207,15 @@ def test_a_mistyped_command_is_told_in_the_users_language(
     assert code == 2
     assert english in err
     assert chinese in kehu(capsys, "--lang", "zh", *arguments)[2]
+
+
+def test_a_new_folder_of_files_lacks_only_the_file_and_explains_settings_in_the_users_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "mine"
+    assert kehu(capsys, "--lang", "zh", "init", str(made), "--yes", "--connection", "sheet=files")[0] == 0
+    text = (made / "kehu.yaml").read_text(encoding="utf-8")
+    assert "streams: {customers: {key: id, path: customers.csv}}" in text
+    assert "Allow paths outside" not in text
+    err = kehu(capsys, "-C", str(made), "--lang", "en", "connection", "test")[2]
+    assert "No file matches customers.csv." in err
