@@ -238,8 +238,8 @@ def test_reconcile_compares_with_the_source(folder: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("bogus",), 2, "No such command"),
-        (("sync", "run", "--bogus"), 2, "No such option"),
+        (("bogus",), 2, "there is no command"),
+        (("sync", "run", "--bogus"), 2, "there is no option"),
         (("sync", "run", "nowhere"), 2, "There is no connection nowhere. Configured: sheet."),
         (("sync", "run", "sheet.nothing"), 2, "has no stream nothing"),
         (("master", "get", "C0"), 2, "There is no customer C0."),
