@@ -18,8 +18,8 @@ from mappings.normalise.identifiers import is_valid_uscc
 from mappings.normalise.phones import normalise_phone
 from mappings.paths import quoted
 from mappings.synonyms import SYNONYMS
-from mappings.targets import birth_date
-from mappings.values import is_empty, text_of
+from mappings.targets import setter
+from mappings.values import Convert, is_empty, text_of
 
 MAX_RECORDS, MAX_FIELDS = 200, 400
 KEEP = 0.5
@@ -39,7 +39,8 @@ _LABELS = {
 }
 _SINGLE = frozenset(SYNONYMS) - {"emails", "phones", "identifiers", "tags", "external_ids"}
 _UTC = zone_named("UTC")
-_read_birth_date = birth_date(_UTC)
+_CHECKED = {name: setter(name, _UTC) for name in ("birth_date", "status", "currency", "credit_limit")}
+"""Targets whose values must read as what they are, or a record would be refused for them."""
 
 
 class Guess(NamedTuple):
@@ -100,10 +101,13 @@ def _guess(path: str, values: list[Any]) -> Guess:
             path, kind, round(0.2 + 0.5 * share, 2), f"{share:.0%} of its values fit, though it is called otherwise"
         )
     misfit = target in ("emails", "source_created_at", "source_changed_at", "last_contact_at", "birth_date") and values
-    if target == "birth_date" and values:
-        share = sum(map(_is_birth_date, values[:50])) / len(values[:50])
+    if target in _CHECKED and values:
+        share = sum(_reads(_CHECKED[target], value) for value in values[:50]) / len(values[:50])
         if share >= _FITTING:
             return Guess(path, target, round(min(1.0, score + _VALUES), 2), f"{reason}, {share:.0%} of its values fit")
+        if name == "state":
+            return Guess(path, "addresses.region", round(score, 2), reason)
+        misfit = values
     return Guess(path, target, round(score - (0.3 if misfit else 0), 2), reason)
 
 
@@ -148,9 +152,9 @@ def _is_phone(text: str) -> bool:
     return found is not None and found.valid
 
 
-def _is_birth_date(value: Any) -> bool:
+def _reads(convert: Convert, value: Any) -> bool:
     try:
-        return _read_birth_date(value) is not None
+        return convert(value) is not None
     except RecordInvalid:
         return False
 

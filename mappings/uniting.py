@@ -44,7 +44,8 @@ def united(sources: Sequence[Source], name: str, validated_first: bool) -> list[
             own.append(same)
             if key in found:
                 known, keys = found[key]
-                found[key] = (_joined(name, known, entry), [*keys, source.key])
+                keys.append(source.key)  # in place: thousands of sources may have one entry
+                found[key] = (_joined(name, known, entry), keys)
             else:
                 found[key] = (entry, [source.key])
     entries = list(found.values())

@@ -18,6 +18,7 @@ COMMANDS = {
     "init": ("sync.cli.init", _("Make a project folder, with everything explained in it.")),
     "up": ("sync.cli.up", _("Start everything: database, broker, workers, schedules, dashboard.")),
     "demo": ("sync.cli.demo", _("Watch an example company's systems become one list of customers.")),
+    "dedupe": ("sync.cli.dedupe", _("Find duplicates in files; needs no project.")),
     "doctor": ("sync.cli.doctor", _("Check everything, and say what to do about what is wrong.")),
 }
 """Commands without subcommands: the function has the command's name."""

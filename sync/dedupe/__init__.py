@@ -1,0 +1,1 @@
+"""Duplicates in files, without a project: what ``kehu dedupe`` does (``job.dedupe`` is the entry point)."""
