@@ -82,10 +82,12 @@ class Consent(Part):
 
 
 class Organisation(Part):
-    """Where a contact person belongs: the part of the same source record, or another record of the connection."""
+    """Where a contact person belongs. A mapping may leave out what is the same; golden records hold all of it."""
 
-    source_id: str = Field(max_length=200, description="the record's id; `#` and a part: of the same source record")
-    stream: str | None = Field(None, max_length=80, description="default: the same stream")
+    connection: str | None = Field(None, max_length=80, description="in golden records: the system")
+    stream: str | None = Field(None, max_length=120, description="default: the same stream")
+    source_id: str = Field(max_length=500, description="the record's id; in a mapping `#` and a part: the same record")
+    part: str | None = Field(None, max_length=200, description="in golden records: the part of that record")
     role: str | None = Field(None, max_length=120, description="purchasing, finance, owner, ...")
 
 

@@ -10,6 +10,7 @@ from mappings.contract import RecordKey
 from mappings.survivorship import Source, SurvivorshipRules, explain
 from sync.master import decisions, streams
 from sync.master.queries import CustomerView
+from sync.master.references import anchored
 
 
 class Explained(NamedTuple):
@@ -34,7 +35,7 @@ def of_customer(connection: Connection, customer: CustomerView, rules: Survivors
         part = f" {view.part}" if view.part else ""
         names[key] = f"{view.connection}/{view.stream}/{view.source_id}{part}"
         if view.canonical:
-            members.append(Source(key, view.canonical, ref.priority))
+            members.append(Source(key, anchored(view.canonical, ref, view.source_id), ref.priority))
     if not members:
         return []
     found = []

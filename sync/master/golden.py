@@ -12,6 +12,7 @@ from mappings.survivorship import Source, SurvivorshipRules, golden
 from sync.master.bulk import Bulk
 from sync.master.decisions import Pin, pinned
 from sync.master.records import LandedRecord
+from sync.master.references import anchored
 from sync.master.settling import Group, LiveRecord
 from sync.master.streams import StreamRef
 
@@ -55,13 +56,14 @@ class Goldens:
 
     def of_single(self, record: LandedRecord) -> GoldenRecord:
         """The golden record of a customer with this one source record."""
-        return _named(record.canonical or b"{}")
+        return _named(record.canonical or b"{}", self._streams[record.stream_id], record.source_id)
 
     def of_group(self, group: Group) -> GoldenRecord:
         """The golden record of a group; ``prepare`` was called with it."""
         pins = self._pins_of(group) if self._pins else None
         if len(group.members) == 1 and not pins:
-            return _named(self._canonical[group.members[0].id])
+            only = group.members[0]
+            return _named(self._canonical[only.id], only.stream, only.source_id)
         values = golden([self._source(member) for member in group.members], self._rules, pins)
         return GoldenRecord(orjson.dumps(values), values["kind"], _display_name(values))
 
@@ -70,11 +72,14 @@ class Goldens:
         return pinned(found, [member.id for member in group.members])
 
     def _source(self, member: LiveRecord) -> Source:
-        return Source(member.key, orjson.loads(self._canonical[member.id]), member.stream.priority)
+        customer = anchored(orjson.loads(self._canonical[member.id]), member.stream, member.source_id)
+        return Source(member.key, customer, member.stream.priority)
 
 
-def _named(canonical: bytes) -> GoldenRecord:
+def _named(canonical: bytes, stream: StreamRef, source_id: str) -> GoldenRecord:
     """The golden record of a single source: its canonical customer as it is (``survivorship.golden`` agrees)."""
+    if b'"organisation":' in canonical:
+        canonical = orjson.dumps(anchored(orjson.loads(canonical), stream, source_id))
     head = _HEAD.decode(canonical)
     return GoldenRecord(canonical, head.kind, head.name or _display_name(orjson.loads(canonical)))
 
