@@ -52,8 +52,20 @@ def targets(project: Project, names: Sequence[str]) -> list[Target]:
                 stream=stream,
                 names=", ".join(streams) or "-",
             )
+        switched_off = bool(project.connection(connection).streams)
+        if not streams and not switched_off and (names or len(project.settings.connections) == 1):
+            raise _without_streams(connection)
         found |= dict.fromkeys(Target(connection, one) for one in ([stream] if stream else streams))
     return list(found)
+
+
+def _without_streams(connection: str) -> Misused:
+    return Misused(
+        "The connection {connection} has no stream to sync: none is written down, and its connector knows none.",
+        remedy="`kehu connection discover {connection}` lists what there is; write what you want under "
+        "connections.{connection}.streams in kehu.yaml, with a mapping.",
+        connection=connection,
+    )
 
 
 def split(project: Project, name: str) -> tuple[str, str]:

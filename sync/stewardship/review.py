@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from mappings.contract import Matcher
+from mappings.contract import Matcher, seniority
 from sync.master import streams
 from sync.master.bulk import bulk_for
 from sync.master.identity import public_id
@@ -59,7 +59,7 @@ class Side(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """Two customers that may be one: their strongest pair of records, its evidence, and how many pairs there are."""
+    """Two customers that may be one: their strongest pair of records (the senior left), its evidence, all pairs."""
 
     left: Side
     right: Side
@@ -86,7 +86,11 @@ def queue(connection: Connection, matcher: Matcher, limit: int = 50) -> list[Can
     rows = bulk_for(connection).fetch(_QUEUE, max(low, -1e300), min(high, 1e300), limit)
     found = []
     for row in rows:
-        left = Side(address(directory[row[11]], row[12], row[13]), public_id(row[4]), row[7], row[8])
-        right = Side(address(directory[row[14]], row[15], row[16]), public_id(row[5]), row[9], row[10])
-        found.append(Candidate(left, right, row[2], row[3], row[6]))
+        one, other = directory[row[11]], directory[row[14]]
+        sides = [
+            (one.key(*row[12:14]), Side(address(one, *row[12:14]), public_id(row[4]), row[7], row[8])),
+            (other.key(*row[15:17]), Side(address(other, *row[15:17]), public_id(row[5]), row[9], row[10])),
+        ]
+        sides.sort(key=lambda side: seniority(side[0]))  # the numbers of records tell only who came first
+        found.append(Candidate(sides[0][1], sides[1][1], row[2], row[3], row[6]))
     return found

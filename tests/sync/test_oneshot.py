@@ -155,3 +155,12 @@ def test_the_example_goes_into_an_empty_folder_only(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("sync.demo.GENERATOR", tmp_path / "missing.py")
     with pytest.raises(NoExample):
         generate(tmp_path / "new", 10, 1)
+
+
+def test_a_connection_without_streams_is_told_and_does_not_pass_for_synced(tmp_path: Path) -> None:
+    settings = "  db: {connector: sql, settings: {url: 'sqlite:///erp.db'}}\n"
+    (tmp_path / "kehu.yaml").write_text("connections:\n" + settings)
+    project = Project.load(tmp_path)
+    for names in ([], ["db"]):
+        with pytest.raises(Misused, match="db has no stream to sync"):
+            oneshot.targets(project, names)
