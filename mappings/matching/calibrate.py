@@ -23,7 +23,7 @@ from mappings.matching.model import MatchModel, compile_model
 from mappings.matching.pairing import shared_key_pairs
 
 RANDOM_PAIRS = 100_000
-BLOCKED_PAIRS = 1_000_000
+BLOCKED_PAIRS = 200_000
 """Of more pairs the priors are learnt from so many."""
 LOWEST_U = 5e-7
 SHARED_BY = 5

@@ -15,7 +15,7 @@ from mappings.matching.probabilistic import FellegiSunterMatcher, default_model
 from mappings.survivorship import FIELDS, Source, SurvivorshipRules, golden
 from sync.dedupe.cells import csv_file
 from sync.dedupe.matching import Links, Matching
-from sync.dedupe.reading import Input, Told
+from sync.dedupe.reading import MAX_COLUMNS, Input, Told
 from sync.dedupe.store import Store, StoredCustomer, fields_of
 
 PLACE = ("file", "row", "part")
@@ -40,12 +40,13 @@ def write_clusters(path: Path, store: Store, found: Input, sizes: Sequence[int],
     """Every readable row with its cluster; a row with several customers has a line for each, one without none's."""
     columns = list(found.columns)
     own = [_free(name, found.columns) for name in ("cluster_id", "cluster_size", *PLACE)]
-    with csv_file(path, [*own, *columns, _free(MORE, found.columns)]) as write:
+    more = [_free(MORE, found.columns)] if len(columns) >= MAX_COLUMNS else []
+    with csv_file(path, [*own, *columns, *more]) as write:
         for done, (file, line, body, part, cluster) in enumerate(store.placed_rows(), 1):
             fields = fields_of(body)
             size = None if cluster is None else sizes[cluster - 1]
             cells = [fields.pop(name, None) for name in columns]
-            write([cluster, size, found.files[file], line, part, *cells, fields or None])
+            write([cluster, size, found.files[file], line, part, *cells, *([fields or None] if more else [])])
             if not done % 1_000:
                 told(done)
 

@@ -17,6 +17,7 @@ import pytest
 
 from sync import language
 from sync.cli import run
+from tests.connectors.files.workbook import sheet, workbook
 
 csv.field_size_limit(2_000_000)
 RESULT = {"clusters.csv", "golden.csv", "golden.jsonl", "links.csv", "rejected.csv", "summary.html"}
@@ -133,9 +134,13 @@ def test_csv_in_gbk_excel_json_lines_and_parquet_are_matched_with_each_other(
     write("gbk.csv", [row, other], encoding="gb18030")
     Path("lines.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
     pq.write_table(pa.Table.from_pylist([row]), "table.parquet")
-    report = data(capsys, "gbk.csv", "lines.jsonl", "table.parquet", "--out", "result")
-    assert (report["records"], report["clusters"]) == (4, 2)
-    assert {r["cluster_id"]: r["file"] for r in table("result/clusters.csv")} == {"1": "table.parquet", "2": "gbk.csv"}
+    Path("book.xlsx").write_bytes(workbook({"S": sheet([columns, list(other.values())])}))
+    report = data(capsys, "gbk.csv", "book.xlsx", "lines.jsonl", "table.parquet", "--out", "result")
+    assert (report["records"], report["clusters"]) == (5, 2)
+    assert {r["cluster_id"]: r["file"] for r in table("result/clusters.csv")} == {
+        "1": "table.parquet",
+        "2": "book.xlsx",
+    }
 
 
 def test_a_given_mapping_is_used_and_none_is_proposed(capsys: pytest.CaptureFixture[str]) -> None:
