@@ -9,7 +9,7 @@ from typer.exceptions import TyperException
 
 from connectors.errors import NeedsHuman, RetryLater, WaitUntil
 from mappings.errors import SpecError
-from sync.errors import Misused, SchemaMismatch
+from sync.errors import BrokerUnavailable, DatabaseUnavailable, Misused, SchemaMismatch
 
 
 class Exit(IntEnum):
@@ -32,7 +32,7 @@ def exit_code(error: BaseException) -> Exit:
         return Exit.USAGE
     if isinstance(error, NeedsHuman | SpecError | SchemaMismatch):
         return Exit.CONFIGURATION
-    if isinstance(error, RetryLater | WaitUntil):
+    if isinstance(error, RetryLater | WaitUntil | DatabaseUnavailable | BrokerUnavailable):
         return Exit.UPSTREAM
     return Exit.FAULT
 
