@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mappings.normalise.numbering import plain_e164
-from mappings.normalise.phones import PhoneNumber, phone_by_library, normalise_phone, split_phones
+from mappings.normalise.phones import PhoneNumber, normalise_phone, phone_by_library, split_phones
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 USUAL = ["CN", "US", "GB", "DE", "FR", "IT", "BR", "JP", "HK", "TW", "IN", "AU", "CA", "RU", "MX", "AR", "SG", "KR"]
