@@ -380,7 +380,7 @@ class TestLogin:
     def test_an_access_token_logs_in(self, source: ImapSource, dovecot: Dovecot) -> None:
         settings = {name: value for name, value in source.settings().items() if name != "password"}
         made = source.connect({**settings, "access_token": dovecot.access_token(source.mailbox.user)})
-        assert made.check().message
+        assert str(made.check())
         made.close()
 
     def test_an_expired_access_token_is_named(self, source: ImapSource, dovecot: Dovecot) -> None:
