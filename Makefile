@@ -13,7 +13,7 @@ FITS := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(or $(firstword $(foreach name,python3.11 python3 python3.12 python3.13 python3.14,\
   $(shell $(name) $(FITS) 2>/dev/null && echo $(name)))),python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-FAST := not slow and not systems and not services
+FAST := not slow and not systems and not services and not simulators
 
 .PHONY: help run check test lint types imports unit bench format clean
 

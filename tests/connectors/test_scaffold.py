@@ -42,6 +42,7 @@ def run(*command: str, site: Path, folder: Path) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_the_installed_plugin_passes_its_own_tests(plugin, site):
     result = run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(plugin / "tests"), site=site, folder=plugin)
     assert result.returncode == 0, result.stdout[-3000:]

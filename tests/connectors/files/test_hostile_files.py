@@ -107,6 +107,7 @@ def outcome(connector: FilesConnector) -> int | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_thousands_of_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
     rng = random.Random(20240501)

@@ -43,6 +43,7 @@ def numbers(draw: st.DrawFn) -> tuple[str, str]:
     return text, draw(st.sampled_from([region, region, *USUAL]))
 
 
+@pytest.mark.slow
 @settings(max_examples=3_000, deadline=None)
 @given(numbers())
 @example(("0 11 15 1234 5678", "AR"))
