@@ -82,6 +82,8 @@ def _fault(
         return _unknown(str(place[-1]), sorted(allowed_keys(model, place[:-1])), common)
     if kind == "missing":
         return BadConfiguration("{file}, line {line}: the setting {key} is missing.", **common)
+    if details["input"] is None and kind.endswith("_type"):
+        return BadConfiguration("{file}, line {line}: the setting {key} is empty: write its value after it.", **common)
     if kind in ("literal_error", "enum"):
         return _not_allowed(details, common)
     return BadConfiguration("{file}, line {line}: {key} is not right: {reason}.", reason=_reason(details), **common)

@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -95,6 +95,11 @@ def emit_json_line(kind: str, data: Any) -> None:
     sys.stdout.flush()
 
 
+def is_terminal() -> bool:
+    """Whether a human reads what goes to stdout."""
+    return out().is_terminal
+
+
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> None:
     """A table for humans on a terminal, tab-separated lines for programs."""
     cells = [[clean(value) for value in row] for row in rows]
@@ -109,6 +114,23 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: 
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table, soft_wrap=False)
+
+
+def field_rows(customer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A canonical customer as rows of field and value: one row for each entry of a list."""
+    rows = []
+    for field, value in customer.items():
+        entries = value if isinstance(value, list) else [value]
+        rows += [(field if place == 0 else "", _spelt(entry)) for place, entry in enumerate(entries)]
+    return rows
+
+
+def _spelt(entry: Any) -> str:
+    """``value`` first, then what is known of it: ``+8613800001111  kind: mobile, verified``."""
+    if not isinstance(entry, dict):
+        return entry if isinstance(entry, str) else orjson.dumps(entry).decode()
+    about = [key if known is True else f"{key}: {_spelt(known)}" for key, known in entry.items() if key != "value"]
+    return "  ".join(filter(None, (_spelt(entry["value"]) if "value" in entry else "", ", ".join(about))))
 
 
 def moment(value: datetime | None) -> str:

@@ -7,7 +7,7 @@ from enum import IntEnum
 import typer
 from typer.exceptions import TyperException
 
-from connectors.errors import NeedsHuman, RetryLater, WaitUntil
+from connectors.errors import NeedsHuman, RetryLater, StreamBroken, WaitUntil
 from mappings.errors import SpecError
 from sync.errors import BrokerUnavailable, DatabaseUnavailable, Misused, SchemaMismatch
 
@@ -30,7 +30,7 @@ def exit_code(error: BaseException) -> Exit:
         return Exit.INTERRUPTED
     if isinstance(error, Misused | TyperException):
         return Exit.USAGE
-    if isinstance(error, NeedsHuman | SpecError | SchemaMismatch):
+    if isinstance(error, NeedsHuman | StreamBroken | SpecError | SchemaMismatch):
         return Exit.CONFIGURATION
     if isinstance(error, RetryLater | WaitUntil | DatabaseUnavailable | BrokerUnavailable):
         return Exit.UPSTREAM

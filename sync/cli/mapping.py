@@ -12,10 +12,11 @@ import typer
 from connectors.errors import ConnectorError
 from mappings import preview as trial
 from mappings.compile import Mapper, compile_mapping
+from mappings.contract import Mapped
 from mappings.spec import load_spec
 from sync import language, oneshot
 from sync.cli.connections import sample
-from sync.cli.console import emit, emit_json, emit_table, next_step, say
+from sync.cli.console import emit, emit_json, emit_table, field_rows, is_terminal, next_step, say
 from sync.cli.exits import Exit
 from sync.cli.options import DryRun, Json, Limit, Target
 from sync.cli.session import session
@@ -50,6 +51,14 @@ def check(
     next_step("kehu mapping preview CONNECTION.STREAM")
 
 
+def _show_mapped(mapped: Mapped) -> None:
+    """A table where a human reads it, one JSON object a line for programs."""
+    if is_terminal():
+        emit_table((_("Field"), _("Value")), field_rows({"part": mapped.part or "-", **mapped.customer}))
+    else:
+        emit(orjson.dumps({"part": mapped.part, **mapped.customer}).decode())
+
+
 @app.command(help=_("Read a few records and show what the mapping makes of them; nothing is stored."))
 def preview(
     context: typer.Context,
@@ -70,7 +79,7 @@ def preview(
     for row in rows:
         say(orjson.dumps(row.source).decode(), "dim")
         for mapped in row.mapped:
-            emit(orjson.dumps({"part": mapped.part, **mapped.customer}).decode())
+            _show_mapped(mapped)
         for error in filter(None, (row.error, *row.notes)):
             say("    " + language.told(error)[0], "yellow")
     for path, meant in trial.absent(mapping, records) if records else ():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import orjson
 import typer
 
-from sync.cli.console import emit_json, emit_table, next_step, number, say
+from sync.cli.console import emit_json, emit_table, field_rows, next_step, number, say
 from sync.cli.options import Json, Limit
 from sync.cli.session import session
 from sync.errors import NotFound
@@ -39,7 +38,7 @@ def get(
     say(f"{found.name or '-'}  {found.id}  {found.kind}, {found.status}, v{found.version}", "bold")
     if found.asked:
         say(_("{asked} is now part of {id}.", asked=found.asked, id=found.id))
-    emit_table((_("Field"), _("Value")), [(field, _shown(value)) for field, value in found.golden.items()])
+    emit_table((_("Field"), _("Value")), field_rows(found.golden))
     rows = [(s.connection, s.stream, s.source_id, s.part, s.changed_at) for s in found.sources]
     say(_("From {count} source records:", count=len(rows)))
     emit_table((_("Connection"), _("Stream"), _("Key"), _("Part"), _("Changed")), rows)
@@ -124,7 +123,3 @@ def data(view: CustomerView) -> dict[str, Any]:
 def _first(golden: dict[str, Any], field: str) -> str:
     values = golden.get(field) or [{}]
     return str(values[0].get("value", "")) if isinstance(values[0], dict) else str(values[0])
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()

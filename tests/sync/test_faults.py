@@ -34,6 +34,7 @@ def told(folder: Path, text: str, chosen: str = "en") -> list[str]:
         ("web: {host: 0.0.0.0}", "serves this machine only", "仅限本机访问"),
         ("connections: []", "a block of settings is wanted.", "应为一组设置"),
         ("connectors: 5", "a text is wanted", "应为文本"),
+        ("connections: {a: {connector: }}", "the setting connections.a.connector is empty: write its value after it.", "为空"),
     ],
 )
 def test_what_is_wrong_is_said_in_both_languages(tmp_path: Path, text: str, english: str, chinese: str) -> None:

@@ -154,7 +154,7 @@ def test_a_connection_that_fails_its_test_says_why_and_what_to_do(
 ) -> None:
     (folder / "customers.csv").unlink()
     code, out, err = kehu(capsys, "connection", "test")
-    assert (code, out) == (1, "")
+    assert (code, out) == (3, "")
     assert "✗ sheet" in err
     assert "Put the file there" in err
 

@@ -21,6 +21,7 @@ from sync.errors import BrokerUnavailable, DatabaseUnavailable, Misused, NotFoun
         (NotFound("?"), Exit.USAGE),
         (connector_errors.BadCredentials("?"), Exit.CONFIGURATION),
         (connector_errors.AddressRefused("?"), Exit.CONFIGURATION),
+        (connector_errors.StreamBroken("?"), Exit.CONFIGURATION),
         (SpecError("?"), Exit.CONFIGURATION),
         (SchemaMismatch("?"), Exit.CONFIGURATION),
         (connector_errors.RetryLater("?"), Exit.UPSTREAM),
