@@ -34,7 +34,6 @@ def told(folder: Path, text: str, chosen: str = "en") -> list[str]:
         ("web: {host: 0.0.0.0}", "serves this machine only", "仅限本机访问"),
         ("connections: []", "a block of settings is wanted.", "应为一组设置"),
         ("connectors: 5", "a text is wanted", "应为文本"),
-        ("connections: {a: {connector: }}", "the setting connections.a.connector is empty: write its value after it.", "为空"),
     ],
 )
 def test_what_is_wrong_is_said_in_both_languages(tmp_path: Path, text: str, english: str, chinese: str) -> None:
@@ -43,6 +42,12 @@ def test_what_is_wrong_is_said_in_both_languages(tmp_path: Path, text: str, engl
     assert english in found
     (found,) = told(tmp_path, text, "zh")
     assert chinese in found
+
+
+def test_a_setting_that_was_left_empty_is_told_as_empty(tmp_path: Path) -> None:
+    left = "connections: {erp: {connector: tryton, settings: {base_url: , database: d, user: u, password: p}}}"
+    (found,) = told(tmp_path, left)
+    assert "the setting connections.erp.settings.base_url is empty: write its value" in found
 
 
 def test_a_connectors_own_reason_is_translated(tmp_path: Path) -> None:
