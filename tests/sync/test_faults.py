@@ -45,9 +45,9 @@ def test_what_is_wrong_is_said_in_both_languages(tmp_path: Path, text: str, engl
 
 
 def test_a_setting_that_was_left_empty_is_told_as_empty(tmp_path: Path) -> None:
-    left = "connections: {erp: {connector: tryton, settings: {base_url: , database: d, user: u, password: p}}}"
+    left = "connections: {sheet: {connector: tryton, settings: {base_url: , database: d, user: u, password: p}}}"
     (found,) = told(tmp_path, left)
-    assert "the setting connections.erp.settings.base_url is empty: write its value" in found
+    assert "the setting connections.sheet.settings.base_url is empty: write its value" in found
 
 
 def test_a_connectors_own_reason_is_translated(tmp_path: Path) -> None:
