@@ -10,6 +10,7 @@ nothing of customers, mappings or the database. The engine calls, in this order 
     ids()          only the keys, for sweeps of deletes and for reconciling (capability)
     write()        create or update records (capability)
     verify()       is this inbound webhook authentic, and what does it hint at? (capability)
+    fetch()        the records of hinted keys as they are now, where the system can be asked for single ones
 
 Promises the engine relies on, all tested by ``connectors.conformance``:
 
@@ -273,6 +274,20 @@ class Connector(ABC, Generic[ConfigT]):
     def verify(self, request: Inbound) -> Sequence[Hint]:
         """Check the signature of an inbound webhook and say what it hints at. Raises BadCredentials if forged."""
         raise NotImplementedError(f"{self.id} has no webhooks")
+
+    def challenge(self, request: Inbound) -> bytes | None:
+        """The plain text to answer when the system tests the webhook's address; None: the request is no such test.
+
+        Asked before ``verify``. Raises BadCredentials if forged.
+        """
+        return None
+
+    def fetch(self, stream: str, keys: Sequence[str]) -> Page:
+        """The records of these keys as they are now; ``deleted`` names those that are gone, the cursor says nothing.
+
+        Only for streams whose hints name keys; the others are read incrementally after a hint.
+        """
+        raise NotImplementedError(f"{self.id} cannot be asked for single records")
 
     def close(self) -> None:
         """Give back sockets and files."""
