@@ -28,6 +28,13 @@ class SpecError(MappingError):
     code = "mapping_invalid"
 
 
+class Doubt(MappingError):
+    """Allowed in a mapping file, but seldom meant. Told, never raised."""
+
+    code = "mapping_doubtful"
+    default_remedy = ""
+
+
 class RecordInvalid(MappingError):
     """One record does not fit: names the field's path, an excerpt of its value, the rule and the remedy."""
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from mappings.compile import Mapper, MappingDefaults, compile_mapping
 from mappings.contract import CompiledMapping, Mapped
 from mappings.drift import observe
-from mappings.errors import RecordInvalid, SpecError
+from mappings.errors import Doubt, RecordInvalid, SpecError
 from mappings.language import CustomerSpec, MappingSpec, Source
 from mappings.spec import load_spec
 
@@ -50,11 +50,11 @@ class Changed(NamedTuple):
 
 @dataclass(frozen=True)
 class Checked:
-    """A checked mapping: the mapper if it compiles, else the error; and warnings."""
+    """A checked mapping: the mapper if it compiles, else the error; and what is allowed but seldom meant."""
 
     mapper: Mapper | None
     error: SpecError | None
-    warnings: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 def preview(mapping: CompiledMapping, records: Iterable[Record]) -> Iterator[Row]:
@@ -98,7 +98,7 @@ def check(source: Path | str, *, default: Path | str | None = None, defaults: Ma
         mapper = compile_mapping(spec, defaults=defaults)
     except SpecError as error:
         return Checked(None, error)
-    return Checked(mapper, None, tuple(_warnings(spec)))
+    return Checked(mapper, None, tuple(_doubts(spec)))
 
 
 def _changes(before: Iterable[Mapped], after: Iterable[Mapped]) -> Iterator[Change]:
@@ -114,18 +114,23 @@ def _changes(before: Iterable[Mapped], after: Iterable[Mapped]) -> Iterator[Chan
                 yield Change(part, field, left.get(field), right.get(field))
 
 
-def _warnings(spec: MappingSpec) -> Iterator[str]:
+def _doubts(spec: MappingSpec) -> Iterator[Doubt]:
     used = set(_tables_used(spec))
-    yield from (f"tables.{name} is not used" for name in sorted(spec.tables.keys() - used))
+    yield from (Doubt("The table {table} is not used.", table=name) for name in sorted(spec.tables.keys() - used))
     for entry in spec.customers:
-        where = entry.part or "the customer"
-        if not (entry.name or entry.legal_name or entry.native_name or entry.family_name or entry.given_name):
-            yield f"{where} has no name"
-        if entry.part is None and entry.source_changed_at is None:
-            yield "source_changed_at is not set: “most recent” cannot be decided for this source"
-        if entry.credit_limit is not None and entry.currency is None:
-            yield f"{where} has a credit_limit without a currency"
-        yield from (f"{where}: {path} is read twice by {field}" for field, path in _twice(entry))
+        yield from _doubts_of(entry)
+
+
+def _doubts_of(entry: CustomerSpec) -> Iterator[Doubt]:
+    part = entry.part or "-"
+    if not (entry.name or entry.legal_name or entry.native_name or entry.family_name or entry.given_name):
+        yield Doubt("The customer has no name (part: {part}).", part=part)
+    if entry.part is None and entry.source_changed_at is None:
+        yield Doubt("source_changed_at is not set: “most recent” cannot be decided for this source.")
+    if entry.credit_limit is not None and entry.currency is None:
+        yield Doubt("The customer has a credit_limit without a currency (part: {part}).", part=part)
+    for field, path in _twice(entry):
+        yield Doubt("{path} is read twice by {field} (part: {part}).", path=path, field=field, part=part)
 
 
 def _twice(entry: CustomerSpec) -> Iterator[tuple[str, str]]:

@@ -187,7 +187,7 @@ def _checked(project: Project, connection: str, stream: str) -> dict[str, Any]:
         return row
     shipped = project.default_mapping_file(connection, stream)
     found = trial.check(path, default=shipped, defaults=project.mapping_defaults(connection))
-    row |= {"file": path.name, "warnings": list(found.warnings)}
+    row |= {"file": path.name, "warnings": [language.told(doubt)[0] for doubt in found.doubts]}
     if found.error is not None:
         row["error"], row["remedy"] = language.told(found.error)
     return row

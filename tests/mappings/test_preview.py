@@ -62,13 +62,13 @@ customer:
 """
     checked = check(text)
     assert checked.error is None
-    assert checked.warnings == (
-        "tables.spare is not used",
-        "the customer has no name",
-        "source_changed_at is not set: “most recent” cannot be decided for this source",
-        "the customer has a credit_limit without a currency",
-        "the customer: m is read twice by emails",
-    )
+    assert [str(doubt) for doubt in checked.doubts] == [
+        "The table spare is not used.",
+        "The customer has no name (part: -).",
+        "source_changed_at is not set: “most recent” cannot be decided for this source.",
+        "The customer has a credit_limit without a currency (part: -).",
+        "m is read twice by emails (part: -).",
+    ]
 
 
 def test_checking_answers_the_error_of_a_wrong_file() -> None:
