@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -63,6 +64,13 @@ landing = Table(
     Column("record_ids", LargeBinary, nullable=False, comment="int64 little-endian: landed, not yet resolved"),
     Column("records", Integer, nullable=False),
     Column("landed_at", UtcDateTime, nullable=False),
+    Column(
+        "edges_known",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="nothing was landed: customers are settled anew after a switch of the match model",
+    ),
     comment="Pending work of RESOLVE: one row per landed page, deleted by the transaction that resolves it.",
 )
 
@@ -158,4 +166,66 @@ steward_anchor = Table(
     Column("undone_by", BigInteger, comment="the exclusion that took the record out of a merge"),
     Index("ix_steward_anchor_decision_id", "decision_id"),
     comment="The source records that a steward's word is about.",
+)
+
+match_model = Table(
+    "match_model",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="the version's number, gap-free"),
+    Column("family", String(12), nullable=False, comment="probability or rules"),
+    Column("fingerprint", String(60), nullable=False, comment="hash of all that decides: equal ones match equally"),
+    Column(
+        "contents", LargeBinary, comment="zlib of JSON: by kind Splink's settings with frozen tables; null for rules"
+    ),
+    Column("block_cap", Integer, nullable=False, comment="a block of more records is refined"),
+    Column("origin", String(12), nullable=False, comment="default, calibrated, trained, imported or rules"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("statistics", Text, nullable=False, server_default="{}", comment="JSON: what it was learnt from"),
+    Column("state", String(10), nullable=False, comment="proposed, active or retired"),
+    Column("made_by", String(120), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    comment="Versions of the match model: everything learnt from data is frozen in one.",
+)
+
+match_state = Table(
+    "match_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("active", Integer, nullable=False, comment="the version that LAND and RESOLVE work with"),
+    Column("stage", String(8), comment="of a switch under way: keys, blocks, edges; null if there is none"),
+    Column("cursor", BigInteger, nullable=False, server_default="0", comment="records up to this id are done"),
+    Column("last", BigInteger, nullable=False, server_default="0", comment="the last record the switch has to do"),
+    comment="One row: what is in force.",
+)
+
+match_switch = Table(
+    "match_switch",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("from_version", Integer),
+    Column("to_version", Integer, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("begun_by", String(120), nullable=False, comment="a person, or the policy that did it"),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("records", BigInteger, nullable=False, comment="live records when it began"),
+    Column("derived_at", UtcDateTime, comment="when all keys and edges were made anew"),
+    Column("change_seq", BigInteger, comment="the last change before customers began to be settled anew"),
+    Column("finished_at", UtcDateTime),
+    comment="The history of what was in force: every change of version, and every rebuild.",
+)
+
+match_block = Table(
+    "match_block",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False, comment="0: a matcher without versions"),
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False, comment="counts the recordings of a version"),
+    Column("action", String(8), nullable=False, comment="refined: finer keys took over; linked: as a star"),
+    Column("question", String(40), nullable=False, comment="what the key asks, e.g. family"),
+    Column("value", Text, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="records that shared it then"),
+    Column("pairs", BigInteger, nullable=False, comment="pairs that were not compared for it then"),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_match_block_version_revision", "version", "revision"),
+    comment="Keys that grew past the cap of a version. They stay recorded for as long as the version is in force.",
 )
