@@ -30,6 +30,7 @@ GROUPS = {
     "quarantine": ("sync.cli.quarantine", _("Records that did not fit.")),
     "mapping": ("sync.cli.mapping", _("How source records become customers.")),
     "master": ("sync.cli.master", _("The customers.")),
+    "match": ("sync.cli.match", _("How records are matched: versions of the model, and why two records are one.")),
     "steward": ("sync.cli.steward", _("Decide which records are one customer, and take it back.")),
     "changes": ("sync.cli.changes", _("What changed in the master, in order.")),
     "db": ("sync.cli.db", _("The database's schema.")),

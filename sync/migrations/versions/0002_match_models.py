@@ -105,16 +105,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_match_switch")),
         comment="The history of what was in force: every change of version, and every rebuild.",
     )
-    with op.batch_alter_table("landing", schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column(
-                "edges_known",
-                sa.Boolean(),
-                server_default=sa.text("false"),
-                nullable=False,
-                comment="nothing was landed: customers are settled anew after a switch of the match model",
-            )
-        )
+    op.add_column(  # not as a batch, which would copy the table
+        "landing",
+        sa.Column(
+            "edges_known",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="nothing was landed: customers are settled anew after a switch of the match model",
+        ),
+    )
     # What a database holds so far was matched by the rules: they stay in force until somebody says otherwise.
     op.execute(
         "INSERT INTO match_model "

@@ -1,0 +1,132 @@
+"""What matching works with in one transaction: the matcher in force and the blocks known to be crowded.
+
+LAND and RESOLVE read it first thing, under a shared lock that a change of it takes exclusively, so that whatever they
+commit was derived by what is in force at the commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+from mappings.contract import Features, Matcher
+from sync.master.bulk import Bulk
+
+DEFAULT_CAP = 100
+"""A block of more records is refined, where the match model's version says nothing else."""
+UNVERSIONED = 0
+"""The number of a matcher that is not a version in the database."""
+
+_SWITCHING = 0x6B6D6F64  # an advisory lock of our own: shared by whoever matches, exclusive to change the version
+_RECORDING = 0x6B626C6B  # and another: shared by whoever lands, exclusive to record crowded blocks
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A matcher with the blocks recorded for it.
+
+    ``refined`` keys are not used any more, finer ones are; ``linked`` ones are proof by themselves and link their
+    records as a star. ``underived`` are the records that an unfinished switch has still to derive keys for.
+    """
+
+    matcher: Matcher
+    number: int = UNVERSIONED
+    cap: int = DEFAULT_CAP
+    refined: frozenset[int] = frozenset()
+    linked: frozenset[int] = frozenset()
+    revision: int = 0
+    stage: str | None = None
+    underived: range = range(0)
+
+    def keys(self, features: Features) -> list[int]:
+        """The blocking keys of a record."""
+        return self.matcher.keys(features)
+
+    def recording(self, refined: frozenset[int], linked: frozenset[int], revision: int) -> InForce:
+        """The same with further crowded blocks."""
+        known = self.refined | refined
+        return replace(
+            self,
+            matcher=without_blocks(self.matcher, known) if refined else self.matcher,
+            refined=known,
+            linked=self.linked | linked,
+            revision=revision,
+        )
+
+
+@runtime_checkable
+class MatcherSource(Protocol):
+    """Gives the matcher that is in force in a transaction; ``sync.matching.active`` reads it from the database."""
+
+    def in_force(self, bulk: Bulk) -> InForce:
+        """What to match with until the transaction ends. The caller holds the lock."""
+
+
+@runtime_checkable
+class Refinable(Protocol):
+    """A matcher that knows finer keys for blocks that are crowded, and which keys are proof by themselves."""
+
+    def without_blocks(self, keys: frozenset[int]) -> Matcher:
+        """The same matcher that uses none of these keys."""
+
+    def is_proof(self, key: int) -> bool:
+        """Whether records that share the key are one customer by that alone, but for a veto."""
+
+    def block(self, features: Features, key: int) -> tuple[str, str]:
+        """What a key of a record asks, and the value: ("family", "smith")."""
+
+
+def landing_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
+    """What LAND works with. Nobody changes it, nor records crowded blocks, until the transaction ends."""
+    _lock(bulk, "SELECT pg_advisory_xact_lock_shared(?), pg_advisory_xact_lock_shared(?)", _SWITCHING, _RECORDING)
+    return _in_force(source, bulk)
+
+
+def resolving_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
+    """What RESOLVE works with. The version stays until the transaction ends; crowded blocks may be recorded."""
+    _lock(bulk, "SELECT pg_advisory_xact_lock_shared(?)", _SWITCHING)
+    return _in_force(source, bulk)
+
+
+def reading_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
+    """What is in force, to look at only."""
+    return _in_force(source, bulk)
+
+
+def lock_for_switch(bulk: Bulk) -> None:
+    """Until the transaction ends nobody lands or resolves; waits for those who do."""
+    _lock(bulk, "SELECT pg_advisory_xact_lock(?)", _SWITCHING)
+
+
+def lock_for_recording(bulk: Bulk) -> None:
+    """Until the transaction ends nobody lands; all that was landed is visible to the next statement."""
+    _lock(bulk, "SELECT pg_advisory_xact_lock(?)", _RECORDING)
+
+
+def without_blocks(matcher: Matcher, keys: frozenset[int]) -> Matcher:
+    """The matcher without these blocks; one that cannot refine stays as it is."""
+    return matcher.without_blocks(keys) if isinstance(matcher, Refinable) else matcher
+
+
+def recorded(bulk: Bulk, known: InForce) -> InForce:
+    """With the blocks that were recorded for the version since."""
+    rows = bulk.fetch(
+        "SELECT key, action, revision FROM match_block WHERE version = ? AND revision > ?", known.number, known.revision
+    )
+    if not rows:
+        return known
+    refined = frozenset(key for key, action, _ in rows if action == "refined")
+    linked = frozenset(key for key, action, _ in rows if action == "linked")
+    return known.recording(refined, linked, max(row[2] for row in rows))
+
+
+def _in_force(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
+    if isinstance(source, MatcherSource):
+        return source.in_force(bulk)
+    return recorded(bulk, InForce(source))
+
+
+def _lock(bulk: Bulk, statement: str, *locks: int) -> None:
+    """On SQLite a transaction that writes is alone anyway."""
+    if bulk.is_postgres:
+        bulk.fetch(statement, *locks)
