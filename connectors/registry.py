@@ -192,11 +192,28 @@ def load_registry(extra_folders: Iterable[Path] = (), plugins: Iterable[EntryPoi
     ``plugins`` are the entry points of the group ``kehu.connectors``; by default those of the environment.
     Nothing raises: what cannot be read is listed as broken.
     """
-    found = entry_points(group=ENTRY_POINT_GROUP) if plugins is None else plugins
     infos = [_read(path, "kehu") for path in sorted(BUILT_IN_FOLDER.glob(f"*/{MANIFEST_NAME}"))]
-    infos += [_plugin(entry) for entry in found]
-    infos += [_read(path, "the project") for folder in extra_folders for path in _manifests(Path(folder))]
-    return Registry(infos)
+    return Registry(infos + _brought(extra_folders, plugins))
+
+
+def find_connector(connector: str, extra_folders: Iterable[Path] = ()) -> ConnectorInfo:
+    """The connector of that id as ``load_registry`` would tell, without reading the manifests of all others.
+
+    A built-in stands in a folder of its own id, and nothing else can take that id. Raises BadConfiguration with the
+    nearest id.
+    """
+    built_in = BUILT_IN_FOLDER / connector / MANIFEST_NAME
+    if connector.isidentifier() and built_in.is_file():
+        return _read(built_in, "kehu")
+    others = Registry(_brought(extra_folders, None))
+    return (others if connector in others else load_registry(extra_folders)).get(connector)
+
+
+def _brought(extra_folders: Iterable[Path], plugins: Iterable[EntryPoint] | None) -> list[ConnectorInfo]:
+    """The connectors of plugins and of the project."""
+    found = entry_points(group=ENTRY_POINT_GROUP) if plugins is None else plugins
+    infos = [_plugin(entry) for entry in found]
+    return infos + [_read(path, "the project") for folder in extra_folders for path in _manifests(Path(folder))]
 
 
 def _manifests(folder: Path) -> list[Path]:

@@ -6,19 +6,15 @@ the hot loop. Compiled mappings hold no state and may be shared between threads.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, NamedTuple
-
-import orjson
 
 from mappings.conditions import Test, compile_condition
 from mappings.contract import Mapped
 from mappings.customer import SAME_RECORD
 from mappings.errors import RecordInvalid, SpecError
 from mappings.expressions import check_record
+from mappings.fingerprint import MappingDefaults, fingerprint
 from mappings.instants import zone_named
 from mappings.language import CustomerSpec, MappingSpec, OrganisationSource, Source
 from mappings.lists import compile_lists
@@ -36,31 +32,16 @@ from mappings.sources import (
     reader,
 )
 from mappings.spec import nearest
-from mappings.targets import TEXT_FIELDS, AttributeType, attribute_setter, display_name, setter
+from mappings.targets import TEXT_FIELDS, attribute_setter, display_name, setter
 from mappings.transforms import Context
 from mappings.values import Convert, excerpt, relocate, text_of, text_up_to
 
-SEMANTICS = 1
-"""Raise it whenever this package maps the same record differently: it is part of every fingerprint."""
-
 MAX_PARTS, MAX_KEY = 5_000, 160
-_LIBRARIES = ("phonenumbers", "python-stdnum", "opencc", "jsonata-rs", "google-re2")
 _SCALARS = (
     "kind", "name", "legal_name", "trading_name", "native_name", "latin_name", "given_name", "family_name",
     "birth_date", "status", "currency", "credit_limit", "owner", "language", "website", "source_created_at",
     "source_changed_at", "last_contact_at",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class MappingDefaults:
-    """What a mapping takes from its connection: the region of phone numbers without country code, the zone of times
-    without offset (IANA name), and the attributes declared in kehu.yaml with their types.
-    """
-
-    region: str = "CN"
-    timezone: str = "UTC"
-    attributes: Mapping[str, AttributeType] = field(default_factory=dict)
 
 
 class Explained(NamedTuple):
@@ -117,7 +98,7 @@ def compile_mapping(spec: MappingSpec, *, defaults: MappingDefaults | None = Non
     entries = [
         _compile_entry(entry, build, ("customers", index), defaults) for index, entry in enumerate(spec.customers)
     ]
-    return Mapper(spec, _fingerprint(spec, defaults), build, when, entries)
+    return Mapper(spec, fingerprint(spec, defaults), build, when, entries)
 
 
 def _context(spec: MappingSpec, defaults: MappingDefaults) -> Context:
@@ -371,13 +352,6 @@ def _nobody(notes: Notes) -> RecordInvalid:
         rule="identity",
         reasons=excerpt(f" ({reasons})") if reasons else "",
     )
-
-
-def _fingerprint(spec: MappingSpec, defaults: MappingDefaults) -> str:
-    content = spec.model_dump(mode="json", exclude={"description"}, exclude_defaults=True)
-    facts = [SEMANTICS, content, defaults.region, defaults.timezone, sorted(defaults.attributes.items())]
-    facts.extend(version(library) for library in _LIBRARIES)
-    return hashlib.blake2b(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
 
 
 def _as_object(record: Any) -> dict[str, Any]:

@@ -40,8 +40,9 @@ class CompiledMapping(Protocol):
     fingerprint: str
     """Changes whenever the same record could map to something else."""
 
-    paths: frozenset[str]
-    """The source paths the mapping reads (``a.b`` for nested, ``items[].x`` inside lists), for drift detection."""
+    @property
+    def paths(self) -> frozenset[str]:
+        """The source paths the mapping reads (``a.b`` for nested, ``items[].x`` inside lists), for drift detection."""
 
     def __call__(self, record: Dict[str, Any]) -> list[Mapped]:
         """The canonical customers of one raw record; may be empty (filtered out). Raises ``RecordInvalid``."""
@@ -73,7 +74,9 @@ class Decision(NamedTuple):
 class Matcher(Protocol):
     """A match model of one version: everything it learnt from data is frozen in ``version``."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """Changes whenever the same records could be compared otherwise."""
 
     def features(self, customer: Canonical) -> Features:
         """The comparison features of one customer."""

@@ -6,18 +6,22 @@ walks through them, and through all that was imported, every 700 of them, in vai
 
 from __future__ import annotations
 
+import atexit
 import gc
 
 YOUNG, MIDDLE, OLD = 20_000, 50, 100
 """New objects before the youngest are looked at, and how often that happens before the older ones are."""
+WHILE_LOADING = 500_000
+"""The same for the youngest until ``settle``: what is imported is not to be looked at while more is imported."""
 
 
 def begin() -> None:
-    """Call first of all: what is imported stays for good, and is not to be looked at while more is imported."""
-    gc.set_threshold(YOUNG, MIDDLE, OLD)
+    """Call first of all. At the end of the process the system takes all memory back: nothing is looked at then."""
+    gc.set_threshold(WHILE_LOADING, MIDDLE, OLD)
+    atexit.register(gc.freeze)
 
 
 def settle() -> None:
     """Call once a process is set up: what lives now stays for good, and new objects are looked at less often."""
-    begin()
+    gc.set_threshold(YOUNG, MIDDLE, OLD)
     gc.freeze()

@@ -21,7 +21,7 @@ from connectors.budget import Budget, LocalBudget, Rate
 from connectors.contract import Connector, Context
 from connectors.documents import Document
 from connectors.errors import BadConfiguration
-from connectors.registry import ConnectorInfo, Registry, load_registry
+from connectors.registry import ConnectorInfo, Registry, find_connector, load_registry
 from sync.database import Database
 from sync.errors import NotFound, raise_faults
 from sync.faults import faults_of
@@ -31,8 +31,8 @@ from sync.settings import ConnectionSettings, Settings, find_settings, load_sett
 if TYPE_CHECKING:
     import redis
 
-    from mappings.compile import MappingDefaults
     from mappings.contract import CompiledMapping, Matcher
+    from mappings.fingerprint import MappingDefaults
     from mappings.survivorship import SurvivorshipRules
 
 STATE_FOLDER = ".kehu"
@@ -52,6 +52,7 @@ class Project:
         self.document = document
         self.secrets = Secrets(self.folder)
         self._mappings: dict[tuple[str, str], CompiledMapping] = {}
+        self._connectors: dict[str, ConnectorInfo] = {}
 
     @classmethod
     def load(cls, path: Path | str = ".") -> Project:
@@ -156,11 +157,13 @@ class Project:
     def connector_info(self, name: str) -> ConnectorInfo:
         """The connector behind a connection; raises BadConfiguration if there is none of that name."""
         connector = self.connection(name).connector
-        try:
-            return self.registry.get(connector)
-        except BadConfiguration as error:
-            error.params.update(connection=name)
-            raise
+        if connector not in self._connectors:
+            try:
+                self._connectors[connector] = find_connector(connector, [self.folder / self.settings.connectors])
+            except BadConfiguration as error:
+                error.params.update(connection=name)
+                raise
+        return self._connectors[connector]
 
     def open(self, name: str) -> Connector[Any]:
         """A connector of the connection, with secrets resolved and its call budget. The caller closes it.
@@ -196,14 +199,15 @@ class Project:
             return [stream for stream, own in settings.streams.items() if own.enabled]
         return [stream for stream, note in self.connector_info(name).streams.items() if note.mapping]
 
-    def mapping(self, name: str, stream: str) -> CompiledMapping:
+    def mapping(self, name: str, stream: str, *, known: str | None = None) -> CompiledMapping:
         """The compiled mapping of a stream: the project's own file, else the connector's default. Kept once made.
 
+        ``known`` is a fingerprint under which it compiled before: the same is not compiled until a record needs it.
         Raises SpecError for a faulty file, BadConfiguration where there is none.
         """
         key = (name, stream)
         if key not in self._mappings:
-            self._mappings[key] = self._compile(name, stream)
+            self._mappings[key] = self._compile(name, stream, known)
         return self._mappings[key]
 
     def mapping_file(self, name: str, stream: str) -> Path:
@@ -292,7 +296,7 @@ class Project:
 
     def mapping_defaults(self, name: str) -> MappingDefaults:
         """What the mappings of a connection take from its settings: region, time zone, declared attributes."""
-        from mappings.compile import MappingDefaults
+        from mappings.fingerprint import MappingDefaults
 
         own, top = self.connection(name), self.settings
         return MappingDefaults(
@@ -301,12 +305,18 @@ class Project:
             attributes={key: declared.type for key, declared in top.attributes.items()},
         )
 
-    def _compile(self, name: str, stream: str) -> CompiledMapping:
-        from mappings.compile import compile_mapping
+    def _compile(self, name: str, stream: str, known: str | None) -> CompiledMapping:
+        from mappings.deferred import DeferredMapping
         from mappings.spec import load_spec
 
         path, shipped = self.mapping_file(name, stream), self.default_mapping_file(name, stream)
-        return compile_mapping(load_spec(path, default=shipped), defaults=self.mapping_defaults(name))
+        spec, defaults = load_spec(path, default=shipped), self.mapping_defaults(name)
+        deferred = DeferredMapping(spec, defaults)
+        if deferred.fingerprint == known:
+            return deferred
+        from mappings.compile import compile_mapping
+
+        return compile_mapping(spec, defaults=defaults)
 
     def _resolved(self, value: str, key: str) -> Any:
         where = f"{self.path.name}, line {self.document.line((key,))}"

@@ -59,7 +59,8 @@ def country(value: str | None) -> str | None:
 
 Every = Annotated[Annotated[float, Field(ge=1, le=31_536_000)] | None, BeforeValidator(seconds)]
 Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=31_536_000)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff][\w.-]{0,79}$")]
+# The length apart from the pattern: a counted repetition of Unicode letters takes 5 ms to compile.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff][\w.-]*$", max_length=80)]
 StreamName = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Region = Annotated[

@@ -88,9 +88,7 @@ def _land(session: Session, opened: Opened, connection: Connection, page: Page) 
         met = session.open_quarantine.intersection(record.key for record in page.records)
         quarantine.lock(connection, session.stream.id, met)
     with around("land"):
-        landed = landing.land(
-            connection, session.stream, page, opened.mapping, session.workspace.matcher, now=clock.now()
-        )
+        landed = landing.land(connection, session.stream, page, opened.mapping, session.matcher, now=clock.now())
         _look_for_drift(session, opened, connection, page, landed)
         unforeseen.check(landed, landed.counts.created + landed.counts.updated + landed.counts.quarantined)
     return landed

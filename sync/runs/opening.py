@@ -24,19 +24,20 @@ class CannotBackfill(StreamBroken):
 
 def open_source(session: Session) -> Opened:
     """Everything the run needs. Raises what the connector or the mapping raises; the caller closes the connector."""
-    mapping = session.workspace.mapping(session.stream.connection, session.stream.name)
-    remapping.follow(session, mapping)
+    known = remapping.followed(session)
+    mapping = session.workspace.mapping(session.stream.connection, session.stream.name, known=known)
+    remapping.follow(session, mapping, known)
     connector = session.workspace.open(session.stream.connection)
     try:
-        known = _declared(session, connector)
-        reading = _reading(session, connector, known)
+        abilities = _declared(session, connector)
+        reading = _reading(session, connector, abilities)
     except BaseException:
         connector.close()
         raise
     with session.database.reading() as connection:
         session.open_quarantine = quarantine.open_keys(connection, session.stream.id)
         session.shape = ShapeWatch.load(connection, session.stream)
-    return Opened(connector, mapping, known, reading)
+    return Opened(connector, mapping, abilities, reading)
 
 
 def _declared(session: Session, connector: Connector[Any]) -> Declared:

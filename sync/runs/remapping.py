@@ -15,12 +15,20 @@ from sync.runs.tables import stream_state
 BATCH = 1_000
 
 
-def follow(session: Session, mapping: CompiledMapping) -> None:
-    """Bring the stored records up to the mapping, batch by batch; commits. Repeating it after a crash is harmless."""
+def followed(session: Session) -> str | None:
+    """The fingerprint of the mapping by which all stored records were derived; None while there are none."""
     with session.database.reading() as connection:
-        known = connection.execute(
+        found: str | None = connection.execute(
             select(stream_state.c.mapping_fingerprint).where(stream_state.c.id == session.stream.id)
         ).scalar_one()
+    return found
+
+
+def follow(session: Session, mapping: CompiledMapping, known: str | None) -> None:
+    """Bring what was derived by the ``known`` mapping up to this one, batch by batch; commits.
+
+    Repeating it after a crash is harmless.
+    """
     if known == mapping.fingerprint:
         return
     if known is not None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection
 
 from connectors.contract import Connector
-from mappings.contract import CompiledMapping
+from mappings.contract import CompiledMapping, Matcher
+from mappings.deferred import DeferredMatcher
 from sync.database import Database
 from sync.errors import SyncError
 from sync.master.streams import StreamRef
@@ -37,7 +39,7 @@ class CancelRequested(SyncError):
     code = "cancelled"
 
 
-@dataclass(slots=True)
+@dataclass
 class Session:
     """One claimed run in this worker."""
 
@@ -52,6 +54,11 @@ class Session:
     cancelled: bool = False
     restarts: int = 0
     database_faults: int = 0
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """The match model, loaded when a record needs it."""
+        return DeferredMatcher(lambda: self.workspace.matcher)
 
     @property
     def database(self) -> Database:

@@ -85,7 +85,7 @@ def close_generation(session: Session, generation: int) -> None:
 
 def _delete_batch(session: Session, ids: Sequence[int]) -> Landed:
     with session.unit_of_work() as connection:
-        landed = landing.delete(connection, session.stream, ids, session.workspace.matcher, now=clock.now())
+        landed = landing.delete(connection, session.stream, ids, session.matcher, now=clock.now())
         quarantine.resolve(
             connection, session.stream.id, session.open_quarantine.intersection(landed.accepted), "gone at the source"
         )

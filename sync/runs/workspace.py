@@ -36,8 +36,11 @@ class Workspace(Protocol):
     def open(self, name: str) -> Connector[Any]:
         """A connector of a connection; the caller closes it. Raises BadConfiguration."""
 
-    def mapping(self, connection: str, stream: str) -> CompiledMapping:
-        """The compiled mapping of a stream. Raises SpecError or BadConfiguration."""
+    def mapping(self, connection: str, stream: str, *, known: str | None = None) -> CompiledMapping:
+        """The compiled mapping of a stream; one whose fingerprint is ``known`` compiles when a record needs it.
+
+        Raises SpecError or BadConfiguration.
+        """
 
 
 @dataclass(frozen=True, slots=True)

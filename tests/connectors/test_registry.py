@@ -11,7 +11,7 @@ import pytest
 
 from connectors.contract import Context
 from connectors.errors import BadConfiguration
-from connectors.registry import Registry, load_registry
+from connectors.registry import Registry, find_connector, load_registry
 
 MANIFEST = """
 id: {id}
@@ -21,6 +21,15 @@ contract: {contract}
 connector: {package}.plugin:Plugin
 streams:
   people: {{title: {{en: People, zh: 人员}}, mapping: mapping.yaml}}
+"""
+
+OWN = """
+id: own
+title: {en: Our own, zh: 自有}
+kind: crm
+base_url: https://crm.example
+streams:
+  people: {title: {en: People, zh: 人员}, path: /people, records: people, key: id}
 """
 
 CODE = """
@@ -190,3 +199,29 @@ def test_every_built_in_connector_is_listed_and_can_be_loaded():
     registry = load_registry(plugins=())
     assert [(info.id, str(info.broken)) for info in registry if info.broken] == []
     assert registry.verify() == []
+
+
+def test_every_built_in_stands_in_a_folder_of_its_own_id():
+    built_in = [info for info in load_registry(plugins=[]) if info.origin == "kehu"]
+    assert len(built_in) > 5
+    assert [info.id for info in built_in if info.folder.name != info.id] == []
+
+
+def test_a_connector_looked_up_by_itself_is_the_one_of_the_whole_registry(tmp_path: Path):
+    (tmp_path / "own.yaml").write_text(OWN)
+    whole = load_registry([tmp_path])
+    for name in ("own", "files", "directus"):
+        found = find_connector(name, [tmp_path])
+        assert (found.id, found.origin, found.manifest) == (name, whole.get(name).origin, whole.get(name).manifest)
+
+
+def test_a_built_in_is_not_replaced_by_a_manifest_of_the_project(tmp_path: Path):
+    (tmp_path / "other.yaml").write_text(OWN.replace("id: own", "id: files"))
+    assert find_connector("files", [tmp_path]).origin == "kehu"
+
+
+def test_an_unknown_connector_is_refused_with_the_nearest_of_all(tmp_path: Path):
+    with pytest.raises(BadConfiguration, match="Nearest: directus"):
+        find_connector("directuss", [tmp_path])
+    with pytest.raises(BadConfiguration, match="There is no connector"):
+        find_connector("../files", [tmp_path])

@@ -349,7 +349,7 @@ class LabWorkspace:
         config = LedgerConfig(path=str(self.source.path), **self.config)
         return Ledger(config, Context(connection=name))
 
-    def mapping(self, connection: str, stream: str) -> Any:
+    def mapping(self, connection: str, stream: str, *, known: str | None = None) -> Any:
         return self.mapping_class(self.suffix)
 
 
