@@ -3,49 +3,50 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from connectors.errors import ConnectorError
 from dashboard import guard
+from dashboard.api import problems, resources
 from dashboard.pages import access, customers, health, overview, quarantine, runs
-from dashboard.permissions import NotSignedIn, undeclared
+from dashboard.permissions import undeclared
 from dashboard.rendering import FOLDER, render
+from mappings.errors import MappingError
 from sync.access import Access
+from sync.errors import SyncError
 from sync.project import Project
+
+PAGES = (access, health, overview, customers, runs, quarantine)
+HANDLED = (RequestValidationError, HTTPException, SQLAlchemyError, SyncError, ConnectorError, MappingError)
 
 
 def create_app(project: Project, access_keys: Access) -> FastAPI:
-    """The dashboard of a project. Raises RuntimeError if a route declares no permission."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    """The dashboard and the REST interface of a project. Raises RuntimeError if a route declares no permission."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.project = project
     app.state.access = access_keys
-    for pages in (access, health, overview, customers, runs, quarantine):
-        app.router.routes.extend(pages.router.routes)  # flat, so that every route can be enumerated
+    for router in (*(pages.router for pages in PAGES), *resources.ROUTERS):
+        app.router.routes.extend(router.routes)  # flat, so that every route can be enumerated
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    guard.install(app)
-    app.add_exception_handler(NotSignedIn, _not_signed_in)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(SQLAlchemyError, _database_error)
-    app.add_exception_handler(Exception, _fault)
+    guard.install(app, fault)
+    for kind in HANDLED:
+        app.add_exception_handler(kind, fault)
     missing = undeclared(app)
     if missing:
         raise RuntimeError(f"routes without a permission: {', '.join(missing)}")
     return app
 
 
-def _not_signed_in(request: Request, _error: Exception) -> Response:
-    return render(request, "sign_in.html", status=401)
-
-
-def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return render(request, "problem.html", status=status, code=status)
-
-
-def _fault(request: Request, _error: Exception) -> Response:
-    return render(request, "problem.html", status=500, code=500)  # the error itself goes to the log
-
-
-def _database_error(request: Request, _error: Exception) -> Response:
-    return render(request, "problem.html", status=503, code=503)
+def fault(request: Request, error: Exception) -> Response:
+    """What is answered instead: a problem to programs, a page to people."""
+    told = problems.of_error(request, error)
+    if problems.is_api(request):
+        return told
+    if told.status_code == 401:
+        return render(request, "sign_in.html", status=401, fault="", name="")
+    page = render(request, "problem.html", status=told.status_code, code=told.status_code)
+    page.headers.update({name: told.headers[name] for name in ("allow", "retry-after") if name in told.headers})
+    return page

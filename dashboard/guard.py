@@ -1,14 +1,27 @@
-"""What every answer and every request is held to: the Host header, and headers that keep browsers strict."""
+"""What every request and answer is held to: the Host header, sizes, a request id, headers that keep browsers strict.
+
+Plain ASGI, so that answers stream through it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+import secrets
+from collections.abc import Callable, Collection
 
+import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ALLOWED_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+from dashboard.api import problems
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MAX_QUERY = 4_000
+MAX_BODY = 1_000_000
+"""Bytes of a request's body."""
+REQUEST_ID = "x-request-id"
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -23,29 +36,84 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
-
-Next = Callable[[Request], Awaitable[Response]]
-
-
-def install(app: FastAPI) -> None:
-    """Check every request's Host (DNS rebinding) and set the headers on every answer."""
-
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Next) -> Response:
-        response = _refusal(request) or await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def _refusal(request: Request) -> Response | None:
-    if host_of(request.headers.get("host", "")) not in ALLOWED_HOSTS:
-        return PlainTextResponse("Unknown host.", status_code=421)
-    if request.headers.get("sec-fetch-site") == "cross-site" and request.headers.get("sec-fetch-mode") != "navigate":
-        return PlainTextResponse("Not from other sites.", status_code=403)
-    if len(request.url.query) > MAX_QUERY:
-        return PlainTextResponse("The address is too long.", status_code=414)
-    return None
+Fault = Callable[[Request, Exception], Response]
+
+
+class Guard:
+    """The outermost layer. ``hosts`` are the names under which the service is known, besides this machine's own."""
+
+    def __init__(self, app: ASGIApp, fault: Fault, hosts: Collection[str] = ()) -> None:
+        self.app, self._fault = app, fault
+        self._hosts = LOOPBACK_HOSTS | {host.lower() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the request, set the headers of the answer."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID, "")
+        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        started = False
+
+        async def strict(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                sent = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    sent.setdefault(name, value)
+                sent[REQUEST_ID] = request_id
+            await send(message)
+
+        refusal = self._refusal(scope, headers)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            if refusal is not None:
+                await problems.refuse(scope, refusal)(scope, receive, strict)
+                return
+            try:
+                await self.app(scope, _counted(receive), strict)
+            except Exception as error:
+                if started:
+                    raise
+                await self._fault(Request(scope), error)(scope, receive, strict)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> problems.Problem | None:
+        if host_of(headers.get("host", "")) not in self._hosts:
+            return problems.unknown_host()
+        if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+            return problems.cross_site()
+        if len(scope["query_string"]) > MAX_QUERY:
+            return problems.address_too_long()
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > MAX_BODY:
+            return problems.too_large(MAX_BODY)
+        return None
+
+
+def install(app: FastAPI, fault: Fault, hosts: Collection[str] = ()) -> None:
+    """Guard the application. ``fault`` answers what nobody foresaw; ``hosts`` are further names it is known under."""
+    app.add_middleware(Guard, fault=fault, hosts=hosts)
+
+
+def _counted(receive: Receive) -> Receive:
+    """Refuses to hand on more than ``MAX_BODY`` bytes, whatever the length was said to be."""
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > MAX_BODY:
+            raise HTTPException(413)  # the one kind that the framework lets through while it reads a body
+        return message
+
+    return counted
 
 
 def host_of(header: str) -> str:

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from dashboard.permissions import form_token
 from dashboard.words import word
 from sync import language
 from sync.runs.wording import Wording
@@ -35,6 +36,8 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         _=translate,
         lang=chosen,
         path=request.url.path,
+        visitor=getattr(request.state, "principal", None),
+        csrf=form_token(request),
         told=lambda wording: _told(wording, chosen),
         ago=lambda seconds: _ago(seconds, translate),
         word=lambda code: word(code, chosen),

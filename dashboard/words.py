@@ -70,6 +70,7 @@ WORDS = {
     "full": Phrase("full"),
     "incremental": Phrase("incremental"),
     "backfill": Phrase("backfill"),
+    "hinted": Phrase("webhook"),
     "info": Phrase("info"),
     "warning": Phrase("warning"),
     "error": Phrase("error"),

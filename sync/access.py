@@ -1,7 +1,7 @@
 """One-time links into the dashboard: whoever may read the project's private key file may make one.
 
 A link's token is ``expiry.nonce.signature`` (HMAC-SHA-256). It works once: using it leaves a mark in the state
-folder, so that it stays used when the web process is restarted. Sessions are signed by the same key.
+folder, so that it stays used when the web process is restarted.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from sync.keyfile import load_key
+
 LINK_SECONDS = 12 * 3600.0
-SESSION_SECONDS = 12 * 3600.0
-_KEY_BYTES = 32
 
 
 class Access:
-    """Makes and checks links and sessions of one project. ``folder`` is its private state folder."""
+    """Makes and checks links of one project. ``folder`` is its private state folder."""
 
     def __init__(self, folder: Path) -> None:
         self._used = folder / "used-links"
-        self._key = _load_key(folder / "web.key")
+        self._key = load_key(folder / "web.key")
 
     def link_token(self, now: float | None = None) -> str:
         """A token that opens the dashboard once, within the next hours."""
@@ -42,14 +42,6 @@ class Access:
         except FileExistsError:
             return False
         return True
-
-    def session_token(self, now: float | None = None) -> str:
-        """The value of a session's cookie."""
-        return self._signed("session", _after(SESSION_SECONDS, now), secrets.token_urlsafe(16))
-
-    def session_holds(self, token: str, now: float | None = None) -> bool:
-        """Whether a cookie's value is a session of ours that has not ended."""
-        return self._checked("session", token, now) is not None
 
     def _signed(self, kind: str, expiry: int, nonce: str) -> str:
         return f"{expiry}.{nonce}.{self._signature(kind, expiry, nonce)}"
@@ -76,18 +68,3 @@ class Access:
 
 def _after(seconds: float, now: float | None) -> int:
     return int((time.time() if now is None else now) + seconds)
-
-
-def _load_key(path: Path) -> bytes:
-    """The project's key; made, readable by this user alone, when there is none."""
-    with suppress(FileExistsError):
-        made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(made, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-    for _attempt in range(50):
-        key = path.read_bytes()
-        if len(key) == _KEY_BYTES:
-            return key
-        time.sleep(0.02)  # another process is writing it at this moment
-    path.unlink()  # it never finished
-    return _load_key(path)

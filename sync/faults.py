@@ -86,7 +86,7 @@ def _fault(
         return BadConfiguration("{file}, line {line}: the setting {key} is empty: write its value after it.", **common)
     if kind in ("literal_error", "enum"):
         return _not_allowed(details, common)
-    return BadConfiguration("{file}, line {line}: {key} is not right: {reason}.", reason=_reason(details), **common)
+    return BadConfiguration("{file}, line {line}: {key} is not right: {reason}.", reason=reason(details), **common)
 
 
 def _unknown(name: str, allowed: list[str], common: dict[str, Any]) -> BadConfiguration:
@@ -117,7 +117,8 @@ def _not_allowed(details: ErrorDetails, common: dict[str, Any]) -> BadConfigurat
     )
 
 
-def _reason(details: ErrorDetails) -> str:
+def reason(details: Mapping[str, Any]) -> str:
+    """What is wrong with a value, from one of pydantic's findings."""
     kind, limits = details["type"], details.get("ctx", {})
     if kind in REASONS:
         return REASONS[kind]

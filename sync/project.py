@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mappings.contract import CompiledMapping, Matcher
     from mappings.fingerprint import MappingDefaults
     from mappings.survivorship import SurvivorshipRules
+    from sync.vault import Vault
 
 STATE_FOLDER = ".kehu"
 LOCK_FILE = "up.lock"
@@ -128,6 +129,13 @@ class Project:
     def registry(self) -> Registry:
         """All connectors: built-in, plugins, and the project's own manifests."""
         return load_registry([self.folder / self.settings.connectors])
+
+    @cached_property
+    def vault(self) -> Vault:
+        """What seals secrets in the database; its master key is made with the first use. Raises BadConfiguration."""
+        from sync.vault import Vault
+
+        return Vault.at(self.state_folder)
 
     @cached_property
     def matcher(self) -> Matcher:

@@ -14,7 +14,7 @@ from dashboard.rendering import render
 from sync import provenance
 from sync.master import queries
 
-router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
+router = APIRouter(dependencies=[Depends(Requires(Permission.CUSTOMERS_READ))])
 PAGE = 50
 
 

@@ -11,7 +11,7 @@ from dashboard.rendering import render
 from sync.errors import NotFound
 from sync.runs import services
 
-router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
+router = APIRouter(dependencies=[Depends(Requires(Permission.QUARANTINE_READ))])
 PAGE = 50
 CAUSES = 50
 LONGEST_PAYLOAD = 20_000

@@ -12,7 +12,7 @@ from sync.errors import NotFound
 from sync.runs import services
 from sync.runs.services import Status
 
-router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
+router = APIRouter(dependencies=[Depends(Requires(Permission.RUNS_READ))])
 PAGE = 100
 TROUBLE = (Status.FAILED, Status.PARTIAL)
 

@@ -78,7 +78,7 @@ def get(connection: Connection, customer_id: str, *, with_sources: bool = True) 
     row = connection.execute(select(customer).where(customer.c.id == current)).one_or_none()
     if row is None:
         return None
-    sources = tuple(_sources(connection, current)) if with_sources else ()
+    sources = tuple(sources_of(connection, current)) if with_sources else ()
     asked = public_id(number) if number != current else None
     return _view(row, asked=asked, sources=sources)
 
@@ -145,12 +145,11 @@ def changes(connection: Connection, after: int = 0, limit: int = 100) -> list[Ch
     ]
 
 
-def history(connection: Connection, customer_id: str, limit: int = 50) -> list[ChangeView]:
-    """The latest events of one customer, newest first."""
-    number = parse_public_id(customer_id)
-    rows = connection.execute(
-        select(change).where(change.c.customer_id == number).order_by(change.c.seq.desc()).limit(limit)
-    )
+def history(connection: Connection, customer_id: str, limit: int = 50, before: int | None = None) -> list[ChangeView]:
+    """The latest events of one customer, newest first; ``before`` a number to page on."""
+    mine = change.c.customer_id == parse_public_id(customer_id)
+    earlier = mine if before is None else mine & (change.c.seq < before)
+    rows = connection.execute(select(change).where(earlier).order_by(change.c.seq.desc()).limit(limit))
     return [
         ChangeView(row.seq, public_id(row.customer_id), row.type, row.version, orjson.loads(row.body), row.at)
         for row in rows
@@ -170,7 +169,8 @@ def _follow(connection: Connection, number: int) -> int:
     return number if target is None else target
 
 
-def _sources(connection: Connection, customer_id: int) -> list[SourceView]:
+def sources_of(connection: Connection, customer_id: int) -> list[SourceView]:
+    """The source records of a customer, by its number."""
     streams = load_streams(connection)
     rows = connection.execute(
         select(source_record)

@@ -7,8 +7,12 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import DateTime
 
+import sync.audit
+import sync.idempotency
+import sync.identity.tables
 import sync.master.tables
-import sync.runs.tables  # noqa: F401 - both fill the metadata
+import sync.runs.tables
+import sync.vault  # noqa: F401 - all of them fill the metadata
 from sync.database import metadata
 
 

@@ -1,4 +1,4 @@
-"""One-time links and sessions."""
+"""One-time links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.access import LINK_SECONDS, SESSION_SECONDS, Access
+from sync.access import LINK_SECONDS, Access
 
 
 def test_a_link_works_once_even_after_a_restart(tmp_path: Path) -> None:
@@ -28,18 +28,10 @@ def test_of_many_at_once_one_gets_in(tmp_path: Path) -> None:
     assert got_in.count(True) == 1
 
 
-def test_links_and_sessions_end(tmp_path: Path) -> None:
+def test_links_end(tmp_path: Path) -> None:
     access = Access(tmp_path)
+    assert access.use(access.link_token(now=1000), now=999 + LINK_SECONDS)
     assert not access.use(access.link_token(now=1000), now=1000 + LINK_SECONDS)
-    session = access.session_token(now=1000)
-    assert access.session_holds(session, now=999 + SESSION_SECONDS)
-    assert not access.session_holds(session, now=1000 + SESSION_SECONDS)
-
-
-def test_a_link_is_no_session_and_a_session_no_link(tmp_path: Path) -> None:
-    access = Access(tmp_path)
-    assert not access.session_holds(access.link_token())
-    assert not access.use(access.session_token())
 
 
 def test_another_projects_links_are_worth_nothing_here(tmp_path: Path) -> None:
@@ -66,7 +58,6 @@ def test_a_token_with_any_letter_changed_is_refused(tmp_path: Path) -> None:
 def test_any_text_is_refused(tmp_path_factory: object, text: str) -> None:
     access = Access(_FOLDER)
     assert not access.use(text)
-    assert not access.session_holds(text)
 
 
 def _made() -> Path:

@@ -1,0 +1,1 @@
+"""Who may do what: users, roles, API keys, sessions, and the ways to sign in."""
