@@ -1,0 +1,1 @@
+"""Shopify: the customers of one shop, over the GraphQL Admin interface."""
