@@ -1,0 +1,79 @@
+"""The wire of K/3 Cloud: services called by name, queries that answer rows without a header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from connectors.contract import Context
+from connectors.errors import ConnectorError, StreamBroken
+from connectors.http import Client
+from connectors.kingdee.config import KingdeeConfig
+from connectors.kingdee.faults import fault, inspect, status_of
+from connectors.kingdee.login import SERVICES, login
+from connectors.response import Response
+
+FORM = "BD_Customer"
+CENTRES = "Kingdee.BOS.ServiceFacade.ServicesStub.Account.AccountService.GetDataCenterList.common.kdsvc"
+
+
+class KingdeeClient:
+    """Calls one data centre."""
+
+    def __init__(self, config: KingdeeConfig, context: Context) -> None:
+        self.connection = context.connection
+        self.http = Client(context, config.address, auth=login(config), inspect=inspect, timeout=(10, 120))
+
+    def query(self, fields: Sequence[str], condition: str, limit: int) -> tuple[list[list[Any]], datetime]:
+        """Rows of the customer form, values in the order of ``fields``, sorted by FCUSTID; and when they were read."""
+        data = {
+            "FormId": FORM,
+            "FieldKeys": ",".join(fields),
+            "FilterString": condition,
+            "OrderString": "FCUSTID ASC",
+            "TopRowCount": 0,
+            "StartRow": 0,
+            "Limit": limit,
+            "SubSystemId": "",
+        }
+        response = self._call("ExecuteBillQuery", {"data": data}, read=True)
+        rows = response.json(lenient=True)
+        status = status_of(rows)
+        if status is not None:
+            raise fault(status, self.connection, write=False)
+        if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(fields) for row in rows):
+            raise StreamBroken("{connection}: Kingdee answered a query with something that is no table of its fields.",
+                               connection=self.connection)  # fmt: skip
+        return rows, response.date or self.http.context.now()
+
+    def operate(self, operation: str, data: dict[str, Any]) -> dict[str, Any]:
+        """One operation on the customer form; its ``Result``. Raises what refused it."""
+        response = self._call(operation, {"formid": FORM, "data": data}, read=False)
+        answer = response.json(lenient=True)
+        status = status_of(answer)
+        if status is None:
+            raise StreamBroken(
+                "{connection}: Kingdee's answer to {operation} does not tell whether it succeeded.",
+                connection=self.connection,
+                operation=operation,
+                remedy="Look at the customer in Kingdee; the write is looked up before it is tried again.",
+            )
+        if status.get("IsSuccess") is not True:
+            raise fault(status, self.connection, write=True)
+        found: dict[str, Any] = answer["Result"]
+        return found
+
+    def centres(self) -> dict[str, str]:
+        """The names of the server's data centres by their ids; none where it does not tell."""
+        try:
+            response = self.http.post(CENTRES, json={}, read=True, authenticated=False)
+            answer = response.json()
+        except ConnectorError:
+            return {}
+        rows = answer if isinstance(answer, list) else []
+        return {str(row["Id"]): str(row.get("Name") or "") for row in rows if isinstance(row, dict) and row.get("Id")}
+
+    def _call(self, operation: str, body: dict[str, Any], *, read: bool) -> Response:
+        path = f"{SERVICES}.DynamicFormService.{operation}.common.kdsvc"
+        return self.http.post(path, json=body, read=read)
