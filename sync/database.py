@@ -6,13 +6,32 @@ back. Code below the entry points receives the connection and never commits.
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateIndex
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = MetaData(
     naming_convention={
@@ -29,6 +48,38 @@ _PINNED_PLANS = (
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off "
     "-c idle_in_transaction_session_timeout=30000"
 )
+
+
+PARTIAL = "where"
+"""In the ``info`` of an Index: its condition, in SQL of both dialects. ``postgresql_where`` loads that dialect."""
+
+
+@compiles(CreateIndex)
+def _create_index(element: CreateIndex, compiler: Any, **options: Any) -> str:
+    statement = str(compiler.visit_create_index(element, **options))
+    condition = element.element.info.get(PARTIAL)
+    return statement if condition is None else f"{statement} WHERE {condition}"
+
+
+def database_errors() -> tuple[type[Exception], ...]:
+    """What is raised when the database is away, restarting, or has sacrificed us to a deadlock: it passes.
+
+    A driver that was never loaded raises nothing, and is not loaded to be named here.
+    """
+    psycopg = sys.modules.get("psycopg")
+    loaded = () if psycopg is None else (psycopg.OperationalError, psycopg.InterfaceError)
+    return (OperationalError, InterfaceError, sqlite3.OperationalError, *loaded)
+
+
+def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT into the table that can be given ON CONFLICT."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

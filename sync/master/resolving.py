@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-import psycopg.errors
 from sqlalchemy import Connection
 
 from mappings.contract import Matcher
@@ -32,13 +31,8 @@ from sync.master.transition import plan
 
 _TRIES = 30
 _QUEUE = 0x6B656875  # an advisory lock of our own
-CONFLICTS = (
-    sqlite3.OperationalError,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.UniqueViolation,
-    psycopg.errors.LockNotAvailable,
-)
+_CONFLICTS = frozenset({"40P01", "40001", "23505", "55P03"})
+"""SQLSTATE of a deadlock, a serialisation failure, a unique violation, and a lock that is not available."""
 
 
 def resolve(
@@ -61,7 +55,7 @@ def resolve(
                 if attempt > 1:
                     _queue_up(bulk_for(connection))
                 return _resolve(connection, landing_ids, matcher, survivorship, batch, met)
-        except CONFLICTS as error:
+        except Exception as error:
             if attempt == _TRIES or not is_conflict(error):
                 raise
             batch = None
@@ -182,5 +176,7 @@ def _queue_up(bulk: Bulk) -> None:
 
 
 def is_conflict(error: Exception) -> bool:
-    """Whether a transaction that ended in one of ``CONFLICTS`` only has to be tried again."""
-    return not isinstance(error, sqlite3.OperationalError) or "locked" in str(error)
+    """Whether a transaction that ended in this only has to be tried again."""
+    if isinstance(error, sqlite3.OperationalError):
+        return "locked" in str(error)
+    return getattr(error, "sqlstate", None) in _CONFLICTS

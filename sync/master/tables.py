@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from sync.database import UtcDateTime, metadata
+from sync.database import PARTIAL, UtcDateTime, metadata
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -51,8 +51,7 @@ source_record = Table(
     Index(
         "ix_source_record_parent",
         "parent_id",
-        postgresql_where=text("parent_id IS NOT NULL"),
-        sqlite_where=text("parent_id IS NOT NULL"),
+        info={PARTIAL: "parent_id IS NOT NULL"},
     ),
 )
 

@@ -12,9 +12,9 @@ import dramatiq
 import structlog
 from dramatiq.middleware import Middleware
 
+from sync.database import database_errors
 from sync.runs import dispatch, pending, run, sweeper
 from sync.runs.dispatch import BULK, INTERACTIVE, Doorbell
-from sync.runs.faults import DATABASE_ERRORS
 from sync.runs.workspace import Pace, Workspace
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ def register(broker: dramatiq.Broker, workspace: Workspace, *, pace: Pace | None
         """Work on one run until it ends, waits or the worker shuts down."""
         try:
             status = run.execute(workspace, run_id, stop=shutdown.stop, pace=pace)
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             log.warning("the database could not be reached", run=run_id, kind=type(error).__name__)
             return
         if status is not None:
@@ -70,7 +70,7 @@ def register(broker: dramatiq.Broker, workspace: Workspace, *, pace: Pace | None
         """Resolve what was landed and then left alone."""
         try:
             pending.resolve_pending(workspace)
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             log.warning("the database could not be reached", kind=type(error).__name__)
 
     def declare(name: str, queue: str, priority: int, work: object) -> None:
@@ -85,7 +85,7 @@ def _ring_for_next(workspace: Workspace, bell: Doorbell, run_id: int) -> None:
     """Another run may stand in line behind this one: no need to wait for the sweeper."""
     try:
         following = sweeper.next_in_line(workspace.database, run_id)
-    except DATABASE_ERRORS:
+    except database_errors():
         return
     if following is not None:
         bell.run(following.run_id, following.trigger)

@@ -1,4 +1,4 @@
-"""What a run does next when something went wrong: one row of ``_ANSWERS`` per kind of error.
+"""What a run does next when something went wrong: one row of ``_ANSWERS`` per kind of error of ours.
 
 Each answer writes the run's row and gives the lease back in one transaction, or lets the run go on.
 """
@@ -6,17 +6,15 @@ Each answer writes the run's row and gives the lease back in one transaction, or
 from __future__ import annotations
 
 import random
-import sqlite3
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, update
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from connectors.errors import CursorExpired, NeedsHuman, RetryLater, StreamBroken, WaitUntil
+from sync.database import database_errors
 from sync.logs import Logger
 from sync.runs import clock, events, lease, pauses, positions
 from sync.runs.claim import end_row
@@ -28,15 +26,6 @@ from sync.runs.tables import sync_run
 from sync.runs.wording import failure, packed
 
 log = Logger(__name__)
-
-DATABASE_ERRORS = (
-    OperationalError,
-    InterfaceError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    sqlite3.OperationalError,
-)
-"""The database is away, restarting, or has sacrificed us to a deadlock: it passes. The rest are faults of ours."""
 
 DATABASE_PATIENCE = 25.0
 """Seconds in which a database may come back while the run waits for it in its worker."""
@@ -52,6 +41,8 @@ _jitter = random.SystemRandom()
 
 def answer(session: Session, error: Exception) -> Status | None:
     """Do what this kind of error asks for. None: the run goes on by itself, from its checkpoint."""
+    if isinstance(error, database_errors()):
+        return _database_gone(session, error)
     for kind, respond in _ANSWERS:
         if isinstance(error, kind):
             return respond(session, error)
@@ -73,7 +64,7 @@ def _database_gone(session: Session, error: Any) -> Status | None:
         try:
             with session.unit_of_work():
                 return None
-        except DATABASE_ERRORS:
+        except database_errors():
             continue
     return Status.RUNNING
 
@@ -140,7 +131,6 @@ _ANSWERS: tuple[
     tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[[Session, Any], Status | None]], ...
 ] = (
     (LeaseLost, _lost),
-    (DATABASE_ERRORS, _database_gone),
     (Stopping, _give_back),
     (CancelRequested, _cancel),
     (WaitUntil, _wait),

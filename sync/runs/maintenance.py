@@ -16,10 +16,9 @@ from typing import Any
 
 import structlog
 
-from sync.database import Database
+from sync.database import Database, database_errors
 from sync.runs import retention, schedules, sweeper
 from sync.runs.dispatch import Doorbell
-from sync.runs.faults import DATABASE_ERRORS
 from sync.runs.recovery import Recovery
 from sync.runs.states import Trigger
 
@@ -47,7 +46,7 @@ class _Chore:
         self.next_at = now + self.every
         try:
             self.work()
-        except DATABASE_ERRORS as error:
+        except database_errors() as error:
             log.warning("the database could not be reached", chore=self.name, kind=type(error).__name__)
         except Exception as error:
             log.error("a chore failed", chore=self.name, exc_info=error)

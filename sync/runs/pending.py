@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from sync.database import Database
+from sync.database import Database, database_errors, upsert
 from sync.logs import Logger
-from sync.master import resolving
 from sync.master.tables import landing
 from sync.runs import clock, lease
-from sync.runs.faults import DATABASE_ERRORS
 from sync.runs.lease import Lease
 from sync.runs.tables import landing_try
 from sync.runs.workspace import Workspace
@@ -86,6 +83,8 @@ def _next(database: Database) -> list[int]:
 
 
 def _resolve(workspace: Workspace, landing_ids: Sequence[int]) -> int:
+    from sync.master import resolving  # the matching of customers is loaded when something waits for it
+
     _note_tries(workspace.database, landing_ids)
     try:
         resolving.resolve(
@@ -94,7 +93,7 @@ def _resolve(workspace: Workspace, landing_ids: Sequence[int]) -> int:
             matcher=workspace.matcher,
             survivorship=workspace.survivorship,
         )
-    except DATABASE_ERRORS:
+    except database_errors():
         _forget_tries(workspace.database, landing_ids)
         raise
     except Exception as error:
@@ -106,13 +105,12 @@ def _resolve(workspace: Workspace, landing_ids: Sequence[int]) -> int:
 
 def _note_tries(database: Database, landing_ids: Sequence[int]) -> None:
     """Counted before the try, since a crash leaves no chance to count it afterwards."""
-    make = postgresql.insert if database.is_postgres else sqlite.insert
-    statement = make(landing_try)
-    statement = statement.on_conflict_do_update(
-        index_elements=["landing_id"],
-        set_={"tries": landing_try.c.tries + 1, "last_at": statement.excluded.last_at},
-    )
     with database.transaction() as connection:
+        statement = upsert(connection, landing_try)
+        statement = statement.on_conflict_do_update(
+            index_elements=["landing_id"],
+            set_={"tries": landing_try.c.tries + 1, "last_at": statement.excluded.last_at},
+        )
         connection.execute(statement, [{"landing_id": one, "tries": 1, "last_at": clock.now()} for one in landing_ids])
 
 
@@ -125,5 +123,5 @@ def _release(database: Database, held: Lease) -> None:
     try:
         with database.transaction() as connection:
             lease.release(connection, held)
-    except (lease.LeaseLost, *DATABASE_ERRORS):
+    except (lease.LeaseLost, *database_errors()):  # type: ignore[misc]
         log.info("the lease had run out already", lease=held.name)

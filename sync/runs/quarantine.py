@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects import postgresql, sqlite
 from xxhash import xxh3_64_hexdigest
 
+from sync.database import upsert
 from sync.master.bulk import bulk_for
 from sync.master.landing import Rejection
 from sync.runs import clock
@@ -51,7 +51,7 @@ def keep(connection: Connection, stream_id: int, run_id: int | None, rejections:
     ignored = _still_ignored(connection, stream_id, rows)
     fresh = [row for key, row in rows.items() if key not in ignored]
     if fresh:
-        connection.execute(_upsert(connection.dialect.name), fresh)
+        connection.execute(_upsert(connection), fresh)
     return sum(key_of(rejection) in ignored for rejection in rejections)
 
 
@@ -140,15 +140,11 @@ def _still_ignored(connection: Connection, stream_id: int, rows: dict[str, dict[
     return set(same)
 
 
-def _upsert(dialect: str) -> Any:
-    statement: Any = _dialect_insert(dialect)
+def _upsert(connection: Connection) -> Any:
+    statement: Any = upsert(connection, quarantine)
     latest = ("run_id", "code", "path", "value", "rule", "message", "remedy", "payload", "changed_at", "last_seen_at")
     return statement.on_conflict_do_update(
         index_elements=["stream_id", "source_id"],
         index_where=text("state = 'open'"),
         set_={name: statement.excluded[name] for name in latest} | {"attempts": quarantine.c.attempts + 1},
     )
-
-
-def _dialect_insert(dialect: str) -> Any:
-    return postgresql.insert(quarantine) if dialect == "postgresql" else sqlite.insert(quarantine)

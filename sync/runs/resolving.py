@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sync.master import resolving
 from sync.master.landing import Landed
 from sync.runs.failpoints import around
 from sync.runs.session import Session
@@ -12,6 +11,8 @@ def resolve(session: Session, landed: Landed) -> None:
     """Turn a landing into customers, in a transaction of its own. If we die before, the sweeper finds the landing."""
     if landed.landing_id is None:
         return
+    from sync.master import resolving  # the matching of customers is loaded with the first change
+
     with around("resolve"):
         resolving.resolve(
             session.database,

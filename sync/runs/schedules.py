@@ -10,9 +10,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from sync.database import Database
+from sync.database import Database, upsert
 from sync.errors import Refused
 from sync.runs import clock
 from sync.runs.requests import request_run
@@ -42,8 +41,7 @@ def set_schedule(connection: Connection, stream_id: int, every_seconds: float | 
     ).scalar_one_or_none()
     if known == every_seconds:
         return
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(schedule).values(
+    statement = upsert(connection, schedule).values(
         stream_id=stream_id, every_seconds=every_seconds, next_at=clock.seconds(connection)
     )
     connection.execute(

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from sync.database import UtcDateTime, metadata
+from sync.database import PARTIAL, UtcDateTime, metadata
 from sync.master.tables import BigId
 
 
@@ -136,8 +136,7 @@ sync_run = Table(
     Index(
         "ix_sync_run_open",
         "status",
-        postgresql_where=text("finished_at IS NULL"),
-        sqlite_where=text("finished_at IS NULL"),
+        info={PARTIAL: "finished_at IS NULL"},
     ),
 )
 
@@ -178,8 +177,7 @@ quarantine = Table(
         "stream_id",
         "source_id",
         unique=True,
-        postgresql_where=text("state = 'open'"),
-        sqlite_where=text("state = 'open'"),
+        info={PARTIAL: "state = 'open'"},
     ),
 )
 

@@ -105,7 +105,7 @@ def _trying(work: Callable[[], _Result]) -> _Result:
     for attempt in range(1, _TRIES + 1):
         try:
             return work()
-        except resolving.CONFLICTS as error:
+        except Exception as error:
             if attempt == _TRIES or not resolving.is_conflict(error):
                 raise
             time.sleep(random.uniform(0, min(0.01 * 2**attempt, 0.5)))  # noqa: S311 - jitter

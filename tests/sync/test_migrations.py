@@ -107,3 +107,20 @@ def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
         migrations.inspect(database)
     assert "hunter2" not in str(caught.value)
     database.dispose()
+
+
+def test_partial_indexes_have_the_same_condition_either_way(tmp_path: Path) -> None:
+    migrated, created = (Database(f"sqlite:///{tmp_path / name}.db") for name in ("a", "b"))
+    migrations.migrate(migrated)
+    metadata.create_all(created.engine)
+
+    def conditions(database: Database) -> dict[str, str]:
+        with database.transaction() as connection:
+            rows = connection.execute(
+                text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'")
+            )
+            return {name: sql.partition(" WHERE ")[2] for name, sql in rows}
+
+    assert conditions(created) == conditions(migrated)
+    assert conditions(created)["ix_sync_run_open"] == "finished_at IS NULL"
+    migrated.dispose(), created.dispose()
