@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from connectors.errors import ConnectorError
@@ -20,7 +19,7 @@ from sync.errors import SyncError
 from sync.project import Project
 
 PAGES = (access, health, overview, customers, runs, quarantine)
-HANDLED = (RequestValidationError, HTTPException, SQLAlchemyError, SyncError, ConnectorError, MappingError)
+HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 
 
 def create_app(project: Project, access_keys: Access) -> FastAPI:

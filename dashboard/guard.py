@@ -90,6 +90,8 @@ class Guard:
             return problems.cross_site()
         if len(scope["query_string"]) > MAX_QUERY:
             return problems.address_too_long()
+        if b"%00" in scope["query_string"] or ("\x00" in scope["path"] and scope["path"].startswith(problems.PREFIX)):
+            return problems.not_text()
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > MAX_BODY:
             return problems.too_large(MAX_BODY)

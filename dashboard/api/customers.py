@@ -19,7 +19,7 @@ from sync.master import lookup, queries
 from sync.master.identity import public_id
 from sync.master.lookup import CustomerRow
 
-router = resource("customers", Permission.CUSTOMERS_READ, "Golden records")
+router = resource("customers", Permission.CUSTOMERS_READ)
 
 CustomerId = Annotated[str, Path(max_length=40, description="A customer's id, today's or an older one.")]
 Fields = Annotated[

@@ -9,7 +9,7 @@ from dashboard.api.answers import answer
 from dashboard.api.routes import resource
 from dashboard.permissions import Permission, form_token, principal_of
 
-router = resource("me", Permission.SELF, "Who is asking")
+router = resource("me", Permission.SELF)
 
 
 @router.get("", response_model=None, responses={200: {"model": schemas.MeOut}})

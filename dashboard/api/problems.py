@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +29,9 @@ from sync.language import Phrase
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "/api/"
 """What lies below is told as a problem; everything else as a page."""
+
+DATABASE_ERRORS = (SQLAlchemyError, psycopg.Error, sqlite3.Error)
+"""What SQLAlchemy and the drivers below it raise."""
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +124,7 @@ def of_error(request: Request, error: Exception) -> Response:
         return _invalid(request, error)
     if isinstance(error, HTTPException):
         return _http(request, error)
-    if isinstance(error, SQLAlchemyError):
+    if isinstance(error, DATABASE_ERRORS):
         return _database(request, error)
     if isinstance(error, SyncError | ConnectorError | MappingError):
         return _told(request, error)
@@ -195,6 +200,11 @@ def address_too_long() -> Problem:
     return Problem("The address is too long.", status=414, code="address_too_long", remedy="Ask for less at once.")
 
 
+def not_text() -> Problem:
+    """The address holds a NUL."""
+    return Problem("The address is not text.", status=422, code="not_text", remedy="Leave out %00.")
+
+
 def too_large(limit: int) -> Problem:
     """The body is too long."""
     return Problem(
@@ -226,7 +236,7 @@ def _place_of(error: Problem, detail: str) -> list[Place]:
     return [Place(detail, error.code, error.pointer, error.parameter)]
 
 
-def _database(request: Request, error: SQLAlchemyError) -> Response:
+def _database(request: Request, error: Exception) -> Response:
     log.error("the database failed", kind=type(error).__name__)
     detail = Phrase("The database does not answer.")
     return respond(request, 503, "database_unavailable", detail, Phrase("Try again in a moment."))

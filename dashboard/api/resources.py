@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from dashboard.api import customers, me, openapi
+from dashboard.api import (
+    audit_log,
+    connections,
+    crosswalk,
+    customers,
+    keys,
+    me,
+    openapi,
+    quarantine,
+    runs,
+    users,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     openapi.router,
     me.router,
     customers.router,
+    crosswalk.router,
+    connections.reading,
+    connections.writing,
+    runs.reading,
+    runs.writing,
+    quarantine.reading,
+    quarantine.writing,
+    users.reading,
+    users.writing,
+    keys.reading,
+    keys.writing,
+    audit_log.router,
 )

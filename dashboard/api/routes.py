@@ -1,6 +1,6 @@
 """What every route of the REST interface has: its permission, its errors in the description, ``Idempotency-Key``.
 
-A resource is a file: ``router = resource("customers", Permission.CUSTOMERS_READ, "…")``; routes that need another
+A resource is a file: ``router = resource("customers", Permission.CUSTOMERS_READ)``; routes that need another
 permission than reading use a second router of the same name. ``dashboard.api.resources`` lists the files.
 
 A write does its work inside ``unit_of_work``: the answer is then stored in the same transaction as the work. Work that
@@ -58,11 +58,11 @@ class ApiRoute(APIRoute):
         return once
 
 
-def resource(name: str, permission: Permission, about: str, *, tag: str | None = None) -> APIRouter:
+def resource(name: str, permission: Permission) -> APIRouter:
     """A router for ``/api/v1/<name>`` whose every route needs the permission."""
     return APIRouter(
         prefix=f"{PREFIX}/{name}",
-        tags=[tag or name],
+        tags=[name],
         dependencies=[Depends(Requires(permission))],
         route_class=ApiRoute,
         responses=_errors(permission),

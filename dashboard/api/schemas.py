@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mappings.customer import Customer
 from sync.identity.permissions import Role
@@ -24,6 +24,13 @@ class Body(BaseModel):
     """Base of what is sent to us: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, data: object) -> object:
+        if _holds_nul(data):
+            raise ValueError("a text holds a character that is not text (NUL)")
+        return data
 
 
 class ProblemPlace(Schema):
@@ -255,6 +262,14 @@ class AuditOut(Schema):
     object: str
     details: dict[str, Any]
     hash: str
+
+
+def _holds_nul(data: object) -> bool:
+    if isinstance(data, str):
+        return "\x00" in data
+    if isinstance(data, dict):
+        return any(_holds_nul(value) for value in data.values())
+    return isinstance(data, list) and any(_holds_nul(value) for value in data)
 
 
 CUSTOMER_FIELDS = frozenset(CustomerOut.model_fields)

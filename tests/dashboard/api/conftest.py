@@ -1,0 +1,84 @@
+"""A small company behind the REST interface: one server a module, a key a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from dashboard.app import create_app
+from sync import migrations, oneshot
+from sync.access import Access
+from sync.identity import keys, users
+from sync.identity.permissions import PERMISSIONS, SCOPES, Role
+from sync.project import Project
+
+BASE = "http://127.0.0.1:8600"
+SETTINGS = """
+language: en
+region: CN
+connections:
+  sheet:
+    connector: files
+    settings: {streams: {customers: {path: customers.csv, key: id}}, settle_seconds: 0}
+    streams: {customers: {mapping: customers.yaml, every: never}}
+"""
+
+
+@dataclass
+class Lab:
+    """A project with 120 customers, its application, and a key for every role."""
+
+    project: Project
+    app: FastAPI
+    keys: dict[Role, str]
+
+    def client(self, role: Role | None = Role.ADMIN, **headers: str) -> TestClient:
+        """A program with a role's key; None: with none."""
+        given = dict(headers) if role is None else {"authorization": f"Bearer {self.keys[role]}", **headers}
+        return TestClient(self.app, base_url=BASE, headers=given, follow_redirects=False)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The whole thing; tests leave the customers as they are."""
+    project = make_project(tmp_path_factory.mktemp("project"))
+    with project.database.transaction() as connection:
+        made = {role: _key(connection, role) for role in Role}
+    yield Lab(project, create_app(project, Access(project.state_folder)), made)
+    project.close()
+
+
+@pytest.fixture
+def client(lab: Lab) -> TestClient:
+    """A program that may do everything."""
+    return lab.client()
+
+
+def make_project(folder: Path, rows: int = 120, settings: str = SETTINGS) -> Project:
+    """A project whose only source, a sheet, was synced once; row 4 is quarantined, rows 1 and 2 are one customer."""
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "customers.yaml").write_text(
+        "customer:\n  kind: person\n  name: name\n  emails: [email]\n  phones: [phone]\n"
+    )
+    lines = ["id,name,email,phone", "1,张伟,zhang@example.com,13800138000", "2,Zhang Wei,zhang@example.com,13800138000"]
+    lines += ["3,欧阳娜娜,nana@music.example.cn,", "4,,,"]
+    lines += [f"{n},Customer {n},c{n}@example.com," for n in range(10, rows)]
+    (folder / "customers.csv").write_text("\n".join(lines) + "\n")
+    (folder / "kehu.yaml").write_text(settings)
+    project = Project.load(folder)
+    migrations.migrate(project.database)
+    with project.database.transaction() as connection:
+        project.register(connection)
+    oneshot.finish(project, oneshot.request(project, oneshot.targets(project, [])), lambda _views: None)
+    return project
+
+
+def _key(connection: object, role: Role) -> str:
+    user = users.add(connection, f"{role}-user", role, by="test")  # type: ignore[arg-type]
+    scopes = sorted(PERMISSIONS[role] & SCOPES)
+    return keys.create(connection, role, user.name, scopes, by="test").secret  # type: ignore[arg-type]
