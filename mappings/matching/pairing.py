@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,37 @@ def shared_key_pairs(keys: Iterable[Sequence[int]]) -> Pairs:
         return np.empty((0, 2), dtype=np.int64)
     codes = np.unique(_codes(np.frombuffer(flat, np.int64), np.frombuffer(owners, np.int64), count))
     return np.stack([codes // count, codes % count], axis=1)
+
+
+class Agreeing(NamedTuple):
+    """Pairs of records with equal values: how many there are, and some of them at even distances."""
+
+    total: int
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+
+
+def agreeing_pairs(values: Sequence[tuple[Hashable, ...]], most: int) -> Agreeing:
+    """The pairs of records 0, 1, 2, … whose values are equal and known (no None), at most ``most`` of them."""
+    groups: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
+    for number, value in enumerate(values):
+        if None not in value:
+            groups[value].append(number)
+    found = [group for group in groups.values() if len(group) > 1]
+    sizes = np.array([len(group) for group in found], dtype=np.int64)
+    counts = sizes * (sizes - 1) // 2
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    taken = min(total, most)
+    at = np.arange(taken, dtype=np.int64) * total // max(taken, 1)
+    group_of = np.searchsorted(ends, at, side="right")
+    within = at - (ends - counts)[group_of] if taken else at
+    later = ((1 + np.sqrt(1 + 8 * within.astype(np.float64))) / 2).astype(np.int64)
+    earlier = within - later * (later - 1) // 2
+    places = list(zip(group_of.tolist(), earlier.tolist(), later.tolist(), strict=True))
+    left = np.array([found[g][one] for g, one, _other in places], dtype=np.int64)
+    right = np.array([found[g][other] for g, _one, other in places], dtype=np.int64)
+    return Agreeing(total, left, right)
 
 
 def _codes(keys: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from sync.cli.options import Json
 from sync.cli.session import Session, session
 from sync.errors import Misused
 from sync.language import _
-from sync.matching import evaluating, populations, store, training, truth
+from sync.matching import evaluating, populations, splinking, store, training, truth
 from sync.matching.evaluating import Evaluation, WrongPair
 from sync.matching.populations import FromFiles
 from sync.matching.training import Training
@@ -41,9 +41,7 @@ LARGEST = 2_000_000_000
 """Bytes of a model file."""
 
 
-@app.command(
-    help=_("Learn a match model from data without labels, and propose it as a version; nothing switches to it.")
-)
+@app.command(help=_("Learn a match model from data without labels, and propose it as a version."))
 def train(
     context: typer.Context,
     files: Files = None,
@@ -57,7 +55,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Expectation maximisation through Splink on DuckDB."""
-    training.require_splink()
+    splinking.require_splink()
     with progress() as bar:
         found = _trained(session(context), files or [], mapping, kind, region, bar)
     version = None
@@ -85,21 +83,19 @@ def evaluate(
     files: Files = None,
     truth_column: Annotated[
         str | None,
-        typer.Option("--truth", help=_("The column (in a project: the source's field) that says who is who.")),
+        typer.Option("--truth", help=_("The column (of a project: the source's field) that says who is who.")),
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option("--pairs", help=_("A file with the ids of two records a row, and same or different."))
+        Path | None, typer.Option("--pairs", help=_("A file: two ids a row, and same or different."))
     ] = None,
-    id_column: Annotated[
-        str | None, typer.Option("--id", help=_("The column that holds the ids of the pairs."))
-    ] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help=_("The column with the ids of the pairs."))] = None,
     mapping: MappingFile = None,
     kind: KindOf = None,
     region: Region = "CN",
     version: Annotated[int | None, typer.Option(help=_("Judge files by this version of the project's model."))] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", exists=True, dir_okay=False, help=_("Judge files by the models in this file.")),
+        typer.Option("--model", exists=True, dir_okay=False, help=_("Judge files by models in a file.")),
     ] = None,
     train_first: Annotated[bool, typer.Option("--train", help=_("Train on the files first."))] = False,
     worst: Annotated[int, typer.Option(min=0, max=1_000, help=_("How many wrong pairs to show of each sort."))] = 10,
@@ -241,6 +237,10 @@ def _show_training(found: Mapping[Kind, Training]) -> None:
             say(sentence, "yellow")
 
 
+def _yes(value: bool) -> str:
+    return _("yes") if value else _("no")
+
+
 def _kind(kind: Kind) -> str:
     return _("Persons") if kind == "person" else _("Organisations")
 
@@ -274,7 +274,7 @@ def _show_wrong(title: str, pairs: list[WrongPair]) -> None:
     if not pairs:
         return
     say(title, "bold")
-    rows = [(pair.left, pair.right, f"{pair.weight:+.1f}", _("yes") if pair.compared else _("no")) for pair in pairs]
+    rows = [(pair.left, pair.right, f"{pair.weight:+.1f}", _yes(pair.compared)) for pair in pairs]
     emit_table((_("Record"), _("Record"), _("Weight"), _("Shares a key")), rows, right=(2,))
 
 

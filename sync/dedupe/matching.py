@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,7 +31,8 @@ CHUNK = 100_000
 """Pairs that are weighed at a time."""
 BIN = 2.0
 LOWEST_BIN, HIGHEST_BIN = -30.0, 50.0
-_KINDS: dict[str, Kind] = {"p": "person", "o": "organisation"}
+KINDS: dict[str, Kind] = {"p": "person", "o": "organisation"}
+"""Kinds of customer by the letter that features begin with."""
 Told = Callable[[int, int], None]
 """Is told how much is done, of how much."""
 
@@ -57,10 +58,10 @@ class Links:
 
 
 class Matching:
-    """The matcher calibrated on the records, and the records in its eyes."""
+    """The matcher, and the records in its eyes: with the models given, else the default ones calibrated on them."""
 
-    def __init__(self, records: Records) -> None:
-        self._models = models = _calibrated(records)
+    def __init__(self, records: Records, given: Mapping[Kind, MatchModel] | None = None) -> None:
+        self._models = models = _calibrated(records) if given is None else _by_letter(given)
         self.matcher = FellegiSunterMatcher(models["p"], models["o"])
         self.shared_contacts = sum(len(model.shared) for model in models.values())
         self.crowded_blocks = sum(len(model.oversized) for model in models.values())
@@ -144,10 +145,14 @@ def bin_of(weight: float) -> float:
     return min(max(math.floor(weight / BIN) * BIN, LOWEST_BIN), HIGHEST_BIN)
 
 
+def _by_letter(models: Mapping[Kind, MatchModel]) -> dict[str, MatchModel]:
+    return {letter: models.get(kind) or default_model(kind) for letter, kind in KINDS.items()}
+
+
 def _calibrated(records: Records) -> dict[str, MatchModel]:
     copies = Counter(records.profile_of)
     models = {}
-    for letter, kind in _KINDS.items():
+    for letter, kind in KINDS.items():
         values = [
             features[VALUES:]
             for number, features in enumerate(records.profiles)

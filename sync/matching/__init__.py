@@ -1,0 +1,1 @@
+"""Match models in a project: versions, training, evaluation, and engines for full rebuilds."""
