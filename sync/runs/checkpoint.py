@@ -6,6 +6,8 @@ together, so the cursor never passes a record that is not stored.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 from sqlalchemy import Connection, text
 
@@ -14,7 +16,7 @@ from sync.errors import SyncError
 from sync.master import landing
 from sync.master.landing import Counts, Landed
 from sync.master.records import pack_ids
-from sync.runs import clock, doubts, events, lease, quarantine, unforeseen
+from sync.runs import clock, doubts, events, hints, lease, quarantine, seen, unforeseen
 from sync.runs.failpoints import around, reach
 from sync.runs.positions import Position
 from sync.runs.session import Opened, Session
@@ -64,6 +66,22 @@ def store(session: Session, opened: Opened, position: Position, page: Page) -> L
         reach("commit:before")
     session.database_faults = 0
     reach("commit:after")
+    return landed
+
+
+def store_apart(session: Session, opened: Opened, page: Page, hint_ids: Sequence[int]) -> Landed:
+    """Land records that were fetched for hints, in no cursor's way, and forget the hints; commits.
+
+    Raises what ``store`` raises; then nothing is stored.
+    """
+    with session.database.hot_transaction() as connection:
+        landed = _land(session, opened, connection, page)
+        seen.remember_apart(connection, session.stream, landed.seen)
+        ignored = _quarantine(session, connection, landed)
+        count(session, connection, landed.counts, ignored=ignored)
+        hints.forget(connection, hint_ids)
+        lease.renew(connection, session.run.lease)
+    session.database_faults = 0
     return landed
 
 

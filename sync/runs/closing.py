@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text, update
 
 from sync.master.landing import Counts
-from sync.runs import clock, events, lease, positions
+from sync.runs import clock, events, hints, lease, positions
 from sync.runs.checkpoint import CountsWrong
 from sync.runs.claim import end_row
 from sync.runs.failpoints import around
@@ -24,10 +24,13 @@ def close(session: Session, opened: Opened) -> Status:
             _reconcile(session, opened, connection, row)
         status = Status.PARTIAL if row.quarantined > row.ignored else Status.SUCCEEDED
         end_row(connection, session.run.id, status)
-        connection.execute(
-            update(stream_state).where(stream_state.c.id == session.stream.id).values(succeeded_at=clock.now())
-        )
+        if opened.reading.mode is not RunMode.HINTED:  # a few records do not tell how fresh the rest is
+            connection.execute(
+                update(stream_state).where(stream_state.c.id == session.stream.id).values(succeeded_at=clock.now())
+            )
         _say_how_it_went(connection, row)
+        if opened.reading.mode in (RunMode.FULL, RunMode.INCREMENTAL):
+            hints.forget_covered(connection, session.stream.id, row.hinted_to)
         if opened.reading.mode is RunMode.BACKFILL:
             positions.forget_backfill(connection, session.stream, session.run.id)
         lease.release(connection, session.run.lease)

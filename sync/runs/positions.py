@@ -1,7 +1,8 @@
 """Where reading stands: which read a run takes part in, and from which cursor each partition goes on.
 
 A stream has at most one full read open (``generation`` above ``closed_generation``). A full read that was interrupted
-is gone on with by whichever run comes next; a backfill has positions of its own and moves nobody else's.
+is gone on with by whichever run comes next; a backfill has positions of its own and moves nobody else's, a run that
+follows hints has none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from connectors.contract import Cursor, Deletes, Mode
 from sync.master.streams import StreamRef
-from sync.runs import clock, events
+from sync.runs import clock, events, hints
 from sync.runs.declared import Declared
 from sync.runs.states import Level, RunMode
 from sync.runs.tables import seen_page, stream_cursor, stream_state, sync_run
@@ -89,19 +90,20 @@ def begin(
             .with_for_update()
         ).one()
     )
-    chosen = mode if mode is RunMode.BACKFILL else _chosen(connection, stream, mode, declared, state)
+    chosen = mode if mode in (RunMode.BACKFILL, RunMode.HINTED) else _chosen(connection, stream, mode, declared, state)
     generation = state.generation
     if chosen is RunMode.BACKFILL:
         _place(connection, stream, run_id, partitions, Mode.FULL)
     elif chosen is RunMode.INCREMENTAL:
         _abandon_sweep(connection, stream, state)
         _step(connection, stream, partitions)
-    elif state.is_open and unread(connection, stream, STREAM_POSITION):
+    elif chosen is RunMode.FULL and state.is_open and unread(connection, stream, STREAM_POSITION):
         events.add(connection, run_id, Level.INFO, "Going on with the full read that was interrupted.")
-    elif not (state.is_open and only_sweep):
+    elif chosen is RunMode.FULL and not (state.is_open and only_sweep):
         generation += 1
         _open_generation(connection, stream, generation, partitions)
-    connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(mode=chosen, generation=generation))
+    begun = {"mode": chosen, "generation": generation, "hinted_to": hints.newest(connection, stream.id) or None}
+    connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(begun))
     return Reading(chosen, generation, keeps_seen(chosen, declared))
 
 

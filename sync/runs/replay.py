@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from connectors.contract import Page, Record
 from connectors.errors import RecordRejected
@@ -19,16 +19,14 @@ from sync.master import landing, resolving, streams
 from sync.master.deriving import unforeseen
 from sync.master.landing import Landed
 from sync.master.streams import StreamRef
-from sync.runs import clock
+from sync.runs import clock, seen
 from sync.runs import quarantine as keeping
 from sync.runs.tables import connection as connections
-from sync.runs.tables import quarantine, seen_page, stream_state
+from sync.runs.tables import quarantine, stream_state
 from sync.runs.wording import Failure, Wording, failure, unpacked
 from sync.runs.workspace import Workspace
 
 TOGETHER = 200
-REPLAYED = "replay"
-"""``seen_page.partition`` of what was replayed while a full read was open: it must not be swept."""
 
 
 class Cause(NamedTuple):
@@ -207,21 +205,8 @@ def _land(workspace: Workspace, connection: Connection, stream: StreamRef, rows:
     landed = landing.land(connection, stream, page, _mapping(workspace, stream), workspace.matcher, now=clock.now())
     keeping.keep(connection, stream.id, None, landed.rejections)
     keeping.resolve(connection, stream.id, landed.accepted, "replayed")
-    _remember_seen(connection, stream, landed)
+    seen.remember_apart(connection, stream, landed.seen)
     return landed
-
-
-def _remember_seen(connection: Connection, stream: StreamRef, landed: Landed) -> None:
-    row = connection.execute(
-        select(stream_state.c.generation, stream_state.c.closed_generation).where(stream_state.c.id == stream.id)
-    ).one()
-    if landed.seen and row.generation > row.closed_generation:
-        page = {"stream_id": stream.id, "generation": row.generation, "partition": REPLAYED}
-        number = select(func.coalesce(func.max(seen_page.c.page), 0) + 1).where(
-            seen_page.c.stream_id == stream.id, seen_page.c.partition == REPLAYED
-        )
-        page_number = connection.execute(number).scalar_one()
-        connection.execute(insert(seen_page).values(**page, page=page_number, record_ids=landed.seen))
 
 
 def _open_rows(connection: Connection, ids: Sequence[int], *, lock: bool) -> dict[int, list[Any]]:

@@ -139,8 +139,10 @@ def _joinable(connection: Connection, stream_id: int, mode: RunMode, trigger: Tr
     open_runs = open_runs.where(sync_run.c.cancel_requested.is_(False))
     if mode is RunMode.FULL:
         open_runs = open_runs.where(sync_run.c.mode == RunMode.FULL)
-    else:
+    elif mode is RunMode.HINTED:  # a full read does not fetch what is hinted, but reads it
         open_runs = open_runs.where(sync_run.c.mode != RunMode.BACKFILL)
+    else:
+        open_runs = open_runs.where(sync_run.c.mode.not_in((RunMode.BACKFILL, RunMode.HINTED)))
     if trigger is Trigger.WEBHOOK:
         open_runs = open_runs.where(sync_run.c.status == Status.QUEUED, sync_run.c.started_at.is_(None))
     return connection.execute(open_runs.order_by(sync_run.c.id).limit(1)).scalar_one_or_none()

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, select
 from sync.database import Database
 from sync.runs import clock
 from sync.runs.states import Status, Trigger
-from sync.runs.tables import quarantine, reconciliation, run_event, sync_run
+from sync.runs.tables import hint_delivery, quarantine, reconciliation, run_event, sync_run
 
 KEEP = timedelta(days=30)
 KEEP_UNEVENTFUL = timedelta(hours=1)
@@ -52,3 +52,4 @@ def _forget_the_rest(connection: Connection) -> None:
     before = clock.now() - KEEP
     connection.execute(delete(quarantine).where(quarantine.c.state == "resolved", quarantine.c.closed_at < before))
     connection.execute(delete(reconciliation).where(reconciliation.c.at < before))
+    connection.execute(delete(hint_delivery).where(hint_delivery.c.received_at < before))

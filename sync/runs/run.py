@@ -1,6 +1,6 @@
 """One sync run, top to bottom:
 
-    claim → open → for each page: land → map → resolve → checkpoint → beat; → sweep → reconcile → close
+    claim → open → follow hints → for each page: land → map → resolve → checkpoint → beat; → sweep → reconcile → close
 
 LAND (with the mapping, the checkpoint and the beat) is one transaction, RESOLVE another. A crash anywhere costs at
 most the page in hand: reading goes on at the cursor, and what was landed but not resolved is a query.
@@ -15,7 +15,7 @@ from math import ceil
 from threading import Event
 
 from connectors.contract import Mode, Page, Read
-from sync.runs import checkpoint, deletes, faults, lease, opening, positions
+from sync.runs import checkpoint, deletes, faults, lease, opening, positions, refetching
 from sync.runs.claim import claim, runs_ahead
 from sync.runs.closing import close
 from sync.runs.failpoints import around
@@ -68,6 +68,7 @@ def _answered(session: Session, error: Exception) -> Status | None:
 
 def _work(session: Session) -> Status:
     with _opened(session) as opened:
+        refetching.follow(session, opened)
         for position in _unread(session, opened):
             _read(session, opened, position)
         deletes.sweep_after_read(session, opened)
@@ -85,6 +86,8 @@ def _opened(session: Session) -> Iterator[Opened]:
 
 
 def _unread(session: Session, opened: Opened) -> list[Position]:
+    if opened.reading.mode is RunMode.HINTED:
+        return []
     backfill = opened.reading.mode is RunMode.BACKFILL
     owner = session.run.id if backfill else positions.STREAM_POSITION
     with session.database.reading() as connection:

@@ -21,11 +21,14 @@ ENDED = frozenset({Status.SUCCEEDED, Status.PARTIAL, Status.FAILED, Status.CANCE
 
 
 class RunMode(StrEnum):
-    """What a run reads: everything, what changed since the cursor, or a range without moving the cursor."""
+    """What a run reads: everything, what changed since the cursor, a range without moving the cursor, or the records
+    that webhooks spoke of.
+    """
 
     FULL = "full"
     INCREMENTAL = "incremental"
     BACKFILL = "backfill"
+    HINTED = "hinted"
 
 
 class Trigger(StrEnum):

@@ -111,6 +111,7 @@ sync_run = Table(
     Column("since", UtcDateTime),
     Column("until", UtcDateTime),
     Column("generation", Integer, comment="the full read it takes part in; null until it has begun"),
+    Column("hinted_to", BigInteger, comment="the newest hint when it began: its end covers hints up to this one"),
     Column("accepted_deletes", Integer, comment="so many deletes a human has allowed"),
     Column("pages", Integer, nullable=False, server_default="0"),
     Column("read", BigInteger, nullable=False, server_default="0"),
@@ -179,6 +180,26 @@ quarantine = Table(
         unique=True,
         info={PARTIAL: "state = 'open'"},
     ),
+)
+
+hint = Table(
+    "hint",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("stream_id", Integer, ForeignKey("stream_state.id"), nullable=False),
+    Column("source_id", Text, comment="the record that may have changed; null: the webhook names none"),
+    Column("received_at", UtcDateTime, nullable=False),
+    Index("ix_hint_stream_id_id", "stream_id", "id"),
+    comment="What webhooks spoke of and no run has read again yet.",
+)
+
+hint_delivery = Table(
+    "hint_delivery",
+    metadata,
+    Column("connection_id", Integer, ForeignKey("connection.id"), primary_key=True),
+    Column("delivery_id", String(200), primary_key=True),
+    Column("received_at", UtcDateTime, nullable=False),
+    comment="Webhooks received already: vendors deliver at least once.",
 )
 
 lease = Table(
