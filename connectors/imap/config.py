@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.contract import Config
-
-NEVER_CONTACTS = [
-    "*no-reply*@*", "*noreply*@*", "*do-not-reply*@*", "*donotreply*@*", "mailer-daemon@*", "postmaster@*",
-    "bounce@*", "bounces@*", "bounce+*@*", "bounces+*@*", "*-bounces@*", "bounce-*@*", "*+caf_=*@*",
-]  # fmt: skip
-"""Addresses behind which nobody reads, by default."""
+from connectors.correspondence.config import ExcludedAddresses, MailingLists, OwnAddresses, OwnDomains, Since
 
 
 class OAuth(BaseModel):
@@ -100,31 +94,11 @@ class ImapConfig(Config):
         max_length=500,
         json_schema_extra={"zh": "要读取的文件夹，写名称或用途（INBOX、\\Sent）；默认除垃圾邮件、已删除和草稿外全部"},
     )
-    own_addresses: list[str] = Field(
-        default_factory=list,
-        description="Further addresses of this mailbox; mail from them counts as sent by us",
-        json_schema_extra={"zh": "本邮箱的其他地址；由它们发出的邮件算作我方发出"},
-    )
-    own_domains: list[str] = Field(
-        default_factory=list,
-        description="Domains of your company; addresses in them are colleagues, not contacts",
-        json_schema_extra={"zh": "本公司的域名；其中的地址是同事，不是联系人"},
-    )
-    exclude_addresses: list[str] = Field(
-        default_factory=lambda: list(NEVER_CONTACTS),
-        description="Patterns of addresses that are never contacts",
-        json_schema_extra={"zh": "永远不算联系人的地址模式"},
-    )
-    mailing_lists: bool = Field(
-        False,
-        description="Whether people are taken from mailing lists and newsletters too",
-        json_schema_extra={"zh": "是否也从邮件列表和订阅邮件中取人"},
-    )
-    since: date | None = Field(
-        None,
-        description="Leave out messages that arrived before this day",
-        json_schema_extra={"zh": "不看这一天之前收到的邮件"},
-    )
+    own_addresses: OwnAddresses
+    own_domains: OwnDomains
+    exclude_addresses: ExcludedAddresses
+    mailing_lists: MailingLists
+    since: Since
 
     @model_validator(mode="after")
     def _one_way_to_log_in(self) -> ImapConfig:

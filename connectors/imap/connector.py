@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from connectors.contract import Capability, Checked, Connector, Context, Deletes, Field, Page, Read, Stream
+from connectors.contract import Capability, Checked, Connector, Context, Deletes, Page, Read, Stream
+from connectors.correspondence.reading import FIELDS
 from connectors.errors import BadConfiguration
 from connectors.imap.config import ImapConfig
 from connectors.imap.contacts import Contacts
 from connectors.imap.mailbox import Mailbox
 
 STREAM = "contacts"
-FIELDS = (
-    Field("address", "string", "Email address"),
-    Field("name", "string", "Name in the newest message that has one"),
-    Field("names", "array", "The newest names, at most five"),
-    Field("first_contact", "string", "Arrival of the first message"),
-    Field("last_contact", "string", "Arrival of the last message"),
-    Field("last_received", "string", "Arrival of the last message that we did not send"),
-    Field("last_sent", "string", "Arrival of the last message that we sent"),
-    Field("messages", "number", "Messages in all"),
-    Field("received", "number", "Messages that we did not send"),
-    Field("sent", "number", "Messages that we sent"),
-)
 
 
 class ImapConnector(Connector[ImapConfig]):

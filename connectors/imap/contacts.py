@@ -10,19 +10,20 @@ does not, or if the mailbox is small, all headers are gone through instead.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
 import orjson
 
-from connectors.contract import Context, Mode, Page, Read, Record, Rejected
+from connectors.contract import Context, Mode, Page, Read, Rejected
+from connectors.correspondence.headers import parse_message
+from connectors.correspondence.ledger import Ledger, Taken
+from connectors.correspondence.people import People
+from connectors.correspondence.reading import records_of, within
 from connectors.errors import RecordRejected
 from connectors.imap.config import ImapConfig
 from connectors.imap.folders import Folder, quoted
-from connectors.imap.headers import Message, Person, fold_address, parse_message
-from connectors.imap.ledger import Ledger, Taken
 from connectors.imap.mailbox import Mailbox
 from connectors.imap.wire import Fetched, FolderState
 
@@ -42,10 +43,13 @@ class Contacts:
 
     def __init__(self, mailbox: Mailbox, config: ImapConfig, context: Context) -> None:
         self._mailbox, self._config, self._context = mailbox, config, context
-        own = [*config.own_addresses, config.user]
-        self._own = {address for address in map(fold_address, own) if address}
-        self._domains = tuple("@" + domain.lower().lstrip("@") for domain in config.own_domains)
-        self._never = [pattern.lower() for pattern in config.exclude_addresses]
+        self._people = People(
+            [*config.own_addresses, config.user],
+            config.own_domains,
+            config.exclude_addresses,
+            mailing_lists=config.mailing_lists,
+            since=config.since,
+        )
 
     def folders(self) -> Folders:
         """The folders to read and how they stand."""
@@ -88,7 +92,7 @@ class Contacts:
         contacts = ledger.contacts(cursor.get("after", ""))
         total = ledger.count()
         while part := list(islice(contacts, request.page_size)):
-            yield Page(_records(part), {"until": until, "after": part[-1]["address"]}, total=total)
+            yield Page(records_of(part), {"until": until, "after": part[-1]["address"]}, total=total)
         yield Page([], {"folders": until}, total=total)
 
     def _changes(self, cursor: dict[str, Any], request: Read, ledger: Ledger) -> Iterator[Page]:
@@ -101,7 +105,7 @@ class Contacts:
         after = str(cursor.get("after", ""))
         if ledger.touched_count():
             for part in self._made_anew(folders, after, request.page_size, ledger, samples):
-                yield Page(_records(part), {"folders": before, "until": until, "after": part[-1]["address"]})
+                yield Page(records_of(part), {"folders": before, "until": until, "after": part[-1]["address"]})
         yield Page([], {"folders": until})
 
     def _touched(
@@ -124,7 +128,7 @@ class Contacts:
             self._mailbox.open(folder, state)
             for uids in self._mailbox.uids(state, first, since):
                 rows, rejected = self._taken(folder, state, self._mailbox.headers(uids))
-                wanted = [(row, uid) for row, uid in rows if _within(row.arrived, request)]
+                wanted = [(row, uid) for row, uid in rows if within(row.arrived, request)]
                 ledger.touch({row.address for row, _ in wanted})
                 if len(samples) < SAMPLES:
                     samples.update({row.address: (folder.wire, uid) for row, uid in wanted})
@@ -195,31 +199,9 @@ class Contacts:
             except (ValueError, RecursionError, IndexError) as error:
                 rejected.append(_rejected(name, folder, item, error))
                 continue
-            if item.arrived is not None and self._counts(message, item.arrived):
-                rows += [(row, item.uid) for row in self._rows(message, item.arrived, message.id or name)]
+            if item.arrived is not None and self._people.counts(message, item.arrived):
+                rows += [(row, item.uid) for row in self._people.taken(message, item.arrived, message.id or name)]
         return rows, rejected
-
-    def _counts(self, message: Message, arrived: datetime) -> bool:
-        if message.automatic or (message.listed and not self._config.mailing_lists):
-            return False
-        return self._config.since is None or arrived.date() >= self._config.since
-
-    def _rows(self, message: Message, arrived: datetime, name: str) -> list[Taken]:
-        senders = [person.address for person in message.senders]
-        sent = bool(senders) and all(map(self._is_own, senders))  # a web form writes as us and answers to a customer
-        people: dict[str, Person] = {}
-        for person in (*message.senders, *message.recipients):
-            if not people.get(person.address, person).name or person.address not in people:
-                people[person.address] = person
-        stamp = arrived.isoformat(timespec="seconds")
-        return [
-            Taken(person.address, name, stamp, sent, person.name)
-            for person in people.values()
-            if not self._is_own(person.address) and not any(fnmatchcase(person.address, p) for p in self._never)
-        ]
-
-    def _is_own(self, address: str) -> bool:
-        return address in self._own or address.endswith(self._domains)
 
 
 def _criteria(address: str) -> list[str]:
@@ -230,17 +212,6 @@ def _criteria(address: str) -> list[str]:
 
 def _positions(folders: Folders) -> Positions:
     return {folder.wire: [state.validity, state.next_uid] for folder, state in folders}
-
-
-def _records(contacts: Sequence[dict[str, Any]]) -> list[Record]:
-    return [Record(item["address"], orjson.dumps(item), item["last_contact"]) for item in contacts]
-
-
-def _within(arrived: str, request: Read) -> bool:
-    when = datetime.fromisoformat(arrived)
-    return (request.since is None or when >= request.since.astimezone(UTC).replace(microsecond=0)) and (
-        request.until is None or when <= request.until
-    )
 
 
 def _rejected(key: str, folder: Folder, item: Fetched, error: Exception) -> Rejected:

@@ -12,10 +12,10 @@ from datetime import date
 from typing import Any, TypeVar
 
 from connectors.contract import Context
+from connectors.correspondence.headers import FIELDS
 from connectors.errors import BadConfiguration, ConnectorError, RetryLater, StreamBroken
 from connectors.imap.config import ImapConfig
 from connectors.imap.folders import Folder, chosen, parse_list, quoted
-from connectors.imap.headers import FIELDS
 from connectors.imap.login import close_session, fault, open_session
 from connectors.imap.wire import (
     MONTHS,

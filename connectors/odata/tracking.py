@@ -43,6 +43,10 @@ class TrackedSet:
 
     ``timespec`` is how exact stamps are, ``prefer`` further preferences, ``lookback`` seconds that are read again
     when reading by stamps. ``tracked`` says whether to ask for change tracking at all.
+
+    ``delta`` is the path of a function that lists everything and leads to the changes, for services that have one
+    instead of the preference. ``order`` is how rows are sorted when reading by stamps (by stamp and key unless told)
+    and ``entity`` the address of one row. ``by_key`` is whether the service sorts by the key.
     """
 
     path: str
@@ -54,6 +58,10 @@ class TrackedSet:
     prefer: Sequence[str] = ()
     lookback: int = LOOKBACK
     tracked: bool = True
+    delta: str = ""
+    order: str = ""
+    entity: str = "{path}({key})"
+    by_key: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ class TrackedReader:
     def tracks(self) -> bool:
         """Whether the system lets us track changes, tried with a page of one row. Raises what reading raises."""
         headers = self._prefer(1, track=self._set.tracked)
-        answer = self._first(url(self._set.path, self._set.params), headers)
+        answer = self._first(self._query(_Place(ALL, plain=not self._set.tracked), 0), headers)
         return _TRACK in headers["Prefer"] and bool(answer.delta or answer.next)
 
     def sample(self, size: int) -> Sequence[dict[str, Any]]:
@@ -115,7 +123,8 @@ class TrackedReader:
     def keys(self) -> Iterator[list[str]]:
         """All keys, page by page."""
         headers = self._prefer(self._set.largest)
-        first = url(self._set.path, {"$select": self._set.key, "$orderby": self._set.key})
+        order = {"$orderby": self._set.key} if self._set.by_key else {}
+        first = url(self._set.path, {"$select": self._set.key, **order})
         for batch in self._pages(first, None, headers):
             yield [self._key(row) for row in batch.items]
 
@@ -186,8 +195,9 @@ class TrackedReader:
         params = dict(self._set.params)
         if place.stage in (STAMPS, OVERLAP):
             params["$filter"] = " and ".join(self._bounds(place, lookback))
-            params["$orderby"] = f"{self._set.stamp},{self._set.key}"
-        return url(self._set.path, params)
+            params["$orderby"] = self._set.order or f"{self._set.stamp},{self._set.key}"
+        tracks = place.stage == ALL and self._set.tracked and not place.plain
+        return url(self._set.delta if tracks and self._set.delta else self._set.path, params)
 
     def _bounds(self, place: _Place, lookback: int) -> list[str]:
         bounds = []
@@ -217,6 +227,8 @@ class TrackedReader:
             if _TRACK not in headers["Prefer"]:
                 raise
         headers["Prefer"] = headers["Prefer"].replace(_TRACK + ",", "")
+        if self._set.delta:
+            path = url(self._set.path, self._set.params)
         return self._client.page(path, headers=headers)
 
     def _headers(self, place: _Place, size: int) -> dict[str, str]:
@@ -252,7 +264,8 @@ class TrackedReader:
         """The row itself, or what is there now where the system tells only the fields that changed."""
         if self._set.stamp in row:
             return row
-        return self._client.one(f"{self._set.path}({key})", self._set.params, self._prefer(1))
+        entity = self._set.entity.format(path=self._set.path, key=key)
+        return self._client.one(entity, self._set.params, self._prefer(1))
 
     def _record(self, key: str, row: dict[str, Any]) -> Record:
         stamp = parse_stamp(row.get(self._set.stamp))

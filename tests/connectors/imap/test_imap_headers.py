@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.correspondence.headers import decode_raw, decode_words, fold_address, parse_message, split_fields
+from connectors.correspondence.ledger import Ledger, Taken
 from connectors.imap.folders import Folder, chosen, decode_name, encode_name, parse_list, quoted
-from connectors.imap.headers import decode_raw, decode_words, fold_address, parse_message, split_fields
-from connectors.imap.ledger import Ledger, Taken
 from connectors.imap.wire import compressed, internal_date, parse_fetch, parse_search, parse_status
 
 ADDRESSES = st.sampled_from(["a@x.example", "b@x.example", "c@x.example"])
