@@ -39,7 +39,8 @@ class _Place:
 
     def behind(self, answer: Numbered) -> _Place:
         """The place after this page."""
-        return _Place(self.page + 1, self.seen + len(answer.rows), answer.total)
+        total = self.total if answer.total is None else answer.total
+        return _Place(self.page + 1, self.seen + len(answer.rows), total)
 
     def shifted(self, answer: Numbered) -> bool:
         """Whether records have gone since the page before."""

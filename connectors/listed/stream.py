@@ -78,6 +78,8 @@ class Listed(ABC):
         for found in self.pages(max(1, min(request.page_size, self.largest)), _moment(asked.since), asked.resume):
             scan = scan or Scan(request, began=found.at, lookback=self.lookback)
             records, rejected = self.records(self.whole(found.rows))
+            if found.short:
+                rejected.append(self._missing(found.total))
             stamps = [record.changed_at for record in records if record.changed_at is not None]
             position = scan.page([Mark(max(stamps))] if stamps else [], found.next)
             kept = [record for record in records if _before(record, request.until)]
@@ -113,6 +115,15 @@ class Listed(ABC):
                 place = f"{self.name}#{len(records) + len(rejected)}"
                 rejected.append(Rejected(place, repr(row)[:2000].encode(), reason, identified=False))
         return records, rejected
+
+    def _missing(self, total: int | None) -> Rejected:
+        """Stands for the records that the system counts and does not show: nothing is deleted after such a read."""
+        reason = RecordRejected(
+            "The system counts {total} records and shows fewer.",
+            total=total,
+            remedy="Give the user the right to see all of them; until then no deletes are looked for.",
+        )
+        return Rejected(f"{self.name}#missing", b"", reason, identified=False)
 
     def changed(self, row: Row) -> datetime | None:
         """The row's change stamp."""
