@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from connectors.auth import ClientCredentials
-from connectors.errors import BadCredentials
+from connectors.auth.naming import naming_settings
+
+__all__ = ["PUBLIC_LOGIN", "entra", "naming_settings"]
 
 PUBLIC_LOGIN = "https://login.microsoftonline.com"
 
@@ -18,18 +18,3 @@ def entra(login_url: str, tenant: str, client_id: str, client_secret: SecretStr,
     """The login of an app registration. ``scope`` is the application's address and ``/.default``."""
     token_url = f"{login_url.rstrip('/')}/{quote(tenant, safe='')}/oauth2/v2.0/token"
     return ClientCredentials(token_url, client_id, client_secret, client_auth="body", scope=scope)
-
-
-@contextmanager
-def naming_settings(connection: str, settings: str) -> Iterator[None]:
-    """Let refused credentials name the settings to correct."""
-    try:
-        yield
-    except BadCredentials as error:
-        raise BadCredentials(
-            "{reason} Settings to correct: {settings}.",
-            remedy="Enter {settings} of the connection again; see the connector's README for how to get them.",
-            reason=str(error),
-            settings=settings,
-            connection=connection,
-        ) from error

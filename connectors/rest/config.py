@@ -11,7 +11,8 @@ from connectors.contract import Config
 from connectors.rest.manifest import ConfigField, RestManifest
 
 
-def _http_url(value: str) -> str:
+def http_url(value: str) -> str:
+    """An address without its last slash; raises ValueError for what is none, or holds a password."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an address that begins with https:// (or http:// within your own network)")
@@ -23,7 +24,7 @@ def _http_url(value: str) -> str:
 _TYPES: dict[str, Any] = {
     "text": Annotated[str, Field(min_length=1, max_length=2000)],
     "list": Annotated[str, Field(max_length=20_000)],
-    "url": Annotated[str, AfterValidator(_http_url)],
+    "url": Annotated[str, AfterValidator(http_url)],
     "integer": int,
     "number": float,
     "boolean": bool,

@@ -1,0 +1,1 @@
+"""Odoo: partners (customers and their contacts) over the External API, JSON-2 or JSON-RPC."""
