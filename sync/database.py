@@ -156,7 +156,13 @@ def _postgres(url: URL, options: str = "") -> Engine:
     if options:
         settings["options"] = options
     return create_engine(
-        url, connect_args=settings, pool_pre_ping=True, pool_size=5, max_overflow=20, pool_recycle=1800
+        url,
+        connect_args=settings,
+        use_native_hstore=False,  # we have none: saves asking for it
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=20,
+        pool_recycle=1800,
     )
 
 
