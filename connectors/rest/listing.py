@@ -122,9 +122,9 @@ class Lister:
     def _fetch(self, values: Values, asked: Mapping[str, Any], url: str | None = None) -> Fetched:
         spec, since = self.spec, self.spec.incremental
         params, body = dict(spec.params), dict(spec.body or {})
-        bounded = values["cursor.value"] is not None or values["cursor.until"] is not None
-        if since is not None and bounded:
-            params, body = params | since.params, merged(body, since.body)
+        lower, upper = values["cursor.value"] is not None, values["cursor.until"] is not None
+        for part in since.parts(lower=lower, upper=upper) if since is not None else ():
+            params, body = params | part.params, merged(body, part.body)
         params, body = fill(params, values), fill(body, values)
         if spec.pages.into == "query":
             params |= asked

@@ -136,18 +136,32 @@ class Check(Call):
     says: str = ""
 
 
-class Since(Part):
-    """How to ask only for what changed: request parts that are added when there is a cursor.
-
-    ``strict``: the filter means later than, not at or later than. ``lookback`` is in seconds. ``format`` is that of
-    the filter's value, where it differs from the stamps'.
-    """
+class Bound(Part):
+    """Request parts that bound a listing."""
 
     params: Params = Field(default_factory=dict)
     body: Params = Field(default_factory=dict)
+
+
+class Since(Bound):
+    """How to ask only for what changed: request parts that are added when there is a cursor.
+
+    ``strict``: the filter means later than, not at or later than. ``lookback`` is in seconds. ``format`` is that of
+    the filter's value, where it differs from the stamps'. ``until``: the parts of the upper bound, where they must not
+    be sent without it; then the others are not sent without the lower one.
+    """
+
+    until: Bound | None = None
     format: str = ""
     strict: bool = False
     lookback: Annotated[int, Field(ge=0, le=2_592_000)] = 300
+
+    def parts(self, *, lower: bool, upper: bool) -> Iterator[Bound]:
+        """What to add to a request that has these bounds."""
+        if lower or (upper and self.until is None):
+            yield self
+        if upper and self.until is not None:
+            yield self.until
 
 
 class Tombstone(Part):
@@ -239,9 +253,21 @@ class Find(Call):
         return value if isinstance(value, list | tuple) else [value]
 
 
+class Current(Call):
+    """Shows a record before it is updated; ``record`` is where it stands in the answer.
+
+    Nothing is sent where nothing differs, and a record that changed since we read it is a conflict. ``whole``: all of
+    the record is sent with the changes in it, for systems whose update replaces; else only what differs.
+    """
+
+    record: str = ""
+    whole: bool = False
+
+
 class WriteBack(Part):
     """How records are written. A create must be safe to repeat: by a header, a look-up, or the system's upsert."""
 
+    current: Current | None = None
     create: Send | None = None
     update: Send | None = None
     upsert: Send | None = None
@@ -272,7 +298,7 @@ class RestStream(StreamNote, Listing):
         if self.window_cap is None:
             return self
         since = self.incremental
-        found = set(places([since.params, since.body])) if since else set()
+        found = set(places([since.model_dump()])) if since else set()
         if not {"cursor.value", "cursor.until"} <= found:
             raise ValueError("`window_cap` needs an incremental filter with {cursor.value} and {cursor.until}")
         return self
@@ -294,8 +320,9 @@ Raised = Literal[
 class ErrorRule(Part):
     """What an answer means. It counts when every given condition holds; ``text`` is the path of a reason to show.
 
-    ``contains`` is looked for in the text at ``path``, whatever its case.
-    ``after`` is the number of seconds to wait, for ``raise: wait``.
+    ``contains`` is looked for in the text at ``path``, whatever its case. ``values`` is the path of what stands for
+    places such as %name or %1 in the text: an object, or a list. ``after`` is the number of seconds to wait, for
+    ``raise: wait``.
     """
 
     status: tuple[int, ...] = ()
@@ -305,6 +332,7 @@ class ErrorRule(Part):
     contains: str = ""
     raises: Annotated[Raised, Field(alias="raise")]
     text: str = ""
+    values: str = ""
     after: Annotated[int, Field(ge=1)] = 60
 
     @field_validator("status", "equals", "differs", mode="before")

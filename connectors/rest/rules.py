@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -36,6 +37,7 @@ _CLASSES: dict[str, type[ConnectorError]] = {
     "cursor_expired": CursorExpired,
 }
 
+_PLACE = re.compile(r"%(\w{1,60})")
 _TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -44,7 +46,7 @@ class Rules:
 
     def __init__(self, rules: Sequence[ErrorRule], context: Context) -> None:
         self._rules, self._context = tuple(rules), context
-        self._paths = {path for rule in rules for path in (rule.path, rule.text) if path}
+        self._paths = {path for rule in rules for path in (rule.path, rule.text, rule.values) if path}
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -70,6 +72,8 @@ class Rules:
 
     def _error(self, rule: ErrorRule, response: Response, data: Any) -> ConnectorError:
         reason = find(data, rule.text) if rule.text else None
+        if rule.values:
+            reason = filled(str(reason), find(data, rule.values))
         said = response.redactor.text(str(reason))[:200] if reason is not None else f"status {response.status}"
         params = {"connection": response.connection, "path_": response.path, "reason": said}
         if rule.raises == "wait":
@@ -77,6 +81,13 @@ class Rules:
             return WaitUntil("{connection}: the system asks us to wait ({reason}).", until=until, **params)
         kind = _CLASSES[rule.raises]
         return kind("{connection}: {path_} was refused: {reason}.", **params)
+
+
+def filled(text: str, values: Any) -> str:
+    """The text with its places filled: ``%name`` of an object, ``%1`` of a list; unknown ones stay."""
+    known = values if isinstance(values, dict) else dict(enumerate(values, 1)) if isinstance(values, list) else {}
+    named = {str(name): str(value) for name, value in known.items()}
+    return _PLACE.sub(lambda place: named.get(place[1], place[0]), text)
 
 
 def _concerns(rule: ErrorRule, response: Response) -> bool:

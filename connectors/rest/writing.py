@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,11 @@ from connectors.contract import Write, WriteResult
 from connectors.errors import RecordRejected
 from connectors.response import Response
 from connectors.rest.listing import Wire, merged
-from connectors.rest.manifest import RestStream, Send
+from connectors.rest.manifest import Current, RestStream, Send
 from connectors.rest.slicing import find, put
-from connectors.rest.stamps import writer, zone
+from connectors.rest.stamps import reader, writer, zone
 from connectors.rest.templates import fill, places
+from connectors.writing import differing, ensure_seen, missing
 
 
 class Writer:
@@ -38,7 +40,7 @@ class Writer:
         if key is None and spec.upsert is None and spec.find is not None:
             key = self._found(write)
         if key is not None and spec.update is not None:
-            return self._send(spec.update, write, key)
+            return self._changed(spec.update, write, key)
         if key is None and spec.upsert is not None:
             return self._send(spec.upsert, write, None)
         if key is None and spec.create is not None:
@@ -61,6 +63,34 @@ class Writer:
         rows = find(answer.json(), self._stream.records if spec.records is None else spec.records)
         first = rows[0] if isinstance(rows, list) and rows else rows
         return _text(find(first, spec.key or self._stream.key[0])) if isinstance(first, dict) else None
+
+    def _changed(self, update: Send, write: Write, key: str) -> WriteResult:
+        """Update, after a look at what is there where the manifest says how."""
+        spec = self._spec.current
+        if spec is None:
+            return self._send(update, write, key)
+        there = self._there(spec, write, key)
+        ensure_seen(write, key=key, etag=None, stamp=self._stamp(there))
+        changed = differing(write.body, there)
+        if not changed:
+            return WriteResult(key)
+        return self._send(update, replace(write, body=merged(there, changed) if spec.whole else changed), key)
+
+    def _there(self, spec: Current, write: Write, key: str) -> dict[str, Any]:
+        values = self._values(write, key)
+        answer = self._wire.send(spec, values, read=False, params=fill(spec.params, values), idempotent=True)
+        found = find(answer.json(), spec.record)
+        if not isinstance(found, dict):
+            raise missing("record", key)
+        return found
+
+    def _stamp(self, there: Mapping[str, Any]) -> datetime | None:
+        """When the record was last changed; None where it does not say."""
+        local = zone(str(fill(self._stream.zone, self._wire.values)))
+        read = reader(self._stream.stamps, local)
+        stamps = (read(find(there, path)) for path in self._stream.changed_at)
+        found = next((stamp for stamp in stamps if stamp is not None), None)
+        return None if found is None else datetime.fromisoformat(found)
 
     def _send(self, spec: Send, write: Write, key: str | None) -> WriteResult:
         values = self._values(write, key)
