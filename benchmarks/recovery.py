@@ -18,7 +18,7 @@ from sync.project import Project
 from sync.runs import requests
 from sync.runs.dispatch import Doorbell
 from sync.runs.history import show
-from sync.runs.states import RunMode, Trigger
+from sync.runs.states import RunMode, Status, Trigger
 from tests.promises.company import build
 from tests.promises.plant import Plant, plant
 from tests.services import postgres, valkey
@@ -34,6 +34,15 @@ def ask(project: Project, broker: str) -> int:
         run = requests.request_run(connection, stream, mode=RunMode.FULL, trigger=Trigger.MANUAL).run_id
     Doorbell.at(broker).run(run)
     return run
+
+
+def asked_again(project: Project, broker: str, run: int) -> int:
+    """Ask for the next read once one has ended well."""
+    with project.database.reading() as connection:
+        seen = show(connection, run)
+    if seen.status is not Status.SUCCEEDED:
+        raise SystemExit(f"run {run} {seen.status}: {seen.error}")
+    return ask(project, broker)
 
 
 def progress(project: Project, run: int) -> tuple[int, bool]:
@@ -62,7 +71,7 @@ def measure(project: Project, broker: str, running: Plant, kills: int) -> list[f
     while len(stood) < kills:
         pages, ended = progress(project, run)
         if ended:
-            run = ask(project, broker)
+            run = asked_again(project, broker, run)
             continue
         advance(project, run, pages)
         time.sleep(rng.uniform(0, 1))

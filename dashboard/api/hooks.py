@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from connectors.contract import Inbound
-from connectors.errors import BadCredentials, RecordRejected
+from connectors.errors import BadCredentials, ConnectorError, RecordRejected
 from dashboard.api.problems import Problem
 from dashboard.api.runs import bell
 from dashboard.permissions import Permission, Requires
 from sync.runs.inbound import Received, receive
 from sync.runs.states import Trigger
 
+log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/api/hooks", dependencies=[Depends(Requires(Permission.PUBLIC))])
 
 
@@ -37,6 +39,14 @@ def _received(request: Request, connection: str, arrived: Inbound) -> Received:
         ) from None
     except RecordRejected as error:
         raise Problem(error.template, status=422, code=error.code, remedy=error.remedy, **error.params) from None
+    except ConnectorError as error:  # our own fault, told to our log only: the sender tries again later
+        log.error("a webhook could not be received", connection=connection, code=error.code, reason=str(error))
+        raise Problem(
+            "Webhooks of this connection cannot be received at this moment.",
+            status=503,
+            code="not_ready",
+            remedy="Send it again later.",
+        ) from None
     for run_id in received.runs:
         bell(request).run(run_id, Trigger.WEBHOOK)
     return received
