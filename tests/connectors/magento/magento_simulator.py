@@ -40,8 +40,9 @@ class Magento(Simulator):
     def new(self, number: int, stamp: Any) -> tuple[str, Row]:
         address = {
             "id": number, "region": {"region_code": None, "region": None, "region_id": 0}, "country_id": "GB",
-            "street": ["1 Rd", "Floor 2"], "company": "" if number % 2 else f"Acme {number}", "telephone": "+44 113 4960000",
-            "postcode": "LS1", "city": "Leeds", "firstname": "Ann", "lastname": f"Lee {number}", "vat_id": None,
+            "street": ["1 Rd", "Floor 2"], "company": "" if number % 2 else f"Acme {number}",
+            "telephone": "+44 113 4960000", "postcode": "LS1", "city": "Leeds", "firstname": "Ann",
+            "lastname": f"Lee {number}", "vat_id": None,
         }  # fmt: skip
         row: Row = {self.id: number, "created_at": stamp, "updated_at": stamp, "edits": 0}
         if self.plural == "orders":
