@@ -29,14 +29,44 @@ def block_keys(
     kind: Kind, values: Values, oversized: Container[int], word_frequencies: Mapping[str, float]
 ) -> list[int]:
     """The blocking keys of a record as signed 64-bit integers, without repeats."""
+    return chosen_keys(kind, values, oversized, word_frequencies)[0]
+
+
+def chosen_keys(
+    kind: Kind, values: Values, oversized: Container[int], word_frequencies: Mapping[str, float]
+) -> tuple[list[int], bool]:
+    """The same, and whether a chain has come to its end: every variant of it is too common."""
     found: dict[int, None] = {}
+    exhausted = False
     for chain in chains(kind, values, word_frequencies):
         for variant in chain:
             key = key_of(kind, variant)
             if key not in oversized:
                 found[key] = None
                 break
-    return list(found)
+        else:
+            exhausted = True
+    return list(found), exhausted
+
+
+def proof_key(kind: Kind, text: str) -> int:
+    """The key of something whose holders are one customer by that alone. Proof keys are odd, all others are even."""
+    return key_of(kind, text) | 1
+
+
+def is_proof(key: int) -> bool:
+    """Whether a key is a proof key."""
+    return bool(key & 1)
+
+
+def variant_of(kind: Kind, values: Values, key: int, word_frequencies: Mapping[str, float]) -> tuple[str, str]:
+    """What a key of a record asks, and the value: ("family name", "smith"); two empty texts if it is none of its."""
+    for chain in chains(kind, values, word_frequencies):
+        for variant in chain:
+            if key_of(kind, variant) == key:
+                question, _, value = variant.lstrip("0123456789").partition("|")
+                return question or "prefix", value.replace("|", " + ")
+    return "", ""
 
 
 def oversized_keys(
@@ -55,8 +85,8 @@ def block_cap(count: int) -> int:
 
 
 def key_of(kind: Kind, variant: str) -> int:
-    """xxh3 of a variant, as a signed 64-bit integer."""
-    number = xxh3_64_intdigest(f"{kind}|{variant}".encode("utf-8", "surrogatepass"))
+    """xxh3 of a variant, as a signed 64-bit integer; even (see ``proof_key``)."""
+    number = xxh3_64_intdigest(f"{kind}|{variant}".encode("utf-8", "surrogatepass")) & ~1
     return number - (1 << 64) if number >= 1 << 63 else number
 
 

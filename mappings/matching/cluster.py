@@ -33,18 +33,25 @@ def clipped(weight: float) -> float:
     return weight if weight == -np.inf else min(max(weight, LOWEST), HIGHEST)
 
 
-def average_link(weights: Weights, sizes: Sequence[int], joined: Iterable[tuple[int, int]] = ()) -> list[list[int]]:
+def average_link(
+    weights: Weights,
+    sizes: Sequence[int],
+    joined: Iterable[tuple[int, int]] = (),
+    proven: Iterable[tuple[int, int]] = (),
+    *,
+    merge_at: float = MERGE_AT,
+) -> list[list[int]]:
     """Groups of indices, each sorted, by their first index.
 
-    ``sizes`` says how many equal records stand behind an index; ``joined`` pairs are merged first unless
-    forbidden. Ties go to the pair with the lowest indices, so number records by seniority. Cost O(n²) per
+    ``sizes`` says how many equal records stand behind an index; ``joined`` pairs, then ``proven`` ones, are merged
+    first unless forbidden. Ties go to the pair with the lowest indices, so number records by seniority. Cost O(n²) per
     merge round in numpy, fine up to some thousands.
     """
     state = _Groups(weights, sizes)
-    for left, right in sorted(joined):
+    for left, right in (*sorted(joined), *sorted(proven)):
         state.join(left, right)
     while True:
-        pair = state.best()
+        pair = state.best(merge_at)
         if pair is None:
             return state.groups()
         state.merge(*pair)
@@ -61,14 +68,14 @@ class _Groups:
         self._sum = weights * self._size[:, None] * self._size[None, :]
         np.fill_diagonal(self._sum, -np.inf)
 
-    def best(self) -> tuple[int, int] | None:
+    def best(self, merge_at: float) -> tuple[int, int] | None:
         """The two groups with the greatest mean weight, if it is enough."""
         if len(self._at) < 2:
             return None
         mean = self._sum / (self._size[:, None] * self._size[None, :])
         place = int(np.argmax(mean))
         left, right = divmod(place, mean.shape[1])
-        return (min(left, right), max(left, right)) if mean[left, right] >= MERGE_AT else None
+        return (min(left, right), max(left, right)) if mean[left, right] >= merge_at else None
 
     def merge(self, left: int, right: int) -> None:
         """One group of two rows."""

@@ -32,8 +32,11 @@ class Component:
         decisions: Sequence[Decision],
         weight: PairWeight,
         keys: Callable[[Features], list[int]],
+        *,
+        merge_at: float = MERGE_AT,
+        proofs: Callable[[Features], Sequence[str]] = lambda _: (),
     ) -> None:
-        self._pair_weight, self._keys = weight, keys
+        self._pair_weight, self._keys, self._merge_at = weight, keys, merge_at
         decided = {key for d in decisions for key in (d.left, d.right)}
         self._atoms: list[list[Member]] = []
         known: dict[bytes, list[Member]] = {}
@@ -43,18 +46,19 @@ class Component:
                 known[content].append(member)
                 continue
             self._atoms.append([member])
-            if member.key not in decided and weight(member.features, member.features) >= MERGE_AT:
+            if member.key not in decided and weight(member.features, member.features) >= merge_at:
                 known[content] = self._atoms[-1]
         number = {atom[0].key: i for i, atom in enumerate(self._atoms)}
         pairs = [(number[d.left], number[d.right], d.same) for d in decisions if {d.left, d.right} <= number.keys()]
         self._joined = {(min(a, b), max(a, b)) for a, b, same in pairs if same and a != b}
         self._apart = {(min(a, b), max(a, b)) for a, b, same in pairs if not same}
+        self._proven = _chained([(number, proofs(atom[0].features)) for number, atom in enumerate(self._atoms)])
         self._known: dict[tuple[int, int], float] = {}
 
     def customers(self) -> list[list[int]]:
         """Groups of ``Member.id``, by seniority."""
         groups = []
-        for piece in self._pieces(list(range(len(self._atoms))), MERGE_AT):
+        for piece in self._pieces(list(range(len(self._atoms))), min(self._merge_at, MERGE_AT)):
             groups += self._average(piece) if len(piece) <= LARGE else self._strongest_first(piece)
         ranked = sorted(sorted(group) for group in groups)
         found = [[m for atom in group for m in self._atoms[atom]] for group in ranked]
@@ -68,8 +72,10 @@ class Component:
         matrix = weight_matrix(len(piece), lambda a, b: self._weight(piece[a], piece[b]))
         joined = [(at[a], at[b]) for a, b in sorted(self._joined) if a in at and b in at]
         self._lift_vetoes(matrix, piece, joined)
+        proven = [(at[a], at[b]) for a, b in self._proven if a in at and b in at]
         sizes = [len(self._atoms[atom]) for atom in piece]
-        return [[piece[place] for place in group] for group in average_link(matrix, sizes, joined)]
+        groups = average_link(matrix, sizes, joined, proven, merge_at=self._merge_at)
+        return [[piece[place] for place in group] for group in groups]
 
     def _lift_vetoes(self, matrix: Weights, piece: list[int], joined: list[tuple[int, int]]) -> None:
         """Between records that a steward has joined, directly or through others, only the steward's word counts."""
@@ -102,7 +108,8 @@ class Component:
             one, other = partition.cluster_of(at[a]), partition.cluster_of(at[b])
             if not partition.forbidden(one, other):
                 partition.merge(one, other)
-        strong = [(-self._weight(a, b), a, b) for a, b in self._blocked(piece)]
+        proven = {pair for pair in self._proven if pair[0] in at and pair[1] in at}
+        strong = [(-self._weight(a, b), a, b) for a, b in self._blocked(piece) | proven]
         for weight, a, b in sorted(strong):
             one, other = partition.cluster_of(at[a]), partition.cluster_of(at[b])
             if -weight >= CERTAIN and one is not other and not partition.in_conflict(one, other):
@@ -125,7 +132,7 @@ class Component:
             return atom
 
         pairs = [p for p in self._blocked(atoms) if self._weight(*p) >= threshold]
-        pairs += [p for p in self._joined if p[0] in parent and p[1] in parent]
+        pairs += [p for p in (*self._joined, *self._proven) if p[0] in parent and p[1] in parent]
         for left, right in pairs:
             parent[root(left)] = root(right)
         found: dict[int, list[int]] = {}
@@ -149,3 +156,15 @@ class Component:
 
     def _features(self, atom: int) -> Features:
         return self._atoms[atom][0].features
+
+
+def _chained(proofs: Sequence[tuple[int, Sequence[str]]]) -> list[tuple[int, int]]:
+    """Pairs that join all atoms with a proof in common: each with the next one that has it."""
+    last: dict[str, int] = {}
+    pairs = set()
+    for atom, found in proofs:
+        for proof in found:
+            if proof in last:
+                pairs.add((last[proof], atom))
+            last[proof] = atom
+    return sorted(pairs)

@@ -4,6 +4,7 @@ and decisions.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ import orjson
 from xxhash import xxh3_64_hexdigest
 
 from mappings.contract import Canonical, Decision, Evidence, Features, Member
-from mappings.matching.blocking import block_keys
+from mappings.matching.blocking import chosen_keys, is_proof, proof_key, variant_of
 from mappings.matching.calibrate import without_contacts
+from mappings.matching.cluster import MERGE_AT
 from mappings.matching.columns import organisation_values, person_values
 from mappings.matching.component import Component
 from mappings.matching.defaults import COLUMNS, default_settings
@@ -26,46 +28,98 @@ from mappings.matching.score import Scorer
 from mappings.normalise.identifiers import tax_authority
 
 KEEP_FROM = -1.0
-"""Pairs of a lower weight leave no evidence: they neither connect a component nor interest a steward."""
-KIND, TAX, VALUES = 0, 1, 2
+"""Pairs of a lower weight do not connect a component."""
+PROOF = 20.0
+"""What an official number that both have, valid by its check digit, weighs at least."""
+KIND, TAX, IDS, VALUES = 0, 1, 2, 3
 
 
 class FellegiSunterMatcher:
     """The probabilistic matcher behind ``mappings.contract.Matcher``: one frozen model for persons, one for
     organisations.
 
-    Features are (kind, tax numbers, *values of the model's columns).
+    Features are (kind, tax numbers, valid official numbers, *values of the model's columns). Groups merge from a mean
+    weight of ``accept_from`` on; pairs from ``review_from`` on that stay apart are a steward's to decide.
     """
 
-    def __init__(self, person: MatchModel | None = None, organisation: MatchModel | None = None) -> None:
+    def __init__(
+        self,
+        person: MatchModel | None = None,
+        organisation: MatchModel | None = None,
+        *,
+        accept_from: float = MERGE_AT,
+        review_from: float = KEEP_FROM,
+    ) -> None:
+        self.merge_at, self.review_from = accept_from, review_from
+        self._without: frozenset[int] = frozenset()
         self._models: dict[str, MatchModel] = {
             "p": person or default_model("person"),
             "o": organisation or default_model("organisation"),
         }
         self._scorers = {kind: Scorer(model) for kind, model in self._models.items()}
         content = orjson.dumps([m.to_json() for m in self._models.values()], option=orjson.OPT_SORT_KEYS)
-        self.version = f"fs-1-{xxh3_64_hexdigest(content)}"
+        self.version = f"fs-2-{xxh3_64_hexdigest(content + orjson.dumps([accept_from, review_from]))}"
+        self._oversized = {kind: model.oversized for kind, model in self._models.items()}
 
     def features(self, customer: Canonical) -> Features:
         """The model's columns of one customer, without contacts known to be shared."""
         kind = "p" if customer["kind"] == "person" else "o"
         values = person_values(customer) if kind == "p" else organisation_values(customer)
         model = self._models[kind]
-        return (kind, _tax_numbers(customer), *without_contacts(model, values, model.shared))
+        tax, ids = _official_numbers(customer)
+        return (kind, tax, ids, *without_contacts(model, values, model.shared))
 
     def keys(self, features: Features) -> list[int]:
-        """The blocking keys under the model's frozen list of blocks that are too large."""
+        """The blocking keys, without those of blocks that are too large; valid official numbers are proof keys.
+
+        A record of which a question has no finer key left has its whole content as a proof key besides: of a crowd of
+        equal records each meets another one.
+        """
+        letter = features[KIND]
+        model = self._models[letter]
+        keys, exhausted = chosen_keys(model.kind, features[VALUES:], self._oversized[letter], model.words)
+        if features[IDS]:
+            keys += [proof_key(model.kind, number) for number in features[IDS]]
+        if exhausted:
+            keys.append(proof_key(model.kind, repr([list(f) if isinstance(f, tuple) else f for f in features])))
+        return keys
+
+    def without_blocks(self, keys: frozenset[int]) -> FellegiSunterMatcher:
+        """The same matcher that uses finer keys than these. Both share what they remember of comparisons."""
+        made = copy.copy(self)
+        made._without = keys
+        made._oversized = {kind: model.oversized | keys for kind, model in self._models.items()}
+        return made
+
+    def is_proof(self, key: int) -> bool:
+        """Whether records that share the key are one customer by that alone, but for a veto."""
+        return is_proof(key)
+
+    def block(self, features: Features, key: int) -> tuple[str, str]:
+        """What a key of a record asks, and the value."""
         model = self._models[features[KIND]]
-        return block_keys(model.kind, features[VALUES:], model.oversized, model.words)
+        for number in features[IDS]:
+            if proof_key(model.kind, number) == key:
+                return "number", str(number)
+        return variant_of(model.kind, features[VALUES:], key, model.words) if not is_proof(key) else ("equal", "")
+
+    @property
+    def models(self) -> dict[Kind, MatchModel]:
+        """The models by kind."""
+        return {model.kind: model for model in self._models.values()}
 
     def compare(self, left: Features, right: Features) -> Evidence | None:
-        """The pair's weight, a veto, or None below ``KEEP_FROM``. Symmetric."""
+        """The pair's weight, a veto, or None below ``review_from``. Symmetric."""
         if left[KIND] != right[KIND]:
             return None
+        proven = _share(left[IDS], right[IDS])
         weight = self._weight(left, right)
-        if weight < KEEP_FROM:
+        if weight < self.review_from and not proven:
             return None
-        return self._veto(left, right) or Evidence(weight, "probability")
+        veto = self._veto(left, right)
+        if veto is not None:
+            return veto
+        return Evidence(max(weight, PROOF), "identifier") if proven else Evidence(weight, "probability")
 
     def explain(self, left: Features, right: Features) -> dict[str, Any]:
         """The waterfall: prior, every comparison's level with its weight and adjustment, the total, and a
@@ -78,6 +132,7 @@ class FellegiSunterMatcher:
             "prior": scorer.prior,
             "steps": [step._asdict() for step in steps],
             "weight": scorer.prior + sum(step.weight + step.adjustment for step in steps),
+            "proof": sorted(set(left[IDS]) & set(right[IDS])) if left[KIND] == right[KIND] else [],
             "veto": veto.rule if veto else None,
         }
 
@@ -85,13 +140,16 @@ class FellegiSunterMatcher:
         """Average link over all pairs of the component; decisions and vetoes hold between all members of a
         customer.
         """
-        return Component(members, decisions, self.pair_weight, self.keys).customers()
+        return Component(
+            members, decisions, self.pair_weight, self.keys, merge_at=self.merge_at, proofs=lambda f: f[IDS]
+        ).customers()
 
     def pair_weight(self, left: Features, right: Features) -> float:
         """The weight that clustering uses: −∞ for what can never be one customer."""
         if left[KIND] != right[KIND] or self._veto(left, right) is not None:
             return -np.inf
-        return self._weight(left, right)
+        weight = self._weight(left, right)
+        return max(weight, PROOF) if _share(left[IDS], right[IDS]) else weight
 
     def _weight(self, left: Features, right: Features) -> float:
         return self._scorers[left[KIND]].weight(left[VALUES:], right[VALUES:])
@@ -107,9 +165,16 @@ def default_model(kind: Kind) -> MatchModel:
     return compile_model(kind, COLUMNS[kind], default_settings(kind))
 
 
-def _tax_numbers(customer: Canonical) -> list[str]:
-    found = []
+def _share(left: Sequence[str], right: Sequence[str]) -> bool:
+    return bool(left and right) and not set(left).isdisjoint(right)
+
+
+def _official_numbers(customer: Canonical) -> tuple[list[str], list[str]]:
+    """Tax numbers by authority, and all valid numbers by scheme."""
+    tax, ids = [], []
     for identifier in customer.get("identifiers", ()):
-        if identifier.get("valid") and (authority := tax_authority(identifier["scheme"], identifier["value"])):
-            found.append(f"{authority}={identifier['value']}")
-    return sorted(found)
+        if identifier.get("valid"):
+            ids.append(f"{identifier['scheme']}={identifier['value']}")
+            if authority := tax_authority(identifier["scheme"], identifier["value"]):
+                tax.append(f"{authority}={identifier['value']}")
+    return sorted(tax), sorted(set(ids))

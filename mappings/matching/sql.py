@@ -14,7 +14,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from mappings.errors import SpecError
 from mappings.matching.sql_functions import FUNCTIONS
@@ -50,7 +50,40 @@ def compile_condition(condition: str, columns: Mapping[str, int]) -> Term:
     ``columns`` gives the place of each column in a record. Raises ``SpecError`` for an unknown column or
     function, or text outside the grammar.
     """
-    return _Parser(condition, columns).condition()
+    return parse(condition, columns, Closures())
+
+
+T = TypeVar("T")
+
+
+class Builder(Protocol[T]):
+    """What a condition is turned into: the parser calls these bottom-up."""
+
+    def constant(self, value: Any) -> T:
+        """A literal."""
+
+    def column(self, place: int, right: bool) -> T:
+        """A column of the left or the right record."""
+
+    def call(self, function: Callable[..., Any], arguments: Sequence[T], strict: bool = True) -> T:
+        """A function of values; a strict one is NULL if an argument is."""
+
+    def is_null(self, term: T, negated: bool) -> T:
+        """IS NULL, or IS NOT NULL."""
+
+    def negation(self, term: T) -> T:
+        """NOT."""
+
+    def conjunction(self, terms: Sequence[T]) -> T:
+        """AND of several."""
+
+    def disjunction(self, terms: Sequence[T]) -> T:
+        """OR of several."""
+
+
+def parse(condition: str, columns: Mapping[str, int], builder: Builder[T]) -> T:
+    """A condition as the builder builds it. Raises ``SpecError`` as ``compile_condition`` does."""
+    return _Parser(condition, columns, builder).condition()
 
 
 def columns_of(condition: str, columns: Mapping[str, int]) -> set[int]:
@@ -58,16 +91,16 @@ def columns_of(condition: str, columns: Mapping[str, int]) -> set[int]:
     return {columns[word[:-2]] for word in re.findall(r"\w+", condition) if word[:-2] in columns}
 
 
-class _Parser:
+class _Parser(Generic[T]):
     """Recursive descent over the tokens of one condition."""
 
-    def __init__(self, condition: str, columns: Mapping[str, int]) -> None:
-        self._condition, self._columns = condition, columns
+    def __init__(self, condition: str, columns: Mapping[str, int], build: Builder[T]) -> None:
+        self._condition, self._columns, self._build = condition, columns, build
         self._tokens = self._split(condition)
         self._at = 0
         self._depth = 0
 
-    def condition(self) -> Term:
+    def condition(self) -> T:
         term = self._or()
         if self._at != len(self._tokens):
             raise self._error("unexpected {found}", found=self._tokens[self._at][1])
@@ -111,7 +144,7 @@ class _Parser:
         if not self._take(sign):
             raise self._error("lacks {found}", found=sign)
 
-    def _or(self) -> Term:
+    def _or(self) -> T:
         self._depth += 1
         if self._depth > 50:
             raise self._error("is nested too deep at {found}", found=str(self._at))
@@ -119,67 +152,66 @@ class _Parser:
         while self._take("or"):
             terms.append(self._and())
         self._depth -= 1
-        return terms[0] if len(terms) == 1 else _any_of(terms)
+        return terms[0] if len(terms) == 1 else self._build.disjunction(terms)
 
-    def _and(self) -> Term:
+    def _and(self) -> T:
         terms = [self._not()]
         while self._take("and"):
             terms.append(self._not())
-        return terms[0] if len(terms) == 1 else _all_of(terms)
+        return terms[0] if len(terms) == 1 else self._build.conjunction(terms)
 
-    def _not(self) -> Term:
+    def _not(self) -> T:
         if self._take("not"):
-            inner = self._not()
-            return lambda left, right: None if (value := inner(left, right)) is None else not value
+            return self._build.negation(self._not())
         return self._comparison()
 
-    def _comparison(self) -> Term:
+    def _comparison(self) -> T:
         left = self._sum()
         if self._take("is"):
             negated = self._take("not")
             self._need("null")
-            return _is_null(left, negated)
+            return self._build.is_null(left, negated)
         sign = self._peek()
         if sign in _COMPARE:
             self._at += 1
-            return _strict(_COMPARE[sign], [left, self._sum()])
+            return self._build.call(_COMPARE[sign], [left, self._sum()])
         return left
 
-    def _sum(self) -> Term:
+    def _sum(self) -> T:
         left = self._factor()
         while (sign := self._peek()) in _ARITHMETIC:
             self._at += 1
-            left = _strict(_ARITHMETIC[sign], [left, self._factor()])
+            left = self._build.call(_ARITHMETIC[sign], [left, self._factor()])
         return left
 
-    def _factor(self) -> Term:
+    def _factor(self) -> T:
         if self._take("("):
             inner = self._or()
             self._need(")")
             return inner
         if self._take("-"):
-            return _strict(operator.neg, [self._factor()])
+            return self._build.call(operator.neg, [self._factor()])
         if self._at >= len(self._tokens):
             raise self._error("ends too early{found}", found="")
         kind, value = self._tokens[self._at]
         self._at += 1
         if kind == "number":
-            return _Constant(float(value) if set(value) & set(".eE") else int(value))
+            return self._build.constant(float(value) if set(value) & set(".eE") else int(value))
         if kind == "text":
-            return _Constant(value.replace("''", "'"))
+            return self._build.constant(value.replace("''", "'"))
         if kind == "word":
             return self._word(value)
         if kind == "quoted":
             return self._column(value)
         raise self._error("unexpected {found}", found=value)
 
-    def _word(self, word: str) -> Term:
+    def _word(self, word: str) -> T:
         lower = word.lower()
         if lower in _KEYWORDS:
-            return _Constant({"null": None, "true": True, "false": False}.get(lower))
+            return self._build.constant({"null": None, "true": True, "false": False}.get(lower))
         if not self._take("("):
             return self._column(word)
-        arguments: list[Term] = []
+        arguments: list[T] = []
         while not self._take(")"):
             if arguments:
                 self._need(",")
@@ -187,19 +219,51 @@ class _Parser:
         function = FUNCTIONS.get(lower)
         if function is None:
             raise self._error("uses the function {found}, which is not supported", found=word)
-        if lower in ("coalesce", "nullif"):
-            return lambda left, right: function(*[term(left, right) for term in arguments])
-        return _strict(function, arguments)
+        return self._build.call(function, arguments, strict=lower not in ("coalesce", "nullif"))
 
-    def _column(self, name: str) -> Term:
+    def _column(self, name: str) -> T:
         base, side = name[:-2], name[-2:].lower()
         place = self._columns.get(base)
         if place is None or side not in ("_l", "_r"):
             known = ", ".join(sorted(self._columns))
             raise self._error("names the unknown column {found}; known are {known}", found=name, known=known)
-        if side == "_l":
-            return _LeftColumn(place)
-        return _RightColumn(place)
+        return self._build.column(place, right=side == "_r")
+
+
+class Closures:
+    """Builds functions of two records."""
+
+    def constant(self, value: Any) -> Term:
+        """A literal."""
+        return _Constant(value)
+
+    def column(self, place: int, right: bool) -> Term:
+        """A column of the left or the right record."""
+        return _RightColumn(place) if right else _LeftColumn(place)
+
+    def call(self, function: Callable[..., Any], arguments: Sequence[Term], strict: bool = True) -> Term:
+        """A function of values; a strict one is NULL if an argument is."""
+        if strict:
+            return _strict(function, arguments)
+        return lambda left, right: function(*[term(left, right) for term in arguments])
+
+    def is_null(self, term: Term, negated: bool) -> Term:
+        """IS NULL, or IS NOT NULL."""
+        if negated:
+            return lambda left, right: term(left, right) is not None
+        return lambda left, right: term(left, right) is None
+
+    def negation(self, term: Term) -> Term:
+        """NOT."""
+        return lambda left, right: None if (value := term(left, right)) is None else not value
+
+    def conjunction(self, terms: Sequence[Term]) -> Term:
+        """AND of several."""
+        return _all_of(terms)
+
+    def disjunction(self, terms: Sequence[Term]) -> Term:
+        """OR of several."""
+        return _any_of(terms)
 
 
 class _LeftColumn:
@@ -227,12 +291,6 @@ class _Constant:
 
     def __call__(self, left: Row, right: Row) -> Any:
         return self.value
-
-
-def _is_null(term: Term, negated: bool) -> Term:
-    if negated:
-        return lambda left, right: term(left, right) is not None
-    return lambda left, right: term(left, right) is None
 
 
 def _strict(function: Callable[..., Any], terms: Sequence[Term]) -> Term:

@@ -66,7 +66,7 @@ class Matching:
         self.shared_contacts = sum(len(model.shared) for model in models.values())
         self.crowded_blocks = sum(len(model.oversized) for model in models.values())
         self.records = records.with_profiles(
-            [(f[KIND], f[TAX], *without_contacts(models[f[KIND]], f[VALUES:], models[f[KIND]].shared))
+            [(*f[:VALUES], *without_contacts(models[f[KIND]], f[VALUES:], models[f[KIND]].shared))
              for f in records.profiles]
         )  # fmt: skip
         self.unblocked = 0
