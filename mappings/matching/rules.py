@@ -31,11 +31,16 @@ _SIGN, _RANGE = 1 << 63, 1 << 64
 
 
 class RuleMatcher:
-    """The deterministic rules behind the ``mappings.contract.Matcher`` interface. Learns nothing; holds no
-    state.
+    """The deterministic rules behind the ``mappings.contract.Matcher`` interface. Learns nothing.
+
+    Keys of crowded blocks (``without_blocks``) are replaced by the whole name with the contact, so that of a crowd
+    behind one contact only those with equal names meet.
     """
 
     version = "rules-1"
+
+    def __init__(self, without: frozenset[int] = frozenset()) -> None:
+        self._without = without
 
     def features(self, customer: Canonical) -> Features:
         """The comparison features of one customer (see ``mappings.matching.evidence``)."""
@@ -45,8 +50,38 @@ class RuleMatcher:
         """Hashes of what records can be recognised by. A contact that many may share counts with a word of
         the name only, so that 200 companies behind one switchboard are not compared with each other.
         """
+        keys = self._coarse_keys(features)
+        if not self._without or self._without.isdisjoint(keys):
+            return keys
+        kept = [key for key in keys if key not in self._without]
+        return list(dict.fromkeys([*kept, *(_proof(text) for text in _whole_names(features))]))
+
+    def without_blocks(self, keys: frozenset[int]) -> RuleMatcher:
+        """The same rules with finer keys than these."""
+        return RuleMatcher(keys)
+
+    def is_proof(self, key: int) -> bool:
+        """Whether records that share the key are one customer by that alone, but for a veto: proof keys are odd."""
+        return bool(key & 1)
+
+    def block(self, features: Features, key: int) -> tuple[str, str]:
+        """What a key of a record asks, and the value."""
+        for value in features[IDS]:
+            if _proof(features[KIND] + value) == key:
+                return "number", value
+        for text in _whole_names(features):
+            if _proof(text) == key:
+                return "contact", text[1:]
+        for contact in features[CONTACTS]:
+            texts = [contact, *(f"{contact} {anchor}" for anchor in _anchors(features[FORMS]))]
+            if any(_hash(features[KIND] + text) == key for text in texts):
+                return "contact", contact
+        return "", ""
+
+    def _coarse_keys(self, features: Features) -> list[int]:
         kind, bare = features[KIND], features[BARE]
-        texts = [kind + value for value in features[IDS]]
+        proofs = [_proof(kind + value) for value in features[IDS]]
+        texts: list[str] = []
         named = None
         for contact in features[CONTACTS]:
             if contact in bare:
@@ -57,7 +92,7 @@ class RuleMatcher:
                 named = _anchors(features[FORMS])
             for anchor in named:
                 texts.append(f"{kind}{contact} {anchor}")
-        return list(dict.fromkeys(map(_hash, texts)))
+        return list(dict.fromkeys([*proofs, *map(_hash, texts)]))
 
     def compare(self, left: Features, right: Features) -> Evidence | None:
         """The strongest rule that holds, the veto that forbids it, or None. Symmetric."""
@@ -88,7 +123,15 @@ def _anchors(forms: Sequence[str]) -> Iterable[str]:
     return anchors(forms[0]) if len(forms) == 1 else {anchor for form in forms for anchor in anchors(form)}
 
 
+def _whole_names(features: Features) -> list[str]:
+    return [f"{features[KIND]}{contact} ={form}" for contact in features[CONTACTS] for form in features[FORMS]]
+
+
+def _proof(text: str) -> int:
+    return _hash(text) | 1
+
+
 def _hash(text: str) -> int:
-    """xxh3 as a signed 64-bit integer, as databases store it."""
-    number = xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+    """xxh3 as a signed 64-bit integer, as databases store it; even, unlike proof keys."""
+    number = xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & ~1
     return number - _RANGE if number >= _SIGN else number

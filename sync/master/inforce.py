@@ -58,8 +58,11 @@ class InForce:
 class MatcherSource(Protocol):
     """Gives the matcher that is in force in a transaction; ``sync.matching.active`` reads it from the database."""
 
-    def in_force(self, bulk: Bulk) -> InForce:
-        """What to match with until the transaction ends. The caller holds the lock."""
+    def in_force(self, bulk: Bulk, keep: bool = True) -> InForce:
+        """What to match with until the transaction ends. The caller holds the lock.
+
+        ``keep``: it may be remembered for the next transaction, because this one has recorded no blocks itself.
+        """
 
 
 @runtime_checkable
@@ -82,15 +85,18 @@ def landing_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
     return _in_force(source, bulk)
 
 
-def resolving_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
-    """What RESOLVE works with. The version stays until the transaction ends; crowded blocks may be recorded."""
+def resolving_with(source: Matcher | MatcherSource, bulk: Bulk, *, keep: bool = True) -> InForce:
+    """What RESOLVE works with. The version stays until the transaction ends; crowded blocks may be recorded.
+
+    ``keep`` as in ``MatcherSource``.
+    """
     _lock(bulk, "SELECT pg_advisory_xact_lock_shared(?)", _SWITCHING)
-    return _in_force(source, bulk)
+    return _in_force(source, bulk, keep=keep)
 
 
 def reading_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
     """What is in force, to look at only."""
-    return _in_force(source, bulk)
+    return _in_force(source, bulk, keep=False)
 
 
 def lock_for_switch(bulk: Bulk) -> None:
@@ -120,9 +126,9 @@ def recorded(bulk: Bulk, known: InForce) -> InForce:
     return known.recording(refined, linked, max(row[2] for row in rows))
 
 
-def _in_force(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
+def _in_force(source: Matcher | MatcherSource, bulk: Bulk, *, keep: bool = True) -> InForce:
     if isinstance(source, MatcherSource):
-        return source.in_force(bulk)
+        return source.in_force(bulk, keep)
     return recorded(bulk, InForce(source))
 
 

@@ -191,6 +191,7 @@ match_state = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
     Column("active", Integer, nullable=False, comment="the version that LAND and RESOLVE work with"),
+    Column("epoch", Integer, nullable=False, server_default="0", comment="the latest switch; counts them"),
     Column("stage", String(8), comment="of a switch under way: keys, blocks, edges; null if there is none"),
     Column("cursor", BigInteger, nullable=False, server_default="0", comment="records up to this id are done"),
     Column("last", BigInteger, nullable=False, server_default="0", comment="the last record the switch has to do"),

@@ -16,8 +16,9 @@ from sqlalchemy import Connection, func, insert, select, text, update
 
 from mappings.contract import Matcher
 from mappings.matching.blocking import block_cap
+from mappings.matching.cautious import ACCEPT_FROM, REVIEW_FROM, cautious_model
 from mappings.matching.model import Kind, MatchModel, read_model
-from mappings.matching.probabilistic import FellegiSunterMatcher, default_model
+from mappings.matching.probabilistic import FellegiSunterMatcher
 from mappings.matching.rules import RuleMatcher
 from sync.errors import NotFound
 from sync.master.inforce import DEFAULT_CAP
@@ -60,9 +61,10 @@ def propose(
     ``statistics["records"]`` says how large the customer base was that they were learnt from. Models equal to a stored
     version's are that version.
     """
-    whole = {kind: models.get(kind) or default_model(kind) for kind in KINDS}
-    fingerprint = FellegiSunterMatcher(whole["person"], whole["organisation"]).version
-    contents = zlib.compress(orjson.dumps({kind: model.to_json() for kind, model in whole.items()}), 6)
+    whole = {kind: models.get(kind) or cautious_model(kind) for kind in KINDS}
+    fingerprint = _matcher(whole, ACCEPT_FROM, REVIEW_FROM).version
+    thresholds = {"accept_from": ACCEPT_FROM, "review_from": REVIEW_FROM}
+    contents = zlib.compress(orjson.dumps({**{k: m.to_json() for k, m in whole.items()}, **thresholds}), 6)
     learnt_from = int((statistics or {}).get("records", 0))
     return _add(
         connection,
@@ -123,16 +125,37 @@ def load(connection: Connection, number: int) -> dict[Kind, MatchModel]:
             family=found.family,
             remedy="Name a version of the family probability; `kehu match versions` lists them.",
         )
-    data = orjson.loads(zlib.decompress(contents))
-    return {kind: read_model(data[kind]) for kind in KINDS}
+    return _models(unpacked(contents))
 
 
 def matcher_of(connection: Connection, number: int) -> Matcher:
     """The matcher of a version. Raises NotFound."""
-    if get(connection, number).family == RULES:
+    found = get(connection, number)
+    contents = connection.execute(select(match_model.c.contents).where(match_model.c.id == number)).scalar_one()
+    return compiled(found.family, contents)
+
+
+def compiled(family: str, contents: bytes | None) -> Matcher:
+    """The matcher of a version's row."""
+    if family == RULES or contents is None:
         return RuleMatcher()
-    models = load(connection, number)
-    return FellegiSunterMatcher(models["person"], models["organisation"])
+    data = unpacked(contents)
+    return _matcher(_models(data), data["accept_from"], data["review_from"])
+
+
+def unpacked(contents: bytes) -> dict[str, Any]:
+    """The JSON of a version: models by kind, ``accept_from`` and ``review_from``."""
+    return dict(orjson.loads(zlib.decompress(contents)))
+
+
+def _models(data: Mapping[str, Any]) -> dict[Kind, MatchModel]:
+    return {kind: read_model(data[kind]) for kind in KINDS}
+
+
+def _matcher(models: Mapping[Kind, MatchModel], accept_from: float, review_from: float) -> FellegiSunterMatcher:
+    return FellegiSunterMatcher(
+        models["person"], models["organisation"], accept_from=accept_from, review_from=review_from
+    )
 
 
 def set_state(connection: Connection, number: int, state: str) -> None:
