@@ -261,7 +261,7 @@ class Client:
     def _refusal(self, call: _Call, response: Response) -> Exception:
         asked = wait_seconds(response.headers, self.context.now())
         told = asked is not None and "Retry-After" in response.headers
-        if response.status == 429 or (response.status in (403, 503) and told):
+        if response.status == 429 or (response.status in (403, 503, 509) and told):
             return self._throttled(response, asked)
         error = error_of(response, read=call.read)
         if not isinstance(error, RetryLater):

@@ -46,7 +46,8 @@ class TrackedSet:
 
     ``delta`` is the path of a function that lists everything and leads to the changes, for services that have one
     instead of the preference. ``order`` is how rows are sorted when reading by stamps (by stamp and key unless told)
-    and ``entity`` the address of one row. ``by_key`` is whether the service sorts by the key.
+    and ``entity`` the address of one row. ``by_key`` is whether the service sorts by the key, ``top`` whether queries
+    that track nothing tell their size by ``$top``.
     """
 
     path: str
@@ -62,6 +63,7 @@ class TrackedSet:
     order: str = ""
     entity: str = "{path}({key})"
     by_key: bool = True
+    top: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +115,23 @@ class TrackedReader:
     def tracks(self) -> bool:
         """Whether the system lets us track changes, tried with a page of one row. Raises what reading raises."""
         headers = self._prefer(1, track=self._set.tracked)
-        answer = self._first(self._query(_Place(ALL, plain=not self._set.tracked), 0), headers)
+        first, plain = (self._query(_Place(ALL, plain=plain), 1, 0) for plain in (not self._set.tracked, True))
+        answer = self._first(first, headers, plain)
         return _TRACK in headers["Prefer"] and bool(answer.delta or answer.next)
 
     def sample(self, size: int) -> Sequence[dict[str, Any]]:
         """A few rows."""
         return self._client.page(self._set.path, self._set.params, self._prefer(size)).rows
 
+    def records(self, rows: Sequence[dict[str, Any]]) -> list[Record]:
+        """Rows that were asked for singly, as a read gives them."""
+        return [self._record(self._key(row), row) for row in rows]
+
     def keys(self) -> Iterator[list[str]]:
         """All keys, page by page."""
         headers = self._prefer(self._set.largest)
-        order = {"$orderby": self._set.key} if self._set.by_key else {}
-        first = url(self._set.path, {"$select": self._set.key, **order})
+        more = {"$orderby": self._set.key} if self._set.by_key else {}
+        first = url(self._set.path, {"$select": self._set.key, **more, **self._top(self._set.largest)})
         for batch in self._pages(first, None, headers):
             yield [self._key(row) for row in batch.items]
 
@@ -166,11 +173,12 @@ class TrackedReader:
     def _stage(self, place: _Place, size: int, lookback: int) -> Generator[Page, None, _Place]:
         """The pages of one stage; returns the place behind the last one, which is in the next stage."""
         headers = self._headers(place, size)
-        for batch in self._pages(self._query(place, lookback), place.next, headers):
-            answer, plain = batch.response, place.stage == ALL and _TRACK not in headers["Prefer"]
+        first, plain = (self._query(one, size, lookback) for one in (place, replace(place, plain=True)))
+        for batch in self._pages(first, place.next, headers, plain):
+            answer, refused = batch.response, place.stage == ALL and _TRACK not in headers["Prefer"]
             began = place.began or iso(answer.response.date or self._client.http.context.now())
             place = replace(place, began=began, next=batch.next, many=place.many or batch.next is not None)
-            place = replace(place, plain=plain)
+            place = replace(place, plain=refused)
             if batch.next is None:
                 place = self._behind(place, answer)
             changes = self._changes(answer.rows)
@@ -190,14 +198,18 @@ class TrackedReader:
             return _Place(DONE, since=place.kept, delta=place.delta)
         return _Place(DONE, since=place.began, delta=place.delta)
 
-    def _query(self, place: _Place, lookback: int) -> str:
+    def _query(self, place: _Place, size: int, lookback: int) -> str:
         """The first request of a stage that does not begin with a link."""
         params = dict(self._set.params)
         if place.stage in (STAMPS, OVERLAP):
             params["$filter"] = " and ".join(self._bounds(place, lookback))
             params["$orderby"] = self._set.order or f"{self._set.stamp},{self._set.key}"
-        tracks = place.stage == ALL and self._set.tracked and not place.plain
-        return url(self._set.delta if tracks and self._set.delta else self._set.path, params)
+        if self._set.delta and self._set.tracked and place.stage == ALL and not place.plain:
+            return url(self._set.delta, params)
+        return url(self._set.path, params | self._top(size))
+
+    def _top(self, size: int) -> dict[str, str]:
+        return {"$top": str(max(1, min(size, self._set.largest)))} if self._set.top else {}
 
     def _bounds(self, place: _Place, lookback: int) -> list[str]:
         bounds = []
@@ -210,26 +222,26 @@ class TrackedReader:
 
     # --- pages
 
-    def _pages(self, first: str, start: str | None, headers: dict[str, str]) -> Iterator[Batch[Answer]]:
+    def _pages(
+        self, first: str, start: str | None, headers: dict[str, str], plain: str = ""
+    ) -> Iterator[Batch[Answer]]:
         """All pages. Preferences stay the same over all of them, so ``headers`` change if tracking is refused."""
 
         def fetch(link: str) -> tuple[Sequence[Any], Answer]:
-            answer = self._first(link, headers) if link == first else self._client.follow(link, headers)
+            answer = self._first(link, headers, plain or first) if link == first else self._client.follow(link, headers)
             return answer.rows, answer
 
         return url_pages(fetch, first, lambda answer: answer.next, start=start)
 
-    def _first(self, path: str, headers: dict[str, str]) -> Answer:
-        """The first page; without change tracking, also in ``headers``, where the system refuses just that."""
+    def _first(self, path: str, headers: dict[str, str], plain: str) -> Answer:
+        """The first page; that of ``plain`` and without change tracking, where the system refuses just that."""
         try:
             return self._client.page(path, headers=headers)
         except (StreamBroken, PermissionMissing, BadConfiguration):
             if _TRACK not in headers["Prefer"]:
                 raise
         headers["Prefer"] = headers["Prefer"].replace(_TRACK + ",", "")
-        if self._set.delta:
-            path = url(self._set.path, self._set.params)
-        return self._client.page(path, headers=headers)
+        return self._client.page(plain, headers=headers)
 
     def _headers(self, place: _Place, size: int) -> dict[str, str]:
         return self._prefer(size, track=place.stage in (ALL, DELTA) and self._set.tracked and not place.plain)

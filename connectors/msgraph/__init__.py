@@ -1,0 +1,1 @@
+"""Microsoft 365 mailboxes over Microsoft Graph: the address book, and the people in mail."""

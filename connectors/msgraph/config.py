@@ -1,0 +1,70 @@
+"""What a connection to a Microsoft 365 mailbox needs to know."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from connectors.contract import Config
+from connectors.correspondence.config import ExcludedAddresses, OwnAddresses, OwnDomains, Since
+from connectors.odata.entra import PUBLIC_LOGIN
+
+
+class GraphConfig(Config):
+    """Settings of one mailbox."""
+
+    tenant: str = Field(
+        description="The tenant in Microsoft Entra ID: its id or its domain name",
+        pattern=r"^[\w.-]{1,100}$",
+        json_schema_extra={"zh": "Microsoft Entra ID 的租户：ID 或域名"},
+    )
+    client_id: str = Field(
+        description="The application (client) id of the app registration",
+        pattern=r"^[\w-]{1,100}$",
+        json_schema_extra={"zh": "应用注册的应用程序（客户端）ID"},
+    )
+    client_secret: SecretStr = Field(
+        description="The value of a client secret of the app registration",
+        json_schema_extra={"zh": "应用注册的客户端密码的值"},
+    )
+    mailbox: str = Field(
+        description="The mailbox: the user's sign-in name or id, e.g. sales@contoso.com",
+        pattern=r"^[^\s/?#%]{1,200}$",
+        json_schema_extra={"zh": "邮箱：用户的登录名或 ID，如 sales@contoso.com"},
+    )
+    folders: list[str] = Field(
+        default_factory=list,
+        description="Mail folders to read, by name, id or use (inbox, sentitems); by default all but junk, deleted "
+        "items, drafts and outbox",
+        max_length=100,
+        json_schema_extra={
+            "zh": "要读取的邮件文件夹，写名称、ID 或用途（如 inbox）；默认除垃圾邮件、已删除、草稿和发件箱外全部"
+        },
+    )
+    contact_folder: str | None = Field(
+        None,
+        description="The id of the contact folder to read and write, if not the default one",
+        pattern=r"^[^\s/?#%]{1,300}$",
+        json_schema_extra={"zh": "要读写的联系人文件夹 ID（非默认文件夹时）"},
+    )
+    own_addresses: OwnAddresses
+    own_domains: OwnDomains
+    exclude_addresses: ExcludedAddresses
+    since: Since
+    client_state: SecretStr | None = Field(
+        None,
+        description="The client state given to subscriptions for change notifications, where they are used",
+        max_length=128,
+        json_schema_extra={"zh": "使用更改通知时，订阅中填写的 clientState"},
+    )
+    login_url: str = Field(
+        PUBLIC_LOGIN,
+        description="Where Microsoft Entra ID answers; in China https://login.partner.microsoftonline.cn",
+        max_length=300,
+        json_schema_extra={"zh": "Microsoft Entra ID 的地址；中国区为 https://login.partner.microsoftonline.cn"},
+    )
+    base_url: str = Field(
+        "https://graph.microsoft.com/v1.0",
+        description="Where Microsoft Graph answers; in China https://microsoftgraph.chinacloudapi.cn/v1.0",
+        max_length=300,
+        json_schema_extra={"zh": "Microsoft Graph 的地址；中国区为 https://microsoftgraph.chinacloudapi.cn/v1.0"},
+    )

@@ -1,0 +1,162 @@
+"""The Microsoft Graph connector: one mailbox, the streams of its address book and of the people in its mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+from urllib.parse import quote
+
+from connectors.contract import (
+    Capability,
+    Checked,
+    Context,
+    Deletes,
+    Hint,
+    Inbound,
+    Page,
+    Read,
+    Stream,
+    Write,
+    WriteResult,
+)
+from connectors.correspondence.people import People
+from connectors.correspondence.reading import FIELDS, ContactReader
+from connectors.errors import BadConfiguration
+from connectors.msgraph import notifications
+from connectors.msgraph.config import GraphConfig
+from connectors.msgraph.mail import GraphMail
+from connectors.msgraph.service import contact_set, graph
+from connectors.msgraph.writing import ContactWriter
+from connectors.odata.tracked_connector import TrackedConnector
+from connectors.odata.tracking import TrackedReader
+
+CONTACTS, CORRESPONDENTS = "contacts", "correspondents"
+WEEK = 7 * 86_400
+
+
+class GraphConnector(TrackedConnector[GraphConfig]):
+    """One Microsoft 365 mailbox. Mail is only read, and nothing is marked as read."""
+
+    id: ClassVar[str] = "msgraph"
+    config_model: ClassVar[type[GraphConfig]] = GraphConfig
+    titles: ClassVar[Mapping[str, str]] = {CONTACTS: "Contacts"}
+
+    def __init__(self, config: GraphConfig, context: Context) -> None:
+        super().__init__(config, context)
+        self.client = graph(config, context)
+        own = [*config.own_addresses, config.mailbox]
+        people = People(own, config.own_domains, config.exclude_addresses, since=config.since)
+        self._mail = GraphMail(self.client, config, people)
+        self._correspondents = ContactReader(self._mail)
+
+    def check(self) -> Checked:
+        """Log in, list the folders and read a contact."""
+        with self.logged_in():
+            try:
+                folders = self._mail.folders()
+                tracking = self.tracking()
+            except BadConfiguration as error:
+                raise self._naming_mailbox(error) from error
+        counts = {"folders": len(folders), "messages": sum(folders.values())}
+        return Checked(
+            "Microsoft Graph lets us read {mailbox}: {messages} messages in {folders} folders, and the contacts.",
+            tracking,
+            {"mailbox": self.config.mailbox, **counts},
+        )
+
+    def discover(self) -> Sequence[Stream]:
+        """The address book, its fields as a sample shows them, and the people in mail."""
+        capabilities = frozenset({Capability.INCREMENTAL, Capability.IDS})
+        people = Stream(
+            CORRESPONDENTS,
+            "People in mail",
+            capabilities,
+            Deletes.SWEEP,
+            fields=FIELDS,
+            mapping="mapping_correspondents.yaml",
+            sweep_every=WEEK,
+        )
+        return [*super().discover(), people]
+
+    def read(self, request: Read) -> Iterator[Page]:
+        """Pages of one stream."""
+        if request.stream != CORRESPONDENTS:
+            yield from super().read(request)
+            return
+        with self.logged_in():
+            yield from self._correspondents.read(request)
+
+    def ids(self, stream: str) -> Iterator[Sequence[str]]:
+        """All keys of one stream."""
+        if stream != CORRESPONDENTS:
+            yield from super().ids(stream)
+            return
+        with self.logged_in():
+            yield from self._correspondents.ids()
+
+    def fetch(self, stream: str, keys: Sequence[str]) -> Page:
+        """Single contacts as they are now."""
+        self._only_contacts(stream)
+        contacts = contact_set(self.config)
+        with self.logged_in():
+            found = {key: self.client.one(f"{contacts.path}/{quote(key, safe='')}", contacts.params) for key in keys}
+        there = [row for row in found.values() if row is not None]
+        return Page(self.reader(stream).records(there), {}, [key for key, row in found.items() if row is None])
+
+    def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
+        """Create or update contacts."""
+        self._only_contacts(stream)
+        return super().write(stream, batch)
+
+    def challenge(self, request: Inbound) -> bytes | None:
+        """The token by which Graph tests the address of notifications."""
+        return notifications.challenge(request)
+
+    def verify(self, request: Inbound) -> Sequence[Hint]:
+        """What notifications hint at."""
+        return notifications.hints(request, self.config.client_state, self.context.connection)
+
+    def reader(self, stream: str) -> TrackedReader:
+        """The reader of the address book."""
+        return TrackedReader(self.client, contact_set(self.config))
+
+    def writer(self, stream: str) -> ContactWriter:
+        """The writer of the address book."""
+        return ContactWriter(self.client, contact_set(self.config))
+
+    def credentials(self) -> str:
+        """The settings of the login."""
+        return "client_secret, client_id, tenant"
+
+    def known(self, stream: str) -> None:
+        """Raise ``BadConfiguration`` for a stream that there is not."""
+        if stream not in (CONTACTS, CORRESPONDENTS):
+            raise BadConfiguration(
+                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
+                setting="streams",
+                connection=self.context.connection,
+                stream=stream[:60],
+                allowed=f"{CONTACTS}, {CORRESPONDENTS}",
+            )
+
+    def _only_contacts(self, stream: str) -> None:
+        self.known(stream)
+        if stream != CONTACTS:
+            raise BadConfiguration(
+                "{connection}: the people in mail are read only; write to the stream {stream} instead.",
+                setting="streams",
+                connection=self.context.connection,
+                stream=CONTACTS,
+            )
+
+    def _naming_mailbox(self, error: BadConfiguration) -> BadConfiguration:
+        """A refusal that is about the mailbox names that setting; others stay as they are."""
+        if error.setting is not None:
+            return error
+        return BadConfiguration(
+            "{reason} Is {mailbox} a mailbox of the tenant?",
+            setting="mailbox",
+            reason=str(error),
+            mailbox=self.config.mailbox,
+            remedy="Correct the setting `mailbox`: the sign-in name of a user with a mailbox in Exchange Online.",
+        )
