@@ -19,6 +19,10 @@ PASSES = 4
 """How often a list is read, at most, that changes while it is read."""
 
 
+_DIGITS = 19
+"""Of the largest 64-bit number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Numbered:
     """One numbered page as the system answers it; ``total`` records on ``pages`` pages, where it tells."""
@@ -94,8 +98,9 @@ def numbered_pages(ask: Callable[[int], Numbered], start: Any = None) -> Iterato
 
 def whole_number(value: Any) -> int | None:
     """A count that may be written as text; None where it is none."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        return int(value.strip()[:18])
+    text = value.strip() if isinstance(value, str) else ""
+    if text.isascii() and text.isdecimal() and len(text) <= _DIGITS:
+        return int(text)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
