@@ -4,8 +4,9 @@ Vendors differ in every detail, so the recipe is data. Its texts are templates w
 
 ``{method}`` ``{host}`` ``{path}`` ``{query}`` (encoded, as sent, without what comes after signing) ``{body}``
 ``{body_hash}`` (hex, same hash) ``{content_md5}`` (base64) ``{timestamp}`` ``{nonce}`` ``{key}`` (the public key id)
-``{secret}`` ``{sorted}`` (parameters by name, name and value joined without separators) ``{sorted_query}`` (the same as
-``name=value&…``, unencoded), and in ``headers`` and ``params`` also ``{signature}``.
+``{secret}`` ``{api}`` (the path with dots for slashes: a method's name) ``{sorted}`` (parameters by name, name and
+value joined without separators) ``{sorted_query}`` (the same as ``name=value&…``, unencoded), and in ``headers`` and
+``params`` also ``{signature}``.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class HmacSignature(Auth):
             "method": outgoing.method,
             "host": parts.netloc,
             "path": parts.path,
+            "api": parts.path.strip("/").replace("/", "."),
             "query": urlencode(outgoing.params),
             "sorted": "".join(f"{name}{value}" for name, value in ordered),
             "sorted_query": "&".join(f"{name}={value}" for name, value in ordered),
