@@ -1,4 +1,5 @@
-"""Where secrets come from: ``${ENV}`` (with a ``.env`` file beside), ``file:path``, ``keyring:service/name``.
+"""Where secrets come from: ``${ENV}`` (with a ``.env`` file beside), ``file:path``, ``keyring:service/name``,
+``vault:name`` (encrypted in the database).
 
 Resolving happens in memory when a connection is opened; kehu.yaml itself never holds a secret. Texts of
 errors name the reference, never the value.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,14 @@ class Secrets:
     The process environment wins over ``.env``, so that production can override a file that lies around.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        vault: Callable[[str], str | None] | None = None,
+    ) -> None:
         self.folder = folder
+        self._vault = vault
         self._environment = os.environ if environment is None else environment
         self._file = read_env_file(folder / ".env")
 
@@ -53,6 +60,8 @@ class Secrets:
         scheme, _, rest = text.partition(":")
         if scheme == "keyring" and rest:
             return self._keyring(rest, where, key)
+        if scheme == "vault" and rest:
+            return self._stored(rest, where, key)
         if scheme == "file" and rest and not rest.startswith("//"):
             return self._read(rest, where, key)
         return _REFERENCE.sub(lambda match: self._variable(match, where, key), text)
@@ -93,6 +102,19 @@ class Secrets:
                 name=name,
                 reason=getattr(error, "strerror", None) or "not a small text file",
             ) from None
+
+    def _stored(self, name: str, where: str, key: str) -> str:
+        found = None if self._vault is None else self._vault(name)
+        if found is None:
+            raise BadConfiguration(
+                "{where}: {key} needs the stored secret {name}, which there is not.",
+                setting=key,
+                remedy="Store it with `kehu secret set {name}`.",
+                where=where,
+                key=key,
+                name=name,
+            )
+        return found
 
     def _keyring(self, reference: str, where: str, key: str) -> str:
         import keyring  # slow to import and rarely used

@@ -13,6 +13,8 @@ from dashboard.api.problems import Problem
 
 MEDIA_TYPE = "application/json"
 MOST_FIELDS = 100
+CACHING = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie, Accept-Language"}
+"""May be kept by the caller alone, who asks each time whether it still holds."""
 
 
 def answer(
@@ -25,7 +27,7 @@ def answer(
 ) -> Response:
     """Data as JSON, with an entity tag (of its bytes, if none is given); 304 for who holds it already."""
     body = orjson.dumps(data, option=orjson.OPT_UTC_Z)
-    sent = {"ETag": tag or f'"{xxhash.xxh3_64_hexdigest(body)}"', **(headers or {})}
+    sent = {"ETag": tag or f'"{xxhash.xxh3_64_hexdigest(body)}"', **CACHING, **(headers or {})}
     if request.method == "GET" and status == 200 and matches(request.headers.get("if-none-match", ""), sent["ETag"]):
         return Response(None, 304, sent)
     return Response(body, status, sent, media_type=MEDIA_TYPE)

@@ -11,11 +11,12 @@ from fastapi import Path, Request, Response
 from dashboard.api import schemas
 from dashboard.api.answers import answer
 from dashboard.api.openapi import IdempotencyKey
-from dashboard.api.problems import language_of, not_found
+from dashboard.api.problems import language_of
 from dashboard.api.routes import problem, resource, unit_of_work
 from dashboard.api.wording import told
 from dashboard.permissions import Permission
 from sync import language, overview
+from sync.errors import NotFound
 from sync.overview import StreamOverview
 from sync.runs import services
 
@@ -59,7 +60,7 @@ def resume(request: Request, name: Name, idempotency_key: IdempotencyKey = None)
 def _one(request: Request, streams: Sequence[StreamOverview], name: str) -> dict[str, Any]:
     found = _all(request, [stream for stream in streams if stream.connection == name])
     if not found:
-        raise not_found("There is no connection {name}.", name=name)
+        raise NotFound("There is no connection {name}.", name=name, remedy="Check the address.")
     return found[0]
 
 

@@ -10,9 +10,9 @@ from pydantic import Field, StringConstraints
 from dashboard.api import schemas
 from dashboard.api.answers import answer
 from dashboard.api.openapi import IdempotencyKey
-from dashboard.api.problems import not_found
 from dashboard.api.routes import problem, resource
 from dashboard.permissions import Permission
+from sync.errors import NotFound
 from sync.master import lookup
 from sync.master.lookup import Address
 
@@ -63,7 +63,8 @@ def look_up(
     with request.app.state.project.database.reading() as reading:
         found = lookup.owners(reading, [address])
     if address not in found:
-        raise not_found("There is no source record {record}.", record="/".join(filter(None, address))[:200])
+        named = "/".join(filter(None, address))[:200]
+        raise NotFound("There is no source record {record}.", record=named, remedy="Check the address.")
     return answer(request, _shown(address, found))
 
 

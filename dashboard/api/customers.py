@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
+import xxhash
 from fastapi import Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from dashboard.api import paging, schemas
 from dashboard.api.answers import answer, chosen_fields, sparse
 from dashboard.api.paging import Cursor, Limit
-from dashboard.api.problems import Problem, not_found
+from dashboard.api.problems import Problem
 from dashboard.api.routes import PREFIX, problem, resource
 from dashboard.permissions import Permission
 from sync import provenance
+from sync.errors import NotFound
 from sync.master import lookup, queries
-from sync.master.identity import public_id
+from sync.master.identity import parse_public_id, public_id
 from sync.master.lookup import CustomerRow
+from sync.master.search import index, query, terms
+from sync.master.search.query import Place
+from sync.master.search.terms import Condition
+from sync.project import Project
 
 router = resource("customers", Permission.CUSTOMERS_READ)
+
+IN_PASSING = 200
+"""So many changes a search takes into the index before it answers."""
 
 CustomerId = Annotated[str, Path(max_length=40, description="A customer's id, today's or an older one.")]
 Fields = Annotated[
@@ -33,24 +45,70 @@ MERGED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", response_model=None, responses={200: {"model": schemas.Page[schemas.CustomerOut]}})
-def list_customers(
-    request: Request,
-    status: Annotated[Literal["active", "merged", "deleted"], Query(description="What became of them.")] = "active",
-    kind: Annotated[Literal["person", "organisation"] | None, Query()] = None,
-    fields: Fields = None,
-    limit: Limit = paging.DEFAULT,
-    cursor: Cursor = None,
-) -> Response:
-    """List customers, in a stable order."""
-    names = chosen_fields(fields, schemas.CUSTOMER_FIELDS)
-    filters = {"status": status, "kind": kind}
-    after = paging.decode(cursor, filters, [int])
-    with request.app.state.project.database.reading() as connection:
-        found = lookup.customers(
-            connection, status=status, kind=kind, after=after[0] if after else None, limit=limit + 1
-        )
-    return answer(request, paging.page(found, limit, filters, lambda row: [row.id], lambda row: shown(row, names)))
+class Filters(BaseModel):
+    """What a list of customers may be narrowed to; all of it must fit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str | None = Field(
+        None,
+        max_length=200,
+        description="Words; each at the beginning of a name's part (Chinese: anywhere in it), or its pinyin or "
+        "initials, of an email, a phone or an identifier. Or a customer's id.",
+        examples=["zhang"],
+    )
+    email: str | None = Field(None, max_length=254, description="Exactly this email.")
+    phone: str | None = Field(None, max_length=40, description="Exactly this phone number.")
+    identifier: str | None = Field(None, max_length=120, description="Exactly this number, or `scheme:number`.")
+    status: Literal["active", "merged", "deleted"] = Field("active", description="What became of them.")
+    kind: Literal["person", "organisation"] | None = None
+    tag: str | None = Field(None, max_length=200, description="With this tag.")
+    connection: str | None = Field(None, max_length=80, description="With a record in this system.")
+    updated_since: AwareDatetime | None = Field(None, description="Changed at or after; in order of change.")
+    fields: str | None = Field(
+        None, max_length=1_000, description="Only these, separated by commas, e.g. `name,golden.emails`."
+    )
+    limit: int = Field(paging.DEFAULT, ge=1, le=paging.MOST, description="How many to answer at most.")
+    cursor: str | None = Field(
+        None, max_length=paging.LONGEST_CURSOR, description="`next_cursor` of the page before; with the same filters."
+    )
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a cursor is bound to."""
+        return self.model_dump(exclude={"fields", "limit", "cursor"}, exclude_none=True)
+
+
+@router.get(
+    "",
+    response_model=None,
+    responses={200: {"model": schemas.Page[schemas.CustomerOut]}},
+)
+def list_customers(request: Request, filters: Annotated[Filters, Query()]) -> Response:
+    """List and search customers, in a stable order without end."""
+    names = chosen_fields(filters.fields, schemas.CUSTOMER_FIELDS)
+    project: Project = request.app.state.project
+    conditions = _conditions(filters, project.settings.region)
+    by_change = filters.updated_since is not None
+    kinds = [str, int] if by_change else [int]
+    after = _place(paging.decode(filters.cursor, filters.asked, kinds))
+    headers = {}
+    if conditions or by_change:
+        index.catch_up(project.database, IN_PASSING)
+    with project.database.reading() as connection:
+        if filters.q is not None and parse_public_id(filters.q) is not None:
+            found = _by_id(connection, filters.q)
+        elif conditions or by_change:
+            headers = {"Search-Behind": str(index.behind(connection))}
+            found = query.customers(
+                connection, conditions, updated_since=filters.updated_since, after=after, limit=filters.limit + 1
+            )
+        else:
+            found = lookup.customers(
+                connection, status=filters.status, after=after.id if after else None, limit=filters.limit + 1
+            )
+    page = paging.page(found, filters.limit, filters.asked, _placed(by_change), lambda row: shown(row, names))
+    return answer(request, page, headers=headers)
 
 
 @router.get(
@@ -69,7 +127,7 @@ def get_customer(
     with request.app.state.project.database.reading() as connection:
         row, old = lookup.customer(connection, id)
     if row is None:
-        raise not_found("There is no customer {customer}.", customer=id)
+        raise NotFound("There is no customer {customer}.", customer=id, remedy="Check the address.")
     if old is not None:
         return _lead_on(request, row, "", redirect=redirect)
     return answer(request, shown(row, names), tag=tag_of(row, names))
@@ -126,6 +184,57 @@ def get_lineage(request: Request, id: CustomerId, redirect: bool = True) -> Resp
     return answer(request, {"data": data, "next_cursor": None})
 
 
+def _conditions(filters: Filters, region: str | None) -> list[Condition]:
+    """What is asked of the search index. Raises 422 where that is asked of customers that are no longer."""
+    asked: list[Condition] = [] if filters.q is None else terms.words(filters.q)
+    makers: tuple[tuple[str | None, Callable[[str], Condition]], ...] = (
+        (filters.email, terms.email),
+        (filters.phone, lambda text: terms.phone(text, region)),
+        (filters.identifier, terms.identifier),
+        (filters.kind, terms.of_kind),
+        (filters.tag, terms.tagged),
+        (filters.connection, terms.known_to),
+    )
+    asked += [made(text) for text, made in makers if text is not None]
+    if filters.status != "active" and (asked or filters.updated_since is not None):
+        raise Problem(
+            "Customers that are no longer can be listed, not searched.",
+            status=422,
+            code="not_searchable",
+            parameter="status",
+            remedy="Leave out the filters, or ask for active customers.",
+        )
+    return asked
+
+
+def _by_id(connection: Connection, customer_id: str) -> list[CustomerRow]:
+    row, _old = lookup.customer(connection, customer_id)
+    return [] if row is None else [row]
+
+
+def _place(place: list[Any] | None) -> Place | None:
+    if place is None:
+        return None
+    *moment, number = place
+    if not moment:
+        return Place(number)
+    try:
+        return Place(number, datetime.fromisoformat(moment[0]))
+    except ValueError:
+        raise paging.refused() from None
+
+
+def _placed(by_change: bool) -> Callable[[CustomerRow], list[Any]]:
+    if by_change:
+        return lambda row: [_iso(row), row.id]
+    return lambda row: [row.id]
+
+
+def _iso(row: CustomerRow) -> str:
+    moment = lookup.moment(row.changed_at)
+    return moment if isinstance(moment, str) else moment.isoformat()
+
+
 def shown(row: CustomerRow, names: tuple[str, ...] | None = None) -> dict[str, Any]:
     """A customer as it is answered; the golden record goes out as it is stored unless parts of it are asked for."""
     inside = names is not None and any(name.startswith("golden.") for name in names)
@@ -145,7 +254,7 @@ def shown(row: CustomerRow, names: tuple[str, ...] | None = None) -> dict[str, A
 
 def tag_of(row: CustomerRow, names: tuple[str, ...] | None = None) -> str:
     """The entity tag of a customer: its version, and which of its fields."""
-    part = "" if names is None else f"-{','.join(names)}"
+    part = "" if names is None else "-" + xxhash.xxh3_64_hexdigest(",".join(names).encode())[:8]
     return f'"{row.version}{part}"'
 
 
@@ -155,7 +264,7 @@ def _found(
     """The row, and for an older id the answer that leads to today's. Raises NotFound, or Problem 410."""
     row, old = lookup.customer(connection, customer_id)
     if row is None:
-        raise not_found("There is no customer {customer}.", customer=customer_id)
+        raise NotFound("There is no customer {customer}.", customer=customer_id, remedy="Check the address.")
     return row, None if old is None else _lead_on(request, row, below, redirect=redirect)
 
 

@@ -11,9 +11,9 @@ from dashboard.api import paging, schemas
 from dashboard.api.answers import answer
 from dashboard.api.openapi import IdempotencyKey
 from dashboard.api.paging import Cursor, Limit
-from dashboard.api.problems import not_found
 from dashboard.api.routes import problem, resource, unit_of_work
 from dashboard.permissions import Permission, principal_of
+from sync.errors import NotFound
 from sync.identity import keys
 from sync.identity.errors import Forbidden
 from sync.identity.keys import LONGEST_DAYS, KeyView
@@ -92,7 +92,7 @@ def _only(visitor: Principal) -> int | None:
 
 def _own(found: KeyView, visitor: Principal) -> KeyView:
     if visitor.role is not Role.ADMIN and found.user != visitor.user:
-        raise not_found("There is no API key {key}.", key=found.id)
+        raise NotFound("There is no API key {key}.", key=found.id, remedy="Check the address.")
     return found
 
 

@@ -42,14 +42,14 @@ def decode(cursor: str | None, filters: Mapping[str, Any], kinds: Sequence[type]
         place: list[Any]
         mark, *place = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error):
-        raise _refused() from None
+        raise refused() from None
     right = len(place) == len(kinds) and all(type(one) is kind for one, kind in zip(place, kinds, strict=True))
     if not right or mark != _mark(filters):
-        raise _refused()
+        raise refused()
     if any(isinstance(one, int) and not -(1 << 63) <= one < 1 << 63 for one in place):
-        raise _refused()
+        raise refused()
     if any(isinstance(one, str) and not _is_text(one) for one in place):
-        raise _refused()
+        raise refused()
     return place
 
 
@@ -75,7 +75,8 @@ def _is_text(value: str) -> bool:
     return "\x00" not in value and len(value) <= LONGEST_CURSOR
 
 
-def _refused() -> Problem:
+def refused() -> Problem:
+    """A cursor that is not ours, or belongs to other filters."""
     return Problem(
         "This cursor does not belong to this list.",
         status=422,

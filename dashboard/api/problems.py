@@ -178,11 +178,6 @@ def refuse(scope: Scope, problem: Problem) -> ASGIApp:
     return _told(Request(scope), problem)
 
 
-def not_found(template: str, **params: Any) -> NotFound:
-    """There is no such thing."""
-    return NotFound(template, remedy="Check the address.", **params)
-
-
 def unknown_host() -> Problem:
     """The Host header names somebody else (DNS rebinding)."""
     return Problem(

@@ -83,8 +83,10 @@ class Session:
     @cached_property
     def migrated(self) -> Project:
         """The project with a database at the right schema. Raises SchemaMismatch, DatabaseUnavailable."""
-        from sync import migrations
+        from sync import audit, migrations
+        from sync.cli.acting import operator
 
+        audit.act_as(operator())
         project = self.project
         if project.embedded_database:
             migrations.migrate(project.database)

@@ -82,9 +82,14 @@ def new_link(project: Project) -> str:
         port = int((project.state_folder / PORT_FILE).read_text())
     except (OSError, ValueError):
         raise Refused("The dashboard does not run.", remedy="Start it with `kehu up`.") from None
+    return f"{address_of(project, port)}/enter?token={Access(project.state_folder).link_token()}"
+
+
+def address_of(project: Project, port: int | None = None) -> str:
+    """Where the dashboard is reached: at the port given, else at the one configured."""
     host = project.settings.web.host
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/enter?token={Access(project.state_folder).link_token()}"
+    return f"http://{shown}:{project.settings.web.port if port is None else port}"
 
 
 def _say_where(project: Project) -> None:

@@ -60,23 +60,12 @@ def customer(connection: Connection, customer_id: str) -> tuple[CustomerRow | No
 
 
 def customers(
-    connection: Connection,
-    *,
-    status: str = "active",
-    kind: str | None = None,
-    after: int | None = None,
-    limit: int = 50,
+    connection: Connection, *, status: str = "active", after: int | None = None, limit: int = 50
 ) -> list[CustomerRow]:
     """Customers in order of id, after an id."""
-    wheres, values = ["c.status = ?"], [status]
-    if kind is not None:
-        wheres.append("c.kind = ?")
-        values.append(kind)
-    if after is not None:
-        wheres.append("c.id > ?")
-        values.append(after)  # type: ignore[arg-type]
-    statement = f"SELECT {COLUMNS} FROM customer c WHERE {' AND '.join(wheres)} ORDER BY c.id LIMIT ?"  # noqa: S608
-    return [CustomerRow(*row) for row in bulk_for(connection).fetch(statement, *values, limit)]
+    statement = f"SELECT {COLUMNS} FROM customer c WHERE c.status = ? AND c.id > ? ORDER BY c.id LIMIT ?"  # noqa: S608
+    rows = bulk_for(connection).fetch(statement, status, -1 if after is None else after, limit)
+    return [CustomerRow(*row) for row in rows]
 
 
 def owners(connection: Connection, addresses: Sequence[Address]) -> dict[Address, str]:

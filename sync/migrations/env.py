@@ -10,6 +10,7 @@ from sqlalchemy import DateTime
 import sync.audit
 import sync.idempotency
 import sync.identity.tables
+import sync.master.search.tables
 import sync.master.tables
 import sync.runs.tables
 import sync.vault  # noqa: F401 - all of them fill the metadata

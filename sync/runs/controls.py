@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from connectors.errors import SchemaDrift
+from sync import audit
 from sync.errors import NotFound
 from sync.runs import drift, pauses
 from sync.runs.tables import connection as connections
@@ -25,6 +26,7 @@ class Paused(NamedTuple):
 def pause_connection(connection: Connection, name: str) -> None:
     """No stream of the connection runs until somebody resumes it; a running one stops at its next start."""
     pauses.pause_connection(connection, _connection_id(connection, name), _by_user(name))
+    audit.record(connection, audit.actor(), "connection.paused", f"connection:{name}")
 
 
 def resume_connection(connection: Connection, name: str) -> bool:
@@ -38,17 +40,23 @@ def resume_connection(connection: Connection, name: str) -> bool:
     ).all():
         if row.reason_code not in pauses.ON_PURPOSE:
             resumed = pauses.resume_stream(connection, row.id) or resumed
+    if resumed:
+        audit.record(connection, audit.actor(), "connection.resumed", f"connection:{name}")
     return resumed
 
 
 def pause_stream(connection: Connection, stream_id: int, name: str) -> None:
     """The stream does not run until somebody resumes it; the others of its connection do."""
     pauses.pause_stream(connection, stream_id, _by_user(name))
+    audit.record(connection, audit.actor(), "stream.paused", f"stream:{name}")
 
 
 def resume_stream(connection: Connection, stream_id: int) -> bool:
     """Let the stream run again. Answers whether it was paused."""
-    return pauses.resume_stream(connection, stream_id)
+    resumed = pauses.resume_stream(connection, stream_id)
+    if resumed:
+        audit.record(connection, audit.actor(), "stream.resumed", f"stream:{stream_id}")
+    return resumed
 
 
 def why_paused(row: Any) -> Paused | None:
@@ -71,6 +79,9 @@ def accept_schema(connection: Connection, name: str) -> int:
     for stream_id in accepted:
         drift.accept(connection, stream_id)
         pauses.resume_stream(connection, stream_id)
+    if accepted:
+        details = {"streams": len(accepted)}
+        audit.record(connection, audit.actor(), "connection.schema_accepted", f"connection:{name}", details)
     return len(accepted)
 
 

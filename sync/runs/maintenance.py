@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from sync.database import Database, database_errors
+from sync.master.search import index
 from sync.runs import retention, schedules, sweeper
 from sync.runs.dispatch import Doorbell
 from sync.runs.recovery import Recovery
@@ -26,6 +27,9 @@ TICK = 0.25
 SWEEP_EVERY = 2.0
 RECOVER_EVERY = 2.0
 FORGET_EVERY = 600.0
+SEARCH_EVERY = 1.0
+INDEXED_AT_ONCE = 20_000
+"""Changes that the search index takes in before the other chores have their turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +68,7 @@ def maintain(database: Database, broker_url: str, stop: Event) -> None:
         _Chore("schedules", TICK, fire),
         _Chore("sweeper", SWEEP_EVERY, lambda: sweeper.sweep(database, bell)),
         _Chore("recovery", RECOVER_EVERY, recovery.pulse),
+        _Chore("search", SEARCH_EVERY, lambda: index.catch_up(database, INDEXED_AT_ONCE)),
         _Chore("retention", FORGET_EVERY, lambda: retention.forget(database)),
     ]
     while not stop.is_set():

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
+from sync import audit
 from sync.errors import Misused
 from sync.master.bulk import bulk_for
 from sync.master.records import pack_ids
@@ -94,6 +95,9 @@ def write(
         "INSERT INTO steward_anchor (record_id, decision_id, side) VALUES (?, ?, ?)",
         [(record, number, side) for record, side in sorted(sides.items())],
     )
+    who = audit.actor() if audit.actor() != audit.SYSTEM else f"steward:{by.name}"
+    details = {"by": by.name, "verdict": verdict, "field": field, "target": target, "records": len(sides)}
+    audit.record(connection, who, f"steward.{act}", f"decision:{number}", details)
 
 
 def take_back(connection: Connection, acts: Iterable[int], by_act: int) -> None:
