@@ -131,6 +131,15 @@ class Project:
         return load_registry([self.folder / self.settings.connectors])
 
     @cached_property
+    def _with_vault(self) -> Secrets:
+        """For connections; what leads to the database itself cannot be stored in it."""
+        return Secrets(self.folder, vault=self._stored_secret)
+
+    def _stored_secret(self, name: str) -> str | None:
+        with self.database.reading() as connection:
+            return self.vault.get(connection, name)
+
+    @cached_property
     def vault(self) -> Vault:
         """What seals secrets in the database; its master key is made with the first use. Raises BadConfiguration."""
         from sync.vault import Vault
@@ -182,7 +191,7 @@ class Project:
         place = ("connections", name, "settings")
         where = f"{self.path.name}, line {self.document.line(place)}"
         kind = self.connector_info(name).load()
-        values = self.secrets.resolve(settings.settings, where=where, key=".".join(place))
+        values = self._with_vault.resolve(settings.settings, where=where, key=".".join(place))
         try:
             config = kind.config_model.model_validate(values)
         except ValidationError as error:
