@@ -2,7 +2,7 @@
 
 Statements are written once, with ``?`` for a value, ``{ints}`` or ``{texts}`` for a list of ids after a column
 (``WHERE id {ints}``), and ``{rows}`` where many rows come in at once. PostgreSQL gets ``= ANY(array)``,
-``json_to_recordset`` and COPY, SQLite ``IN (SELECT value FROM json_each(...))`` and executemany. Measured reasons: see
+``unnest`` of arrays and COPY, SQLite ``IN (SELECT value FROM json_each(...))`` and executemany. Measured reasons: see
 docs/architecture.md, "The hot path".
 """
 
@@ -79,6 +79,9 @@ class Bulk(Protocol):
     def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
         """One statement for many rows, with ``{rows}`` standing for a table of them: ``... FROM {rows} r``."""
 
+    def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
+        """New values of ``columns`` for some rows of a table; the first column is the key by which they are found."""
+
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """New rows of one of the tables in ``KINDS``, by the fastest way the dialect has."""
 
@@ -121,9 +124,12 @@ class _PostgresBulk:
 
     def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
         if rows:
-            names = [name for name, _ in columns]
-            table = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            self._cursor.execute(_recordset(statement, columns), (table,))
+            self._cursor.execute(_unnested(statement, columns), [list(column) for column in zip(*rows, strict=True)])
+
+    def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
+        (key, _), *others = columns
+        values = ", ".join(f"{name} = r.{name}" for name, _ in others)
+        self.apply(f"UPDATE {table} SET {values} FROM {{rows}} r WHERE {table}.{key} = r.{key}", columns, rows)  # noqa: S608
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         if not rows:
@@ -170,6 +176,12 @@ class _SqliteBulk:
             table = orjson.dumps([tuple(row) for row in rows]).decode()
             self._driver.execute(_json_rows(statement, columns), (table,))
 
+    def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
+        (key, _), *others = columns
+        values = ", ".join(f"{name} = ?" for name, _ in others)
+        statement = f"UPDATE {table} SET {values} WHERE {key} = ?"  # noqa: S608 - our own names
+        self._driver.executemany(statement, [(*row[1:], row[0]) for row in rows])
+
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         names = ", ".join(name for name, _ in KINDS[table])
         marks = ", ".join("?" for _ in KINDS[table])
@@ -211,9 +223,11 @@ def _sqlite(statement: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _recordset(statement: str, columns: Columns) -> str:
-    typed = ", ".join(f"{name} {kind}" for name, kind in columns)
-    return statement.replace("{rows} r", f"json_to_recordset(%s::json) AS r({typed})")
+def _unnested(statement: str, columns: Columns) -> str:
+    # Arrays in binary: a text inside JSON is escaped here and read letter by letter there.
+    arrays = ", ".join(f"%b::{kind}[]" for _, kind in columns)
+    names = ", ".join(name for name, _ in columns)
+    return statement.replace("{rows} r", f"unnest({arrays}) AS r({names})")
 
 
 @lru_cache(maxsize=256)

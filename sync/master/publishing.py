@@ -86,12 +86,7 @@ class Publisher:
         # Sorted, so that two workers who meet here wait for each other in one direction only.
         bulk.insert("crosswalk", sorted(rows.crosswalk))
         bulk.insert("customer", sorted(rows.customers))
-        bulk.apply(
-            "UPDATE customer SET version = r.version, status = r.status, kind = r.kind, name = r.name, "
-            "golden = r.golden, members = r.members, changed_at = r.changed_at FROM {rows} r WHERE customer.id = r.id",
-            KINDS["customer"],
-            rows.updates,
-        )
+        bulk.update("customer", KINDS["customer"], rows.updates)
         if rows.changes:
             numbers = bulk.numbers("change", len(rows.changes))
             changes = zip(numbers, rows.changes, strict=True)
@@ -108,12 +103,7 @@ class Publisher:
         for record in transition.refreshed:
             row = (record.id, home[record.id], held.versions[record.id])
             (moved if record.id in held.assigned else self._rows.crosswalk).append(row)
-        self._bulk.apply(
-            "UPDATE crosswalk SET customer_id = r.customer_id, version = r.version FROM {rows} r "
-            "WHERE crosswalk.record_id = r.record_id",
-            KINDS["crosswalk"],
-            moved,
-        )
+        self._bulk.update("crosswalk", KINDS["crosswalk"], moved)
 
     def _keep(self, kept: Kept) -> None:
         golden = self._goldens.of_group(kept.group)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from mappings.contract import Features, Matcher
-from sync.master.bulk import Bulk, Row
+from mappings.contract import Matcher
+from sync.master.bulk import Bulk, Columns, Row
 from sync.master.deriving import Derived
 from sync.master.records import LandedRecord, features_of, features_text, pack_ids
 from sync.master.streams import StreamRef
@@ -31,15 +31,30 @@ class Change:
     parts: dict[str, Derived]
 
 
+_CONTENT: Columns = (
+    ("id", "int8"),
+    ("version", "int4"),
+    ("hash", "bytea"),
+    ("raw", "text"),
+    ("canonical", "text"),
+    ("features", "text"),
+    ("changed_at", "text"),
+    ("landed_at", "timestamptz"),
+    ("deleted_at", "timestamptz"),
+)
+_DERIVED: Columns = tuple(_CONTENT[place] for place in (0, 1, 4, 5, 7, 8))
+_DELETED: Columns = (("id", "int8"), ("version", "int4"), ("deleted_at", "timestamptz"))
+
+
 class _Stored(NamedTuple):
-    """A stored record or part that is about to change."""
+    """A stored record or part that is about to change; ``features`` as they are stored."""
 
     id: int
     key: str
     part: str
     version: int
     canonical: str | None
-    features: Features | None
+    features: str | None
     deleted: bool
 
 
@@ -109,17 +124,9 @@ class Writes:
         """Send everything; answers the number of the landing row, or None when nothing awaits RESOLVE."""
         bulk = self._bulk
         bulk.insert("source_record", self._rows)
-        bulk.run_many(
-            "UPDATE source_record SET version = ?, hash = ?, raw = ?, canonical = ?, features = ?, changed_at = ?, "
-            "landed_at = ?, deleted_at = NULL WHERE id = ?",
-            self._updates,
-        )
-        bulk.run_many(
-            "UPDATE source_record SET version = ?, canonical = ?, features = ?, landed_at = ?, deleted_at = NULL "
-            "WHERE id = ?",
-            self._derived_updates,
-        )
-        bulk.run_many("UPDATE source_record SET version = ?, deleted_at = ? WHERE id = ?", self._deletes)
+        bulk.update("source_record", _CONTENT, self._updates)
+        bulk.update("source_record", _DERIVED, self._derived_updates)
+        bulk.update("source_record", _DELETED, self._deletes)
         bulk.apply(
             "DELETE FROM match_key WHERE (key, record_id) IN (SELECT key, record_id FROM {rows} r)",
             (("key", "int8"), ("record_id", "int8")),
@@ -158,6 +165,7 @@ class Writes:
         features = derived and features_text(derived.features)
         self._updates.append(
             (
+                stored.id,
                 change.version,
                 change.hash,
                 change.raw,
@@ -165,20 +173,20 @@ class Writes:
                 features,
                 change.changed_at,
                 self._now,
-                stored.id,
+                None,
             )
         )
-        self._replace_keys(stored, derived)
+        self._replace_keys(stored, derived, features)
         self._await_resolve(stored.id, change.version, change.key, "", derived)
 
     def _update_derived(self, stored: _Stored, derived: Derived | None) -> None:
         canonical = derived and derived.canonical.decode()
-        features = derived and derived.features
-        if canonical == stored.canonical and _same(features, stored.features) and not stored.deleted:
+        features = derived and features_text(derived.features)
+        if canonical == stored.canonical and features == stored.features and not stored.deleted:
             return
         version = stored.version + 1
-        self._derived_updates.append((version, canonical, features_text(features), self._now, stored.id))
-        self._replace_keys(stored, derived)
+        self._derived_updates.append((stored.id, version, canonical, features, self._now, None))
+        self._replace_keys(stored, derived, features)
         self._await_resolve(stored.id, version, stored.key, stored.part, derived)
 
     def _reconcile_parts(self, change: Change, before: dict[str, _Stored]) -> list[tuple[Change, Derived]]:
@@ -200,13 +208,16 @@ class Writes:
     def _delete(self, stored: _Stored) -> None:
         if stored.deleted:
             return
-        self._deletes.append((stored.version + 1, self._now, stored.id))
-        self._replace_keys(stored, None)
+        self._deletes.append((stored.id, stored.version + 1, self._now))
+        self._replace_keys(stored, None, None)
         self._await_resolve(stored.id, stored.version + 1, stored.key, stored.part, None)
 
-    def _replace_keys(self, stored: _Stored, derived: Derived | None) -> None:
-        had_keys = stored.features is not None and not stored.deleted
-        before = set(self._matcher.keys(stored.features)) if had_keys and stored.features else set()
+    def _replace_keys(self, stored: _Stored, derived: Derived | None, features: str | None) -> None:
+        """``features``: of ``derived``, as they are stored."""
+        if features == stored.features and not stored.deleted:
+            return
+        known = None if stored.deleted else features_of(stored.features)
+        before = set(self._matcher.keys(known)) if known else set()
         after = set(derived.keys) if derived else set()
         self._keys_removed += [(key, stored.id) for key in sorted(before - after)]
         self._keys_added += [(key, stored.id) for key in after - before]
@@ -237,11 +248,6 @@ class Writes:
         )
         records: dict[int, dict[str, _Stored]] = defaultdict(dict)
         for record_id, parent_id, key, part, version, canonical, features, deleted in rows:
-            stored = _Stored(record_id, key, part, version, canonical, features_of(features), bool(deleted))
+            stored = _Stored(record_id, key, part, version, canonical, features, bool(deleted))
             records[parent_id or record_id][part] = stored
         return records
-
-
-def _same(left: Features | None, right: Features | None) -> bool:
-    """Whether features are equal once stored; tuples inside come back as lists."""
-    return features_text(left) == features_text(right)
