@@ -12,6 +12,7 @@ from connectors.http import Client
 from connectors.kingdee.config import KingdeeConfig
 from connectors.kingdee.faults import fault, inspect, status_of
 from connectors.kingdee.login import SERVICES, login
+from connectors.listed.stream import asked_at
 from connectors.response import Response
 
 FORM = "BD_Customer"
@@ -26,7 +27,7 @@ class KingdeeClient:
         self.http = Client(context, config.address, auth=login(config), inspect=inspect, timeout=(10, 120))
 
     def query(self, fields: Sequence[str], condition: str, limit: int) -> tuple[list[list[Any]], datetime]:
-        """Rows of the customer form, values in the order of ``fields``, sorted by FCUSTID; and when they were read."""
+        """Rows of the customer form by FCUSTID, values in the order of ``fields``; and when they were asked for."""
         data = {
             "FormId": FORM,
             "FieldKeys": ",".join(fields),
@@ -45,7 +46,7 @@ class KingdeeClient:
         if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(fields) for row in rows):
             raise StreamBroken("{connection}: Kingdee answered a query with something that is no table of its fields.",
                                connection=self.connection)  # fmt: skip
-        return rows, response.date or self.http.context.now()
+        return rows, asked_at(response, self.http.context.now())
 
     def operate(self, operation: str, data: dict[str, Any]) -> dict[str, Any]:
         """One operation on the customer form; its ``Result``. Raises what refused it."""

@@ -46,12 +46,12 @@ class Customers(Listed):
     def pages(self, size: int, since: datetime | None, start: Any = None) -> Iterator[Found]:
         """Everything after the last key seen, until nothing comes: no page is short for sure on every version."""
         for rows, last, at in self._batches(None, size, self._changed_since(since), start):
-            yield Found([nested(self._fields, row) for row in rows], last if rows else None, None, at)
+            yield Found([nested(self._fields, row) for row in rows], at, last if rows else None)
 
     def key_pages(self) -> Iterator[Found]:
         """The keys alone."""
         for rows, last, at in self._batches((KEY,), LARGEST, self._changed_since(None), None):
-            yield Found([{KEY: row[0]} for row in rows], last if rows else None, None, at)
+            yield Found([{KEY: row[0]} for row in rows], at, last if rows else None)
 
     def key(self, row: Row) -> str:
         """The customer's id."""

@@ -28,9 +28,9 @@ class Numbered:
     """One numbered page as the system answers it; ``total`` records on ``pages`` pages, where it tells."""
 
     rows: Sequence[Any]
+    at: datetime
     total: int | None = None
     pages: int | None = None
-    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,18 @@ def numbered_pages(ask: Callable[[int], Numbered], start: Any = None) -> Iterato
     ``EndlessPages`` where the number is ignored, ``RetryLater`` where the list never holds still.
     """
     place, before, short = _restored(start), (), None
-    for _ in range(PASSES):
+    for tried in range(1, PASSES + 1):
+        again = {**_Place().stored(), "pass": tried}
         while True:
             answer = ask(place.page)
             if place.page > 1 and answer.rows and answer.rows == before:
                 raise EndlessPages(
                     "Page {page} repeats an earlier page: the system ignores the paging.", page=place.page
                 )
-            after, again = place.behind(answer), place.shifted(answer)
-            found = Found(answer.rows, after.stored(), answer.total, answer.at)
-            if again:
-                yield replace(found, next=_Place().stored())
+            after = place.behind(answer)
+            found = Found(answer.rows, answer.at, after.stored(), answer.total)
+            if place.shifted(answer):
+                yield replace(found, next=again)
                 break
             if place.ends(answer):
                 missing = after.total is not None and after.seen < after.total
@@ -88,7 +89,7 @@ def numbered_pages(ask: Callable[[int], Numbered], start: Any = None) -> Iterato
                     yield replace(found, next=None, short=missing)
                     return
                 short = (after.seen, after.total)
-                yield replace(found, next=_Place().stored())
+                yield replace(found, next=again)
                 break
             yield found
             place, before = after, answer.rows  # type: ignore[assignment]

@@ -1,7 +1,7 @@
 """One stream of a system that lists its records page by page, in no order that could be relied on.
 
 A read goes to the end of the list before the change stamp moves, and then at most to where it began (see
-``connectors.incremental``). Rows that have no key are rejected as unidentified, so that nothing is deleted after them.
+``connectors.keyed``). Rows that have no key are rejected as unidentified, so that nothing is deleted after them.
 """
 
 from __future__ import annotations
@@ -9,29 +9,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
 import orjson
 
 from connectors.contract import Page, Read, Record, Rejected
-from connectors.errors import CursorExpired, ListingIncomplete, RecordRejected
-from connectors.incremental import Mark, Scan, first_stamp, iso
+from connectors.errors import ListingIncomplete, RecordRejected
+from connectors.incremental import first_stamp, iso
+from connectors.keyed import Asked, Part, keyed_pages
+from connectors.response import Response
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page: its rows, where the list goes on (None: nowhere), how many there are in all, when it was answered.
+    """One page: its rows, where the list goes on (None: nowhere), how many there are in all, when it was asked for.
 
     ``short``: the list ended before as many rows had come as the system counts.
     """
 
     rows: Sequence[Any]
+    at: datetime
     next: Any = None
     total: int | None = None
-    at: datetime | None = None
     short: bool = False
 
 
@@ -69,21 +71,15 @@ class Listed(ABC):
 
     def read(self, request: Read) -> Iterator[Page]:
         """Pages in order, as ``Connector.read`` promises."""
-        cursor = dict(request.cursor or {})
-        if request.resumed and cursor and "scan" not in cursor:
-            yield Page((), cursor)
-            return
-        asked = Scan(request, began=None, lookback=self.lookback)
-        scan: Scan | None = None
-        for found in self.pages(max(1, min(request.page_size, self.largest)), _moment(asked.since), asked.resume):
-            scan = scan or Scan(request, began=found.at, lookback=self.lookback)
-            records, rejected = self.records(self.whole(found.rows))
-            if found.short:
-                rejected.append(self._missing(found.total))
-            stamps = [record.changed_at for record in records if record.changed_at is not None]
-            position = scan.page([Mark(max(stamps))] if stamps else [], found.next)
-            kept = [record for record in records if _before(record, request.until)]
-            yield Page(kept, position if found.next is not None else scan.end(), (), rejected, found.total)
+        size = max(1, min(request.page_size, self.largest))
+        pages: Iterator[Found] | None = None
+
+        def fetch(asked: Asked) -> Part:
+            nonlocal pages
+            pages = pages or self.pages(size, asked.since, asked.after)
+            return self._part(next(pages), asked.until)
+
+        return keyed_pages(request, fetch, lookback=self.lookback)
 
     def keys(self) -> Iterator[list[str]]:
         """All keys, page by page. Raises ``ListingIncomplete`` where some record cannot be named."""
@@ -116,6 +112,13 @@ class Listed(ABC):
                 rejected.append(Rejected(place, repr(row)[:2000].encode(), reason, identified=False))
         return records, rejected
 
+    def _part(self, found: Found, until: datetime | None) -> Part:
+        records, rejected = self.records(self.whole(found.rows))
+        if found.short:
+            rejected.append(self._missing(found.total))
+        kept = [record for record in records if _before(record, until)]
+        return Part(found.at, found.next, kept, (), rejected, found.total)
+
     def _missing(self, total: int | None) -> Rejected:
         """Stands for the records that the system counts and does not show: nothing is deleted after such a read."""
         reason = RecordRejected(
@@ -139,16 +142,15 @@ class Listed(ABC):
         return Record(key, body, changed_at)
 
 
+def asked_at(response: Response, now: datetime) -> datetime:
+    """The time by the system's clock, or else ours, before it began to answer."""
+    return (response.date or now) - timedelta(seconds=response.elapsed)
+
+
 def _object(row: Any) -> Row:
     if not isinstance(row, dict):
         raise RecordRejected("The record is not a JSON object.", rule="object")
     return row
-
-
-def _moment(since: datetime | int | None) -> datetime | None:
-    if isinstance(since, int):
-        raise CursorExpired("The stored position is not one this connector can continue from.")
-    return since
 
 
 def _before(record: Record, until: datetime | None) -> bool:

@@ -11,6 +11,7 @@ from connectors.contract import Context
 from connectors.errors import BadCredentials, RetryLater, StreamBroken, WaitUntil
 from connectors.gbk import in_utf8
 from connectors.http import Client
+from connectors.listed.stream import asked_at
 from connectors.response import Response
 from connectors.yonyou_u8.config import U8Config
 from connectors.yonyou_u8.faults import NOTHING, code_of, fault
@@ -38,9 +39,9 @@ class U8Client:
         self.http = Client(context, base_url, auth=login, inspect=self._inspect, timeout=(10, 120))
 
     def get(self, path: str, params: Mapping[str, Any]) -> tuple[dict[str, Any] | None, datetime]:
-        """The answer of a query, None where nothing was found; and when it was answered."""
+        """The answer of a query, None where nothing was found; and when it was asked for."""
         response = self.http.get(path, params={**self._accounts(), **params})
-        return self._answered(response, write=False), response.date or self.http.context.now()
+        return self._answered(response, write=False), asked_at(response, self._now())
 
     def post(self, path: str, params: Mapping[str, Any], body: Any, *, idempotent: bool) -> dict[str, Any]:
         """The answer of a write."""

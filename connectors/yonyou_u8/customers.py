@@ -8,6 +8,7 @@ answer is empty or the question is refused, everything is read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -78,13 +79,13 @@ class Customers(Listed):
         place = {name: value for name, value in start.items() if name != "all"} if _unfiltered(start) else start
         for found in numbered_pages(lambda number: self._page(number, size, {}), place):
             following = None if found.next is None else {**found.next, "all": True}
-            yield Found(found.rows, following, found.total, found.at, found.short)
+            yield replace(found, next=following)
 
     def _page(self, number: int, size: int, more: Mapping[str, str]) -> Numbered:
         params = {"page_index": number, "rows_per_page": size, **more}
         answer, at = self._client.get(f"{PATH}/batch_get", params)
         if answer is None:  # nothing found, which is told like an error
-            return Numbered((), at=at)
+            return Numbered((), at)
         rows = answer.get(LIST)
         if not isinstance(rows, list):
             raise StreamBroken(
@@ -93,7 +94,7 @@ class Customers(Listed):
                 path=f"/{PATH}/batch_get",
                 name=LIST,
             )
-        return Numbered(rows, whole_number(answer.get("row_count")), whole_number(answer.get("page_count")), at)
+        return Numbered(rows, at, whole_number(answer.get("row_count")), whole_number(answer.get("page_count")))
 
 
 def _unfiltered(start: Any) -> bool:

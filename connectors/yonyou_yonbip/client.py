@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from connectors.contract import Context
 from connectors.errors import BadConfiguration, BadCredentials, RetryLater, StreamBroken, WaitUntil
 from connectors.http import Client
+from connectors.listed.stream import asked_at
 from connectors.response import Response
 from connectors.yonyou_yonbip.config import YonBipConfig
 from connectors.yonyou_yonbip.faults import GOOD, PLAIN_TOKEN, WELL, code_of, failures, fault, refused
@@ -28,9 +29,9 @@ class YonBipClient:
         self._clients: list[Client] = []
 
     def query(self, path: str, body: Any) -> tuple[Any, datetime]:
-        """The data of an answer, and when it was given."""
+        """The data of an answer, and when it was asked for."""
         response = self.gateway().post(path, json=body, read=True)
-        return self._data(response, write=False), response.date or self.context.now()
+        return self._data(response, write=False), asked_at(response, self.context.now())
 
     def change(self, path: str, body: Any, *, idempotent: bool) -> Any:
         """The data of an answer to a write; a record that failed in it is raised."""

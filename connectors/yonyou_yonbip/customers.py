@@ -104,7 +104,7 @@ class Customers(Listed):
                 path=f"/{LIST}",
                 name="recordList",
             )
-        return Numbered(rows, total, whole_number(data.get("pageCount")), at)
+        return Numbered(rows, at, total, whole_number(data.get("pageCount")))
 
     def _completed(self, rows: Sequence[Any]) -> list[Any]:
         """The rows with what the details add; a row that has none stays as it is."""
