@@ -83,6 +83,8 @@ class Kingdee(Simulator):
         body = request.json()
         if request.path == CENTRES:
             raise Answer(200, [{"Id": self.ACCT, "Number": "001", "Name": "测试账套"}])
+        if not request.path.startswith(SERVICES):
+            return
         service, _, operation = request.path.removeprefix(SERVICES).removesuffix(".common.kdsvc").partition(".")
         if service == "AuthService":
             raise self.logged_in(operation, body["parameters"])

@@ -14,14 +14,13 @@ import responses
 from pydantic import SecretStr
 
 from connectors.conformance import ConformanceSuite, Copy
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.contract import Context, Mode, Read, Write
 from connectors.errors import (
     BadConfiguration,
     BadCredentials,
     EndlessPages,
     PermissionMissing,
     RecordRejected,
-    RetryLater,
     StreamBroken,
     WriteConflict,
 )
@@ -30,43 +29,9 @@ from connectors.kingdee.connector import KingdeeConnector
 from connectors.kingdee.login import keyed_hash, unmasked
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
-from tests.connectors.kingdee.kingdee_simulator import APP_ID, LOST, Kingdee, refused, status
+from tests.connectors.kingdee.kingdee_simulator import LOST, Kingdee, status
+from tests.connectors.kingdee.kingdee_source import KingdeeSource, PasswordSource, SignatureSource, operations, read
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies
-
-LOGINS = {
-    "password": {"password": Kingdee.PASSWORD},
-    "app_secret": {"app_id": APP_ID, "app_secret": Kingdee.KEY},
-    "signature": {"app_id": APP_ID, "app_secret": Kingdee.KEY},
-}
-
-
-class KingdeeSource(VendorSource):
-    vendor = "kingdee"
-    server: Kingdee
-    login = "app_secret"
-
-    def settings(self) -> dict[str, Any]:
-        login = {"login": self.login, "acct_id": Kingdee.ACCT, "user": Kingdee.USER, **LOGINS[self.login]}
-        return {"base_url": self.server.url, **login}
-
-    def wrong_credentials(self) -> tuple[dict[str, Any], str]:
-        secret = "password" if self.login == "password" else "app_secret"
-        return self.settings() | {secret: "wrong-secret-0000"}, secret
-
-    def body(self, number: int) -> dict[str, Any]:
-        return {"FNumber": "W2" if number == 3 else f"W{number}", "FName": f"新客户{number}"}
-
-    def conflict(self) -> Write:
-        one, other, *_ = sorted(self.server.rows)
-        return Write({"FNumber": self.server.rows[other]["FNumber"]}, "conflict", key=one)
-
-
-class PasswordSource(KingdeeSource):
-    login = "password"
-
-
-class SignatureSource(KingdeeSource):
-    login = "signature"
 
 
 class TestWithAppSecret(VendorSuite):
@@ -97,32 +62,6 @@ class TestWithSignature(ConformanceSuite):
     @pytest.fixture
     def source(self, server: Kingdee) -> KingdeeSource:
         return SignatureSource(server)
-
-
-@pytest.fixture
-def server() -> Iterator[Kingdee]:
-    with Kingdee() as server:
-        yield server
-
-
-@pytest.fixture
-def source(server: Kingdee) -> KingdeeSource:
-    return KingdeeSource(server)
-
-
-@pytest.fixture
-def connector(source: KingdeeSource) -> Iterator[Connector[Any]]:
-    made = source.connect()
-    yield made
-    made.close()
-
-
-def read(connector: Connector[Any], **more: Any) -> list[Any]:
-    return [record for page in connector.read(Read("customers", **more)) for record in page.records]
-
-
-def operations(server: Kingdee) -> list[str]:
-    return [call.path.removesuffix(".common.kdsvc").rpartition(".")[2] for call in server.calls]
 
 
 class TestLogin:
@@ -167,6 +106,18 @@ class TestLogin:
         server.habits.before = no_list
         with pytest.raises(BadCredentials, match="acct_id"):
             connector.check()
+
+    @pytest.mark.parametrize("result", [0, -1, -5, 7, None, "no"])
+    def test_every_result_of_a_login_but_1_is_a_refusal(self, server: Kingdee, connector: Any, result: Any) -> None:
+        server.habits.fail_next = [Answer(200, {"LoginResultType": result, "KDSVCSessionId": "s", "Message": "请检查"})]
+        with pytest.raises(BadCredentials, match="请检查"):
+            connector.check()
+
+    def test_an_address_that_leads_elsewhere_is_told(self, source: KingdeeSource) -> None:
+        connector = source.connect(source.settings() | {"base_url": source.server.url + "/elsewhere"})
+        with pytest.raises(BadConfiguration) as caught:
+            connector.check()
+        assert "base_url" in caught.value.remedy
 
     def test_a_signature_is_never_renewed(self, server: Kingdee) -> None:
         connector = SignatureSource(server).connect()
@@ -342,115 +293,6 @@ class TestWhatIsNotPromised:
         server.habits.fail_next = [Answer(400, {"message": "bad request"})]
         with pytest.raises(BadConfiguration, match="0000"):
             connector.check()
-
-
-class TestWriting:
-    def test_only_what_differs_is_sent(self, server: Kingdee, connector: Any) -> None:
-        body = {"FName": "改名", "FTEL": server.rows["1001"]["FTEL"], "FSELLER": {"FNumber": "S1", "FName": "张伟"}}
-        (result,) = connector.write("customers", [Write(body, "w1", key="1001")])
-        assert (result.key, result.error) == ("1001", None)
-        (sent,) = server.saves
-        assert sent["Model"] == {"FCUSTID": 1001, "FName": "改名"}
-        assert sent["NeedUpDateFields"] == ["FName"]
-
-    def test_nothing_is_sent_where_nothing_differs(self, server: Kingdee, connector: Any) -> None:
-        connector.write("customers", [Write({"FName": server.rows["1001"]["FName"]}, "w1", key="1001")])
-        assert server.saves == []
-
-    def test_a_customer_changed_meanwhile_is_not_overwritten(self, server: Kingdee, connector: Any) -> None:
-        seen = read(connector)[0].changed_at
-        server.update("1001")
-        (result,) = connector.write("customers", [Write({"FName": "x"}, "w1", key="1001", expected=seen)])
-        assert isinstance(result.error, WriteConflict)
-        assert server.saves == []
-
-    def test_a_customer_gone_meanwhile_rejects_that_write_alone(self, server: Kingdee, connector: Any) -> None:
-        gone, odd, fine = connector.write(
-            "customers",
-            [
-                Write({"FName": "a"}, "w1", key="9"),
-                Write({"FName": "b"}, "w2", key="x' or"),
-                Write({"FName": "c"}, "w3", key="1001"),
-            ],
-        )
-        assert isinstance(gone.error, RecordRejected)
-        assert isinstance(odd.error, RecordRejected)
-        assert (fine.error, server.rows["1001"]["FName"]) == (None, "c")
-
-    def test_a_save_whose_answer_was_lost_is_found_again(self, server: Kingdee, connector: Any) -> None:
-        write = Write({"FNumber": "N1", "FName": "新"}, "w1")
-        connector.check()
-
-        def lose(request: Any) -> None:
-            if ".Save." in request.path:
-                server.habits.before = None
-                with pytest.raises(Answer):
-                    server.save(request.json()["data"])
-                raise Answer(502, b"")
-
-        server.habits.before = lose
-        with pytest.raises(RetryLater):
-            connector.write("customers", [write])
-        (again,) = connector.write("customers", [write])
-        assert again.error is None
-        assert [key for key, row in server.rows.items() if row["FNumber"] == "N1"] == [again.key]
-
-    def test_a_race_for_a_number_is_settled_by_looking_again(self, server: Kingdee, connector: Any) -> None:
-        connector.check()
-        racing = Answer(200, [])  # the look-up saw nobody, and then somebody made it
-        server.habits.fail_next = [racing]
-        (result,) = connector.write("customers", [Write({"FNumber": "C001", "FName": "改"}, "w1")])
-        assert (result.key, result.error) == ("1001", None)
-
-    def test_a_refused_create_tells_the_field(self, connector: Any) -> None:
-        (result,) = connector.write("customers", [Write({"FNumber": "N1"}, "w1")])
-        assert isinstance(result.error, RecordRejected)
-        assert result.error.path == "FName"
-
-    def test_a_customer_without_number_is_refused_or_given_one(self, server: Kingdee, source: KingdeeSource) -> None:
-        write = Write({"FName": "新"}, "w1")
-        (refused_,) = source.connect().write("customers", [write])
-        assert "FNumber" in str(refused_.error)
-        assert "number_prefix" in str(refused_.error.remedy)
-        connector = source.connect(source.settings() | {"number_prefix": "K"})
-        one, two = (connector.write("customers", [write])[0] for _ in range(2))
-        assert one.key == two.key
-        assert server.rows[one.key]["FNumber"].startswith("K")
-
-    def test_a_number_that_is_too_long_is_refused_before_anything_is_sent(
-        self, server: Kingdee, connector: Any
-    ) -> None:
-        (result,) = connector.write("customers", [Write({"FNumber": "9" * 81, "FName": "x"}, "w1")])
-        assert "9" * 81 in str(result.error)
-        assert server.calls == []
-
-    @pytest.mark.parametrize(("after", "state"), [("draft", "A"), ("submit", "B"), ("audit", "C")])
-    def test_new_customers_become_what_is_set(
-        self, server: Kingdee, source: KingdeeSource, after: str, state: str
-    ) -> None:
-        connector = source.connect(source.settings() | {"after_create": after})
-        (result,) = connector.write("customers", [Write({"FNumber": "N1", "FName": "新"}, "w1")])
-        assert server.rows[result.key]["FDocumentStatus"] == state
-
-    def test_an_approval_that_failed_is_told_and_made_up_for_by_the_next_try(
-        self, server: Kingdee, source: KingdeeSource
-    ) -> None:
-        connector, write = (
-            source.connect(source.settings() | {"after_create": "audit"}),
-            Write({"FNumber": "N1", "FName": "新"}, "w1"),
-        )
-
-        def unwilling(request: Any) -> None:
-            if ".Submit." in request.path:
-                server.habits.before = None
-                raise refused("提交失败：税号必填")
-
-        server.habits.before = unwilling
-        (first,) = connector.write("customers", [write])
-        assert "税号必填" in str(first.error)
-        (second,) = connector.write("customers", [write])
-        assert second.error is None
-        assert server.rows[second.key]["FDocumentStatus"] == "C"
 
 
 def _always(answer: Answer) -> Any:
