@@ -1,25 +1,33 @@
-"""Weights of many pairs at once: the same as ``score.Scorer``'s, to rounding.
+"""Weights of many pairs at once: the same numbers as ``score.Scorer``'s, to the last bit where it matters.
 
-Which level of a comparison holds for a pair depends on the values of a few columns only, and the same values meet again
-and again: each distinct pair of values is judged once. Levels do not depend on the parameters, so that calibration
-judges its pairs once for all its rounds; weights follow from levels by looking up arrays.
+Levels are found by numpy over numbered columns (``vector``); weights follow from levels by looking up arrays. Sums are
+taken in the scorer's order, so that they round as its do; what relatives take off is rounded as there for all pairs
+whose weight clustering looks at (``EXACT_FROM``). Levels do not depend on the parameters: calibration judges its
+pairs once for all its rounds.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mappings.matching.columns import Values
-from mappings.matching.model import Comparison, MatchModel
-from mappings.matching.score import COMMON, level_of
+from mappings.matching.model import Comparison, Level, MatchModel
+from mappings.matching.score import COMMON
+from mappings.matching.table import Table
+from mappings.matching.vector import Block, Term, Vectors, compile_vector
 
 Numbers = NDArray[np.int64]
 Levels = NDArray[np.int8]
 Weights = NDArray[np.float64]
+EXACT_FROM = -4.0
+"""Clustering takes all lower weights for −3."""
+_PAIRS = 250_000
+"""Pairs that are judged at a time: about so many fit a processor's cache."""
 
 
 class Sums(NamedTuple):
@@ -34,67 +42,91 @@ class BulkScorer:
     ``weights`` take models that differ from it in parameters only.
     """
 
-    def __init__(self, model: MatchModel, records: Sequence[Values]) -> None:
-        self._comparisons, self._records = model.comparisons, records
-        self._values = [_numbered(comparison, records) for comparison in model.comparisons]
+    def __init__(self, model: MatchModel, records: Table | Sequence[Values]) -> None:
+        self._table = records if isinstance(records, Table) else Table(model.columns, records)
+        build, places = Vectors(), {name: place for place, name in enumerate(model.columns)}
+        self._terms = [_terms(model, number, places, build) for number in range(len(model.comparisons))]
+        self._frequencies: dict[int, tuple[MatchModel, dict[str, Weights]]] = {}
 
     def levels(self, index: int, left: Numbers, right: Numbers) -> Levels:
         """For every pair the index of the level of comparison ``index`` that holds."""
-        numbers, examples = self._values[index]
-        codes, places = np.unique(numbers[left] * len(examples) + numbers[right], return_inverse=True)
-        comparison, records = self._comparisons[index], self._records
-        ones, others = (examples[codes // len(examples)].tolist(), examples[codes % len(examples)].tolist())
-        judged = [level_of(comparison, records[a], records[b]) for a, b in zip(ones, others, strict=True)]
-        return np.array(judged, dtype=np.int8)[places]
+        parts = [
+            self._levels(self._terms[index], left[start : start + _PAIRS], right[start : start + _PAIRS])
+            for start in range(0, len(left), _PAIRS)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int8)
 
     def all_levels(self, left: Numbers, right: Numbers) -> list[Levels]:
         """The levels of every comparison."""
-        return [self.levels(index, left, right) for index in range(len(self._comparisons))]
+        return [self.levels(index, left, right) for index in range(len(self._terms))]
 
     def sums(self, model: MatchModel, levels: Sequence[Levels], left: Numbers, right: Numbers) -> Sums:
         """The weights that the levels have under the model."""
         own, common = np.zeros(len(left)), np.zeros(len(left))
         for comparison, held in zip(model.comparisons, levels, strict=True):
-            total = common if comparison.name in COMMON[model.kind] else own
-            total += np.array([level.weight for level in comparison.levels])[held]
+            found = np.array([level.weight for level in comparison.levels])[held]
             for index, level in enumerate(comparison.levels):
                 if level.tf_column is not None and level.tf_weight:
                     at = np.flatnonzero(held == index)
-                    total[at] += self._adjustment(model, comparison, index, left[at], right[at])
+                    found[at] += self._adjustment(model, level, left[at], right[at])
+            total = common if comparison.name in COMMON[model.kind] else own
+            total += found
         return Sums(own, common)
 
     def weights(self, model: MatchModel, left: Numbers, right: Numbers) -> Weights:
         """The total weights of pairs."""
         own, common = self.sums(model, self.all_levels(left, right), left, right)
+        weights: Weights = model.prior + own + common
+        if not model.related:
+            return weights
         related = np.log2(1 + model.related * np.exp2(np.minimum(common, 200.0)))
-        weights: Weights = model.prior + own + common - related
-        return weights
+        at = np.flatnonzero(weights - related > EXACT_FROM - 1e-6)
+        values, places = np.unique(common[at], return_inverse=True)
+        exact = [math.log2(1 + model.related * 2.0 ** min(value, 200.0)) for value in values.tolist()]
+        related[at] = np.array(exact, dtype=np.float64)[places]
+        return weights - related
 
-    def _adjustment(
-        self, model: MatchModel, comparison: Comparison, index: int, left: Numbers, right: Numbers
-    ) -> Weights:
-        level = comparison.levels[index]
-        table = model.term_frequencies.get(level.tf_column or "", {})
-        found = [
-            max(table.get(self._records[a][level.tf_place], 0.0), table.get(self._records[b][level.tf_place], 0.0))
-            for a, b in zip(left.tolist(), right.tolist(), strict=True)
-        ]
-        frequency = np.array(found, dtype=np.float64)
-        known = frequency > 0
-        used = np.maximum(np.where(known, frequency, 1.0), level.tf_minimum_u)
-        adjusted: Weights = np.where(known, level.tf_weight * (np.log2(level.exact_u) - np.log2(used)), 0.0)
+    def _levels(self, terms: Sequence[Term | None], left: Numbers, right: Numbers) -> Levels:
+        held = np.full(len(left), len(terms) - 1, dtype=np.int8)
+        open_pairs, block = np.arange(len(left)), Block(self._table, left, right)
+        for index, term in enumerate(terms):
+            if term is None or not len(open_pairs):
+                break
+            holds = term.holds(block)
+            held[open_pairs[holds]] = index
+            open_pairs, block = open_pairs[~holds], block.narrow(~holds)
+        return held
+
+    def _adjustment(self, model: MatchModel, level: Level, left: Numbers, right: Numbers) -> Weights:
+        """Term-frequency adjustments; 0 where neither value has a known frequency."""
+        logs = self._logs(model, level)
+        codes = self._table.coded(level.tf_place).codes
+        known = np.maximum(logs[codes[left]], logs[codes[right]])
+        least = math.log2(level.tf_minimum_u) if level.tf_minimum_u > 0 else -math.inf
+        adjusted: Weights = level.tf_weight * (math.log2(level.exact_u) - np.maximum(known, least))
+        adjusted[known == -math.inf] = 0.0
         return adjusted
 
+    def _logs(self, model: MatchModel, level: Level) -> Weights:
+        """log2 of the frequency of each distinct value of the level's column, −∞ if unknown; last, that of no value."""
+        kept, logs = self._frequencies.get(id(model.term_frequencies), (None, {}))
+        if kept is None:
+            self._frequencies.clear()  # one model at a time
+            self._frequencies[id(model.term_frequencies)] = (model, logs)
+        column = level.tf_column or ""
+        if column not in logs:
+            table = model.term_frequencies.get(column, {})
+            pool = self._table.coded(level.tf_place).pool
+            found = [math.log2(tf) if (tf := table.get(value)) else -math.inf for value in pool]
+            logs[column] = np.array([*found, -math.inf])
+        return logs[column]
 
-def _numbered(comparison: Comparison, records: Sequence[Values]) -> tuple[Numbers, Numbers]:
-    """For every record the number of the values that the comparison looks at, and for every number a record."""
-    numbers: dict[Any, int] = {}
-    examples: list[int] = []
-    found = np.empty(len(records), dtype=np.int64)
-    for place, record in enumerate(records):
-        key = tuple(tuple(v) if isinstance(v := record[c], list) else v for c in comparison.places)
-        number = numbers.setdefault(key, len(examples))
-        if number == len(examples):
-            examples.append(place)
-        found[place] = number
-    return found, np.array(examples, dtype=np.int64)
+
+def _terms(model: MatchModel, number: int, places: dict[str, int], build: Vectors) -> list[Term | None]:
+    """The conditions of a comparison's levels; None for the last, which always holds."""
+    comparison: Comparison = model.comparisons[number]
+    data = model.settings["comparisons"][number]["comparison_levels"]
+    return [
+        None if level.condition is None else compile_vector(one["sql_condition"], places, build)
+        for level, one in zip(comparison.levels, data, strict=True)
+    ]

@@ -15,12 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
-from mappings.matching.blocking import block_cap, block_keys, oversized_keys, soundex
+from mappings.matching.blocking import block_cap, soundex
 from mappings.matching.bulk import BulkScorer, Levels, Numbers
+from mappings.matching.bulk_blocking import bulk_keys, bulk_oversized
 from mappings.matching.columns import Values
 from mappings.matching.model import MatchModel, compile_model
-from mappings.matching.pairing import shared_key_pairs
+from mappings.matching.pairing import pairs_of
+from mappings.matching.table import Table
 
 RANDOM_PAIRS = 100_000
 BLOCKED_PAIRS = 200_000
@@ -39,21 +42,27 @@ def calibrate(model: MatchModel, records: Sequence[Values]) -> MatchModel:
     """The model with what these records teach. Below ``LEAST`` records only shared contacts and large blocks are
     learnt: frequencies and priors of a handful would be noise.
     """
-    records = sorted(records, key=repr)
     shared = shared_contacts(model, records)
-    records = [without_contacts(model, record, shared) for record in records]
-    words = word_frequencies(model, records)
-    oversized = oversized_keys(model.kind, records, words, block_cap(len(records)))
+    table = Table(model.columns, (without_contacts(model, records[n], shared) for n in _by_content(records)))
+    words = word_frequencies(model, table)
+    oversized = bulk_oversized(model.kind, table, words, block_cap(len(records)))
     fitted = replace(model, shared=shared, oversized=oversized, words=words)
     if len(records) < LEAST:
         return fitted
-    return _fitted(fitted, records)
+    return _fitted(fitted, table)
 
 
-def _fitted(model: MatchModel, records: Sequence[Values]) -> MatchModel:
+def _by_content(records: Sequence[Values]) -> list[int]:
+    """The records' numbers in an order that depends on what is in them alone."""
+    hashes = [xxh3_64_intdigest(repr(record).encode("utf-8", "surrogatepass")) for record in records]
+    found: list[int] = np.argsort(np.array(hashes, dtype=np.uint64), kind="stable").tolist()
+    return found
+
+
+def _fitted(model: MatchModel, records: Table) -> MatchModel:
     """The model with frequencies, u and priors. Levels of pairs are judged once; what they weigh changes by round."""
     scorer, chance = BulkScorer(model, records), np.random.default_rng(len(records))
-    counts = [_random_levels(scorer, model, index, records, chance) for index in range(len(model.comparisons))]
+    counts = [_random_levels(scorer, model, index, len(records), chance) for index in range(len(model.comparisons))]
     sample = _blocked_sample(scorer, model, records)
     lam = 0.0
     for _ in range(2):  # the first round's prior tells how many matches are among random pairs
@@ -72,20 +81,23 @@ def with_settings(
     return replace(compiled, shared=model.shared, oversized=model.oversized, words=model.words, related=model.related)
 
 
-def term_frequencies(model: MatchModel, records: Sequence[Values], lam: float = 0.0) -> dict[str, dict[str, float]]:
+def term_frequencies(
+    model: MatchModel, records: Table | Sequence[Values], lam: float = 0.0
+) -> dict[str, dict[str, float]]:
     """For each column with term-frequency levels: value → the chance that a record of *somebody else* has it.
 
     Of the other holders of a value, m · λ · (n − 1) are expected to be duplicates of the same customer.
     They are taken off, or a value would look common only because its owner is in many systems; at least one
     other holder is assumed.
     """
+    table = records if isinstance(records, Table) else Table(model.columns, records)
     tables: dict[str, dict[str, float]] = {}
     for column, m in sorted(_tf_columns(model).items()):
-        place = model.columns.index(column)
-        counts = Counter(r[place] for r in records if r[place] is not None)
-        total = sum(counts.values())
-        twins = m * lam * total
-        tables[column] = {value: max(count - twins, 1) / total for value, count in sorted(counts.items())}
+        codes, pool = table.column(column)
+        counts = np.bincount(codes[codes >= 0], minlength=len(pool))
+        total = int(counts.sum())
+        shares = np.maximum(counts - m * lam * total, 1) / max(total, 1)
+        tables[column] = {value: share for value, share in sorted(zip(pool, shares.tolist(), strict=True))}
     return tables
 
 
@@ -95,12 +107,15 @@ def _tf_columns(model: MatchModel) -> dict[str, float]:
     return {v["tf_adjustment_column"]: v["m_probability"] for v in levels if v.get("tf_adjustment_column")}
 
 
-def word_frequencies(model: MatchModel, records: Sequence[Values]) -> dict[str, float]:
+def word_frequencies(model: MatchModel, records: Table) -> dict[str, float]:
     """Shares of records by word of the name, for organisations."""
     if "words" not in model.columns:
         return {}
-    place = model.columns.index("words")
-    counts = Counter(word for r in records for word in r[place] or ())
+    codes, pool = records.column("words")
+    counts: Counter[str] = Counter()
+    for words, holders in zip(pool, np.bincount(codes[codes >= 0], minlength=len(pool)).tolist(), strict=True):
+        for word in words:
+            counts[word] += holders
     return {word: count / len(records) for word, count in sorted(counts.items()) if count > 1}
 
 
@@ -117,7 +132,8 @@ def shared_contacts(model: MatchModel, records: Sequence[Values]) -> frozenset[s
 
 def without_contacts(model: MatchModel, record: Values, shared: frozenset[str]) -> Values:
     """The record with shared contacts taken out."""
-    if not shared:
+    places = [model.columns.index(several) for several in _CONTACT_COLUMNS.values()]
+    if not shared or not any(contact in shared for place in places for contact in record[place] or ()):
         return record
     values = list(record)
     for column, several in _CONTACT_COLUMNS.items():
@@ -137,14 +153,15 @@ class Sample(NamedTuple):
     weight: float
 
 
-def _blocked_sample(scorer: BulkScorer, model: MatchModel, records: Sequence[Values]) -> Sample:
+def _blocked_sample(scorer: BulkScorer, model: MatchModel, records: Table) -> Sample:
     """The pairs of records that share a key, or ``BLOCKED_PAIRS`` of them at even distances."""
-    pairs = shared_key_pairs(block_keys(model.kind, record, model.oversized, model.words) for record in records)
+    rows = bulk_keys(model.kind, records, model.oversized, model.words)
+    pairs = pairs_of(rows.keys, rows.owners, len(records))
     count = len(pairs)
     if count > BLOCKED_PAIRS:
         pairs = pairs[np.arange(BLOCKED_PAIRS) * count // BLOCKED_PAIRS]
     left, right = pairs[:, 0], pairs[:, 1]
-    return Sample(left, right, scorer.all_levels(left, right), count / max(len(pairs), 1))
+    return Sample(left, right, scorer.all_levels(left, right), count / len(pairs) if count else 1.0)
 
 
 def estimate_priors(model: MatchModel, scorer: BulkScorer, sample: Sample, count: int) -> tuple[float, float]:
@@ -191,12 +208,12 @@ def _with_u(
 
 
 def _random_levels(
-    scorer: BulkScorer, model: MatchModel, index: int, records: Sequence[Values], chance: np.random.Generator
+    scorer: BulkScorer, model: MatchModel, index: int, count: int, chance: np.random.Generator
 ) -> NDArray[np.int64]:
     """How many random pairs of records that the comparison knows something of have each of its levels."""
     levels = model.comparisons[index].levels
-    null = levels[0].condition
-    known = np.array([n for n, r in enumerate(records) if null is None or not null(r, r)], dtype=np.int64)
+    everybody = np.arange(count, dtype=np.int64)
+    known = everybody[scorer.levels(index, everybody, everybody) > 0] if levels[0].is_null else everybody
     left, right = _random_pairs(len(known), chance)
     return np.bincount(scorer.levels(index, known[left], known[right]), minlength=len(levels))
 

@@ -27,8 +27,20 @@ def shared_key_pairs(keys: Iterable[Sequence[int]]) -> Pairs:
         count = number + 1
     if not flat:
         return np.empty((0, 2), dtype=np.int64)
-    codes = np.unique(_codes(np.frombuffer(flat, np.int64), np.frombuffer(owners, np.int64), count))
-    return np.stack([codes // count, codes % count], axis=1)
+    return pairs_of(np.frombuffer(flat, np.int64), np.frombuffer(owners, np.int64), count)
+
+
+def pairs_of(keys: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> Pairs:
+    """The same for keys and their records in two columns; ``count`` is the number of records."""
+    if not len(keys):
+        return np.empty((0, 2), dtype=np.int64)
+    codes = _codes(keys, owners, count)
+    codes.sort()
+    codes = codes[np.r_[True, codes[1:] != codes[:-1]]] if len(codes) else codes
+    pairs = np.empty((len(codes), 2), dtype=np.int64)
+    np.floor_divide(codes, count, out=pairs[:, 0])
+    np.remainder(codes, count, out=pairs[:, 1])
+    return pairs
 
 
 class Agreeing(NamedTuple):
@@ -64,7 +76,7 @@ def agreeing_pairs(values: Sequence[tuple[Hashable, ...]], most: int) -> Agreein
 
 def _codes(keys: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Codes left · count + right of all pairs, block by block; blocks of one size together."""
-    order = np.lexsort((owners, keys))
+    order = np.argsort(keys, kind="stable")  # owners stay ascending
     keys, owners = keys[order], owners[order]
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     sizes = np.diff(np.r_[starts, len(keys)])

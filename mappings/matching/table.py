@@ -1,0 +1,113 @@
+"""Many records in little memory: every column as numbers of its distinct values.
+
+A million customers are some fifty megabytes of numbers beside each distinct text once; as tuples of texts they are
+gigabytes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mappings.matching.columns import Values
+
+Codes = NDArray[np.int64]
+
+
+class Coded(NamedTuple):
+    """Values by number: record n has ``pool[codes[n]]``, None where the number is −1. The pool repeats nothing."""
+
+    codes: Codes
+    pool: Sequence[Any]
+
+    def at(self, rows: Codes) -> Coded:
+        """The values of some records."""
+        return Coded(self.codes[rows], self.pool)
+
+    def mapped(self, function: Callable[[Any], Any]) -> Coded:
+        """A function of every value, worked out once for each; None leads to None."""
+        numbers, pool = renumbered([function(value) for value in self.pool])
+        return Coded(np.where(self.codes >= 0, np.append(numbers, -1)[self.codes], -1), pool)
+
+
+class Table:
+    """Records as numbered columns. Append first, read afterwards."""
+
+    def __init__(self, columns: Sequence[str], records: Iterable[Values] = ()) -> None:
+        self.columns = tuple(columns)
+        self._numbers = [array("i") for _ in columns]
+        self._pools: list[list[Any]] = [[] for _ in columns]
+        self._known: list[dict[Any, int]] | None = [{} for _ in columns]
+        self._coded: dict[int, Coded] = {}
+        for values in records:
+            self.append(values)
+
+    def append(self, values: Values) -> None:
+        """Add a record."""
+        if self._known is None:
+            raise ValueError("a table that is read does not grow")
+        for numbers, pool, known, value in zip(self._numbers, self._pools, self._known, values, strict=True):
+            if value is None:
+                numbers.append(-1)
+                continue
+            key = tuple(value) if isinstance(value, list) else value
+            number = known.get(key)
+            if number is None:
+                number = known[key] = len(pool)
+                pool.append(value)
+            numbers.append(number)
+
+    def __len__(self) -> int:
+        return len(self._numbers[0]) if self._numbers else 0
+
+    def __getitem__(self, record: int) -> Values:
+        found = zip(self._numbers, self._pools, strict=True)
+        return tuple(None if (number := numbers[record]) < 0 else pool[number] for numbers, pool in found)
+
+    def __iter__(self) -> Iterator[Values]:
+        return (self[record] for record in range(len(self)))
+
+    def coded(self, place: int) -> Coded:
+        """A column by its place."""
+        self._known = None  # the way from values to numbers is as large as all the rest
+        found = self._coded.get(place)
+        if found is None:
+            codes = np.frombuffer(self._numbers[place], dtype=np.int32) if len(self) else np.empty(0, np.int32)
+            found = self._coded[place] = Coded(codes, self._pools[place])  # type: ignore[arg-type]
+        return found
+
+    def column(self, name: str) -> Coded:
+        """A column by its name."""
+        return self.coded(self.columns.index(name))
+
+
+def renumbered(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
+    """Numbers of values in a pool without repeats; −1 for None."""
+    numbers: dict[Any, int] = {}
+    pool: list[Any] = []
+    found = np.empty(len(values), dtype=np.int64)
+    for place, value in enumerate(values):
+        if value is None:
+            found[place] = -1
+            continue
+        key = tuple(value) if isinstance(value, list) else value
+        number = numbers.setdefault(key, len(pool))
+        if number == len(pool):
+            pool.append(value)
+        found[place] = number
+    return found, pool
+
+
+def combined(parts: Sequence[Coded]) -> tuple[Codes, Codes]:
+    """For every record the number of its combination of values, and for every number a record that has it."""
+    codes = np.zeros(len(parts[0].codes), dtype=np.int64)
+    for part in parts:
+        codes = codes * (len(part.pool) + 1) + part.codes + 1
+        if len(part.pool) and codes.max(initial=0) > 2**31:  # keep room for the next part
+            codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    _found, examples, numbers = np.unique(codes, return_index=True, return_inverse=True)
+    return numbers.astype(np.int64), examples

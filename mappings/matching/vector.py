@@ -1,0 +1,322 @@
+"""The conditions of Splink models over many pairs at once: the same answers as ``sql`` gives pair by pair.
+
+Functions of one side are worked out once for each distinct value; equality compares numbers; similarities go to
+rapidfuzz in bulk; anything else is asked once for each distinct pair of values.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import DamerauLevenshtein, Jaro, JaroWinkler, Levenshtein
+from rapidfuzz.process import cpdist
+
+from mappings.matching import sql_functions
+from mappings.matching.sql import parse
+from mappings.matching.table import Coded, Codes, Table, renumbered
+
+Truths = NDArray[np.bool_]
+_DENSE = 1 << 22
+"""Up to so many possible pairs of values, those that occur are looked up in a table of all."""
+_EMPTY_IS_ZERO = frozenset({sql_functions.jaro_winkler_similarity, sql_functions.jaro_similarity})
+_IN_BULK: Mapping[Any, Any] = {
+    sql_functions.jaro_winkler_similarity: JaroWinkler.similarity,
+    sql_functions.jaro_similarity: Jaro.similarity,
+    sql_functions.levenshtein: Levenshtein.distance,
+    sql_functions.damerau_levenshtein: DamerauLevenshtein.distance,
+}
+_NUMERIC = frozenset({
+    operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
+    operator.add, operator.sub, operator.mul, operator.neg,
+})  # fmt: skip
+
+
+class Plain(NamedTuple):
+    """Numbers or truths, one per pair; where ``null``, NULL."""
+
+    values: NDArray[Any]
+    null: Truths
+
+
+Vector = Coded | Plain
+
+
+class Block:
+    """Pairs of records of a table, by number, with what was worked out about them."""
+
+    def __init__(self, table: Table, left: Codes, right: Codes) -> None:
+        self.table, self.left, self.right = table, left, right
+        self._known: dict[int, Vector] = {}
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def narrow(self, kept: Truths) -> Block:
+        """Some of the pairs."""
+        block = Block(self.table, self.left[kept], self.right[kept])
+        for key, found in self._known.items():
+            if isinstance(found, Coded):
+                block._known[key] = Coded(found.codes[kept], found.pool)
+            else:
+                block._known[key] = Plain(found.values[kept], found.null[kept])
+        return block
+
+    def remembered(self, key: int, work: Callable[[], Vector]) -> Vector:
+        """The vector of a term, worked out once."""
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = work()
+        return found
+
+
+class Term:
+    """A compiled expression over blocks."""
+
+    def __init__(self, work: Callable[[Block], Vector], constant: Any = None, is_constant: bool = False) -> None:
+        self._work, self.value, self.is_constant = work, constant, is_constant
+
+    def __call__(self, block: Block) -> Vector:
+        """The vector of a block."""
+        return self._work(block)
+
+    def holds(self, block: Block) -> Truths:
+        """Where the condition is TRUE (not NULL)."""
+        found = plain(self(block))
+        truths: Truths = found.values.astype(bool) & ~found.null
+        return truths
+
+
+class Vectors:
+    """Builds terms over blocks. Equal calls are one term, so that three thresholds of one similarity cost one."""
+
+    def __init__(self) -> None:
+        self._terms: dict[tuple[Any, ...], Term] = {}
+
+    def constant(self, value: Any) -> Term:
+        """A literal."""
+        return self._same(("constant", type(value), value), lambda: Term(
+            lambda block: Coded(np.full(len(block), -1 if value is None else 0, dtype=np.int64), [value]), value, True
+        ))  # fmt: skip
+
+    def column(self, place: int, right: bool) -> Term:
+        """A column of the left or the right record."""
+        return self._same(("column", place, right), lambda: Term(
+            lambda block: block.table.coded(place).at(block.right if right else block.left)
+        ))  # fmt: skip
+
+    def call(self, function: Callable[..., Any], arguments: Sequence[Term], strict: bool = True) -> Term:
+        """A function of values; a strict one is NULL if an argument is."""
+        key = ("call", function, strict, *map(id, arguments))
+        return self._same(key, lambda: _call(function, list(arguments), strict))
+
+    def is_null(self, term: Term, negated: bool) -> Term:
+        """IS NULL, or IS NOT NULL."""
+
+        def work(block: Block) -> Plain:
+            null = _null(term(block))
+            return Plain(~null if negated else null, np.zeros(len(block), dtype=bool))
+
+        return Term(work)
+
+    def negation(self, term: Term) -> Term:
+        """NOT."""
+
+        def work(block: Block) -> Plain:
+            found = plain(term(block))
+            return Plain(~found.values.astype(bool), found.null)
+
+        return Term(work)
+
+    def conjunction(self, terms: Sequence[Term]) -> Term:
+        """AND of several."""
+
+        def work(block: Block) -> Plain:
+            false, null = np.zeros(len(block), dtype=bool), np.zeros(len(block), dtype=bool)
+            for term in terms:
+                found = plain(term(block))
+                false |= ~found.values.astype(bool) & ~found.null
+                null |= found.null
+            return Plain(~false & ~null, null & ~false)
+
+        return Term(work)
+
+    def disjunction(self, terms: Sequence[Term]) -> Term:
+        """OR of several."""
+
+        def work(block: Block) -> Plain:
+            true, null = np.zeros(len(block), dtype=bool), np.zeros(len(block), dtype=bool)
+            for term in terms:
+                found = plain(term(block))
+                true |= found.values.astype(bool) & ~found.null
+                null |= found.null
+            return Plain(true, null & ~true)
+
+        return Term(work)
+
+    def _same(self, key: tuple[Any, ...], make: Callable[[], Term]) -> Term:
+        found = self._terms.get(key)
+        if found is None:
+            found = self._terms[key] = make()
+        return found
+
+
+def compile_vector(condition: str, columns: Mapping[str, int], build: Vectors) -> Term:
+    """A condition over blocks. Raises ``SpecError`` as ``sql.compile_condition`` does."""
+    return parse(condition, columns, build)
+
+
+def plain(found: Vector) -> Plain:
+    """Numbers or truths of any vector."""
+    if isinstance(found, Plain):
+        return found
+    null = found.codes < 0
+    pool = np.array([*found.pool, 0]) if found.pool and found.pool != [None] else np.zeros(1)
+    return Plain(pool[np.where(null, len(pool) - 1, found.codes)], null)
+
+
+def _call(function: Callable[..., Any], arguments: list[Term], strict: bool) -> Term:
+    varying = [argument for argument in arguments if not argument.is_constant]
+    if strict and any(argument.is_constant and argument.value is None for argument in arguments):
+        return Term(lambda block: Coded(np.full(len(block), -1, dtype=np.int64), [None]))
+    if strict and len(varying) == 1:
+        return _unary(function, arguments, varying[0])
+    if strict and len(arguments) == 2 and len(varying) == 2:
+        return _binary(function, *arguments)
+    return _general(function, arguments, strict)
+
+
+def _unary(function: Callable[..., Any], arguments: list[Term], varying: Term) -> Term:
+    """Of one vector and literals: once for each distinct value, or in numpy for numbers."""
+    derived: dict[int, tuple[Sequence[Any], Codes, list[Any]]] = {}
+
+    def of_one(value: Any) -> Any:
+        return None if value is None else function(*[a.value if a.is_constant else value for a in arguments])
+
+    def work(block: Block) -> Vector:
+        found = varying(block)
+        if isinstance(found, Plain):
+            return _of_numbers(function, [found if a is varying else a.value for a in arguments], found.null)
+        known = derived.get(id(found.pool))
+        if known is None:
+            numbers, pool = renumbered([of_one(value) for value in found.pool])
+            known = derived[id(found.pool)] = (found.pool, np.append(numbers, -1), pool)
+        return Coded(known[1][found.codes], known[2])
+
+    return Term(work)
+
+
+def _binary(function: Callable[..., Any], first: Term, second: Term) -> Term:
+    term: Term
+
+    def work(block: Block) -> Vector:
+        return block.remembered(id(term), lambda: _pairwise(function, first(block), second(block)))
+
+    term = Term(work)
+    return term
+
+
+def _pairwise(function: Callable[..., Any], one: Vector, other: Vector) -> Vector:
+    null = _null(one) | _null(other)
+    if function in _NUMERIC and (isinstance(one, Plain) or isinstance(other, Plain)):
+        return _of_numbers(function, [plain(one), plain(other)], null)
+    if isinstance(one, Plain) or isinstance(other, Plain):
+        return _one_by_one(function, [one, other], null)
+    if function in (operator.eq, operator.ne):
+        same = one.codes == (other.codes if one.pool is other.pool else _translated(other, one))
+        return Plain(same if function is operator.eq else ~same, null)
+    return _by_distinct(function, one, other, null)
+
+
+def _translated(other: Coded, one: Coded) -> Codes:
+    """The numbers of ``other``'s values in the pool of ``one``; −2 for values that are not in it."""
+    known = {_key(value): number for number, value in enumerate(one.pool)}
+    numbers = np.array([known.get(_key(value), -2) for value in other.pool] + [-1], dtype=np.int64)
+    return numbers[other.codes]
+
+
+def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: Truths) -> Vector:
+    """Once for each distinct pair of values, if there are notably fewer of these than pairs."""
+    at = np.flatnonzero(~null)
+    width = max(len(other.pool), 1)
+    codes = one.codes[at].astype(np.int64) * width + other.codes[at]
+    if len(one.pool) * width <= _DENSE:
+        met = np.zeros(len(one.pool) * width, dtype=bool)
+        met[codes] = True
+        distinct = np.flatnonzero(met)
+        numbers = (np.cumsum(met) - 1)[codes]
+    elif function in _IN_BULK and len(one.pool) > len(at) // 8:
+        distinct, numbers = codes, np.arange(len(codes))
+    else:
+        distinct, numbers = np.unique(codes, return_inverse=True)
+    lefts, rights = distinct // width, distinct % width
+    if function in _IN_BULK:
+        values = np.zeros(len(null))
+        values[at] = _in_bulk(function, one.pool, other.pool, lefts, rights)[numbers]
+        return Plain(values, null)
+    worked = [function(one.pool[a], other.pool[b]) for a, b in zip(lefts.tolist(), rights.tolist(), strict=True)]
+    found, pool = renumbered(worked)
+    result = np.full(len(null), -1, dtype=np.int64)
+    result[at] = found[numbers]
+    return Coded(result, pool)
+
+
+def _in_bulk(
+    function: Callable[..., Any], one: Sequence[Any], other: Sequence[Any], lefts: Codes, rights: Codes
+) -> NDArray[np.float64]:
+    left, right = _units(one), _units(other)
+    found = cpdist(left[lefts].tolist(), right[rights].tolist(), scorer=_IN_BULK[function], dtype=np.float64)
+    values: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
+    if function in _EMPTY_IS_ZERO:
+        empty = np.array([not text for text in one] or [True]), np.array([not text for text in other] or [True])
+        values[empty[0][lefts] | empty[1][rights]] = 0.0
+    return values
+
+
+def _units(pool: Sequence[Any]) -> NDArray[Any]:
+    units = np.empty(len(pool), dtype=object)
+    units[:] = [text if text.isascii() else text.encode("utf-8", "surrogatepass") for text in pool]
+    return units
+
+
+def _of_numbers(function: Callable[..., Any], arguments: list[Any], null: Truths) -> Plain:
+    values = [a.values if isinstance(a, Plain) else a for a in arguments]
+    if function in _NUMERIC or function is abs:
+        return Plain(np.asarray(function(*values)), null)
+    rows = zip(*[v.tolist() if isinstance(v, np.ndarray) else [v] * len(null) for v in values], strict=True)
+    worked = [None if gone else function(*row) for gone, row in zip(null.tolist(), rows, strict=True)]
+    return Plain(np.array([0 if v is None else v for v in worked]), null | np.array([v is None for v in worked], bool))
+
+
+def _one_by_one(function: Callable[..., Any], vectors: Sequence[Vector], null: Truths) -> Vector:
+    rows = zip(*map(_listed, vectors), strict=True)
+    codes, pool = renumbered([None if gone else function(*row) for gone, row in zip(null.tolist(), rows, strict=True)])
+    return Coded(codes, pool)
+
+
+def _general(function: Callable[..., Any], arguments: list[Term], strict: bool) -> Term:
+    def work(block: Block) -> Vector:
+        vectors = [argument(block) for argument in arguments]
+        null = np.zeros(len(block), dtype=bool)
+        for vector in vectors if strict else ():
+            null |= _null(vector)
+        return _one_by_one(function, vectors, null)
+
+    return Term(work)
+
+
+def _listed(found: Vector) -> list[Any]:
+    if isinstance(found, Plain):
+        return [None if gone else v for v, gone in zip(found.values.tolist(), found.null.tolist(), strict=True)]
+    return [found.pool[code] if code >= 0 else None for code in found.codes.tolist()]
+
+
+def _null(found: Vector) -> Truths:
+    return found.null if isinstance(found, Plain) else found.codes < 0
+
+
+def _key(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
