@@ -242,6 +242,8 @@ class Connector(ABC, Generic[ConfigT]):
 
     id: ClassVar[str]
     config_model: ClassVar[type[Config]]
+    acknowledgement: ClassVar[bytes] = b""
+    """What is answered to a webhook that was taken, where the system wants to read more than status 200."""
 
     def __init__(self, config: ConfigT, context: Context) -> None:
         self.config = config

@@ -50,6 +50,7 @@ class DouyinShopConnector(Connector[DouyinShopConfig]):
 
     id: ClassVar[str] = "douyin_shop"
     config_model: ClassVar[type[DouyinShopConfig]] = DouyinShopConfig
+    acknowledgement: ClassVar[bytes] = b'{"code":0,"msg":"success"}'
 
     def __init__(self, config: DouyinShopConfig, context: Context) -> None:
         super().__init__(config, context)

@@ -29,8 +29,8 @@ from connectors.rest.slicing import find
 from connectors.shopify.bulk import Bulk
 from connectors.shopify.client import VERSION_HEADER, credentials, graphql
 from connectors.shopify.config import ShopifyConfig
-from connectors.shopify.documents import SHOP, fields, listing
-from connectors.shopify.pages import Pages
+from connectors.shopify.documents import SHOP, fields, listing, several
+from connectors.shopify.pages import Pages, named
 from connectors.shopify.reading import LOOKBACK, CustomerReader
 from connectors.shopify.writing import CustomerWriter
 
@@ -84,6 +84,14 @@ class ShopifyConnector(Connector[ShopifyConfig]):
         self._known(stream)
         with self._logged_in():
             yield from self._pages.ids()
+
+    def fetch(self, stream: str, keys: Sequence[str]) -> Page:
+        """Single customers as they are now; those that are not there are gone, deleted or merged into others."""
+        self._known(stream)
+        with self._logged_in():
+            cut = named(self.graph, several(self._selection), keys)
+        there = {record.key for record in cut.records}
+        return Page(cut.records, {}, [key for key in keys if key not in there], cut.rejected)
 
     def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
         """Create or update, one call per record and one to look at its state before an update."""

@@ -61,6 +61,11 @@ def one(selection: str) -> str:
     return f"query ($id: ID!) {{ customer(id: $id) {{ {selection} }} }}"
 
 
+def several(selection: str) -> str:
+    """Customers by their ids; null for those that are not there."""
+    return f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Customer {{ {selection} }} }} }}"
+
+
 def between(since: datetime | None, until: datetime | None) -> str | None:
     """The search for customers changed in that time; stamps are quoted, or their colons would part the search."""
     bounds = [(">=", since), ("<", until)]

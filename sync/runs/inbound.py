@@ -19,7 +19,7 @@ from sync.runs.workspace import Workspace
 
 
 class Received(NamedTuple):
-    """What became of a webhook: the text that a test of the address wants to read, and the runs to ring for."""
+    """What became of a webhook: the text that the sender wants to read, and the runs to ring for."""
 
     answer: bytes | None = None
     hints: int = 0
@@ -43,7 +43,8 @@ def receive(workspace: Workspace, connection_name: str, request: Inbound) -> Rec
     finally:
         connector.close()
     with workspace.database.transaction() as connection:
-        return Received(answer, *_kept(connection, connection_name, connector, found))
+        read = connector.acknowledgement or None if answer is None else answer
+        return Received(read, *_kept(connection, connection_name, connector, found))
 
 
 def can_fetch(connector: Connector[Any]) -> bool:

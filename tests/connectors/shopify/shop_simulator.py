@@ -64,6 +64,7 @@ input CustomerSetInput {
 type Query {
   shop: Shop!
   node(id: ID!): Node
+  nodes(ids: [ID!]!): [Node]!
   customer(id: ID!): Customer
   customers(first: Int, after: String, query: String, sortKey: CustomerSortKeys): CustomerConnection!
 }
@@ -298,6 +299,9 @@ class Root:
     def node(self, info: Any, id: str) -> Row | None:
         return self._shop.state(id)
 
+    def nodes(self, info: Any, ids: list[str]) -> list[Customer | None]:
+        return [self.customer(info, id) for id in ids]
+
     def customer(self, info: Any, id: str) -> Customer | None:
         row = self._shop.rows.get(id)
         return None if row is None else Customer(self._shop, row)
@@ -334,7 +338,9 @@ class Customer:
         self._shop, self._row = shop, row
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.endswith("__typename"):
+            return "Customer"
+        if name.startswith("_"):
             raise AttributeError(name)
         hidden = self._shop.hides
         if hidden and name in _PROTECTED:

@@ -244,6 +244,32 @@ class TestReading:
         assert set(Copy(paged, source).full(shop.tokens.clear).bodies) == set(shop.rows)
 
 
+class TestSingleCustomers:
+    def test_they_are_as_a_read_shows_them(self, shop: Shop, connector: Connector[Any]) -> None:
+        page = connector.fetch("customers", [gid(3), gid(1)])
+        whole = {record.key: record for record in read(connector)}
+        assert {record.key: record for record in page.records} == {key: whole[key] for key in (gid(1), gid(3))}
+        assert not page.deleted
+
+    def test_those_that_are_not_there_are_gone(self, shop: Shop, connector: Connector[Any]) -> None:
+        shop.delete(gid(2))
+        page = connector.fetch("customers", [gid(1), gid(2)])
+        assert ([record.key for record in page.records], list(page.deleted)) == ([gid(1)], [gid(2)])
+
+    def test_many_are_asked_for_in_several_calls(self) -> None:
+        with Shop(rows=120) as shop:
+            made = ShopSource(shop).connect()
+            assert len(made.fetch("customers", list(shop.rows)).records) == 120
+            assert len(asked(shop, "nodes(ids")) == 3
+
+    def test_a_shop_that_refuses_the_question_says_why_and_nothing_is_taken_for_gone(
+        self, shop: Shop, connector: Connector[Any]
+    ) -> None:
+        shop.schema = build_schema(print_schema(SCHEMA).replace("  nodes(ids: [ID!]!): [Node]!\n", ""))
+        with pytest.raises(BadConfiguration, match="nodes"):
+            connector.fetch("customers", [gid(1)])
+
+
 class TestPoints:
     def test_a_page_that_is_too_costly_is_asked_for_in_smaller_pieces(self, shop: Shop, paged: Connector[Any]) -> None:
         shop.page_cost = 300.0
