@@ -82,7 +82,7 @@ class Vault:
     def __init__(self, masters: Sequence[bytes]) -> None:
         self._masters = {_mark(key): key for key in masters}
         self._current = _mark(masters[0])
-        self._keys: dict[int, bytes] = {}
+        self._keys: dict[bytes, bytes] = {}  # by the wrapped key: a number may be rolled back and given anew
 
     def __repr__(self) -> str:
         return f"Vault(masters={list(self._masters)})"
@@ -163,17 +163,17 @@ class Vault:
         return nonce + AESGCM(self._masters[self._current]).encrypt(nonce, key, _context(number))
 
     def _key(self, connection: Connection, number: int) -> bytes:
-        if number not in self._keys:
-            row = connection.execute(select(data_key).where(data_key.c.id == number)).one_or_none()
-            master = None if row is None else self._masters.get(row.master)
-            if row is None or master is None:
-                raise VaultError("A stored secret cannot be opened: the master key is another one.")
+        row = connection.execute(select(data_key).where(data_key.c.id == number)).one_or_none()
+        master = None if row is None else self._masters.get(row.master)
+        if row is None or master is None:
+            raise VaultError("A stored secret cannot be opened: the master key is another one.")
+        wrapped = bytes(row.wrapped)
+        if wrapped not in self._keys:
             try:
-                wrapped = bytes(row.wrapped)
-                self._keys[number] = AESGCM(master).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _context(number))
+                self._keys[wrapped] = AESGCM(master).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _context(number))
             except InvalidTag:
                 raise VaultError("A stored secret cannot be opened.") from None
-        return self._keys[number]
+        return self._keys[wrapped]
 
 
 def stored(connection: Connection) -> list[SecretView]:

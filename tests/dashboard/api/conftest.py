@@ -15,7 +15,9 @@ from sync import migrations, oneshot
 from sync.access import Access
 from sync.identity import keys, users
 from sync.identity.permissions import PERMISSIONS, SCOPES, Role
+from sync.master import queries
 from sync.project import Project
+from sync.stewardship import services
 
 BASE = "http://127.0.0.1:8600"
 SETTINGS = """
@@ -75,7 +77,18 @@ def make_project(folder: Path, rows: int = 120, settings: str = SETTINGS) -> Pro
     with project.database.transaction() as connection:
         project.register(connection)
     oneshot.finish(project, oneshot.request(project, oneshot.targets(project, [])), lambda _views: None)
+    merge(project, "1", "2")
     return project
+
+
+def merge(project: Project, *source_ids: str) -> None:
+    """Make one customer of the customers of some records, whatever the match model in force says."""
+    with project.database.reading() as connection:
+        found = {queries.by_source(connection, "sheet", "customers", one).id for one in source_ids}  # type: ignore[union-attr]
+    if len(found) > 1:
+        engine = services.Engine(project.matcher, project.survivorship)
+        by = services.Steward("test", "they are the same")
+        services.carry_out(project.database, lambda connection: services.merge(connection, by, sorted(found)), engine)
 
 
 def _key(connection: object, role: Role) -> str:
