@@ -8,7 +8,7 @@ Message-ID. Headers only are asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -55,7 +55,9 @@ class GmailMail(Mail):
         """All messages but junk, trash, drafts and chats."""
         started = self.profile().get("historyId")
         since = self._config.since
-        query = f"after:{since:%Y/%m/%d}" if since and not self._config.headers_only else None
+        query = None
+        if since and not self._config.headers_only:  # Gmail's days are those of the mailbox's time zone
+            query = f"after:{since - timedelta(days=1):%Y/%m/%d}"
         for ids in self._listed(query):
             yield from self._hauls(ids)
         self.position = {"history": _number(started)}

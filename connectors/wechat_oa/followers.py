@@ -54,6 +54,7 @@ class Followers:
 
     def fetch(self, openids: Sequence[str]) -> Page:
         """These followers as they are now; gone are those who follow no longer."""
+        self._tags = None
         found: dict[str, Record] = {}
         for start in range(0, len(openids), TOGETHER):
             found |= {record.key: record for record in self._records(openids[start : start + TOGETHER])}

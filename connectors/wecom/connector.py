@@ -111,8 +111,9 @@ class WeComConnector(Connector[WeComConfig]):
         told = self._callbacks.message(request, self.context.now())
         names = ("Event", "ChangeType", "UserID", "ExternalUserID", "Id", "CreateTime")
         delivery = delivery_id(*(told.get(name, "") for name in names))
-        if told.get("Event") == _CHANGES and told.get("ExternalUserID") and told.get("UserID"):
-            return [Hint(STREAM, key_of(told["ExternalUserID"], told["UserID"]), delivery)]
+        user, customer = told.get("UserID"), told.get("ExternalUserID")
+        if told.get("Event") == _CHANGES and customer and user:
+            return [Hint(STREAM, key_of(customer, user), delivery)] if self._customers.reads(user) else []
         if told.get("Event") in (_CHANGES, _TAGS):
             return [Hint(STREAM, None, delivery)]
         return []

@@ -48,6 +48,10 @@ class Customers:
             )
         return [there[user] for user in sorted(wanted or there)]
 
+    def reads(self, user: str) -> bool:
+        """Whether this employee's customers are wanted."""
+        return not self._config.users or user.lower() in {wanted.lower() for wanted in self._config.users}
+
     def read(self, request: Read) -> Iterator[Page]:
         """Pages in the order of employees."""
         self._tags = None
@@ -77,6 +81,7 @@ class Customers:
 
     def fetch(self, keys: Sequence[str]) -> Page:
         """These customers as they are now; gone are those whom the employee has no longer."""
+        self._tags = None
         records, deleted = [], []
         for key in keys:
             found = self.one(key)
@@ -139,14 +144,14 @@ class Customers:
         tags = [tag for tag in relation.get("tags") or () if isinstance(tag, dict) and tag.get("tag_id")]
         ids = sorted(relation.get("tag_id") or [str(tag["tag_id"]) for tag in tags])
         told = {str(tag["tag_id"]): str(tag.get("tag_name", "")) for tag in tags}
-        names = self._names(ids) if ids else {}
+        names = self._names() if ids else {}
         rest = {name: value for name, value in relation.items() if name not in ("tags", "tag_id")}
         shown = [name for tag in ids if (name := names.get(tag) or told.get(tag))]
         body = {"external_contact": contact, "follow_info": {**rest, "tag_id": ids}, "tags": shown}
         return Record(key, orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
 
-    def _names(self, ids: Sequence[str]) -> dict[str, str]:
-        """The names of tags; of none where the app may not ask for them. Tags made since are asked for once more."""
+    def _names(self) -> dict[str, str]:
+        """The names of tags, asked for once in a read; none where the app may not ask for them."""
         if self._tags is None:
             try:
                 self._tags = self._client.tag_names()

@@ -27,7 +27,7 @@ from connectors.errors import (
 from connectors.gmail import mail
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
-from tests.connectors.gmail.google_simulator import MAILBOX, Google, error, service_account
+from tests.connectors.gmail.google_simulator import MAILBOX, START, Google, error, service_account
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, registered
 
 _numbers = itertools.count(1)
@@ -354,6 +354,13 @@ class TestPeopleInMail:
         server.deliver("new@x.example")
         assert set(people(connector, cursor)) == {"new@x.example"}
         assert all("q" not in call.query for call in server.calls)
+
+    def test_older_mail_is_neither_asked_for_nor_counted(self, server: Google, mails: MailSource) -> None:
+        connector = mails.connect(mails.settings() | {"since": "2026-03-02"})
+        server.clock = START + timedelta(days=2)
+        server.deliver("new@x.example")
+        assert set(people(connector)) == {"new@x.example"}
+        assert {call.query["q"] for call in server.calls if "q" in call.query} == {"after:2026/03/01"}
 
     def test_a_message_without_anybody_is_put_aside(self, server: Google, connector: Connector[Any]) -> None:
         server.deliver("nobody <>", to="undisclosed-recipients:;")

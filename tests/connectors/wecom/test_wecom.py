@@ -288,6 +288,11 @@ class TestCallbacks:
         (hint,) = connector.verify(self.event(Event="change_external_tag", ChangeType="update", UserID=""))
         assert (hint.stream, hint.key) == ("customers", None)
 
+    def test_customers_of_employees_who_are_not_read_are_no_hints(self, source: WeComSource) -> None:
+        connector = source.connect(source.settings() | {"users": ["lisi"]})
+        assert connector.verify(self.event()) == []
+        assert len(connector.verify(self.event(UserID="LiSi"))) == 1
+
     def test_other_events_hint_at_nothing(self, connector: Connector[Any]) -> None:
         assert connector.verify(self.event(Event="enter_agent")) == []
 

@@ -33,6 +33,7 @@ class WeCom(Simulator):
         self.empty_pages = False
         self.empty_user_answers_no_relation = True
         self.tags = {"etA": "VIP", "etB": "渠道"}
+        self.by_user: dict[str, list[str]] = {}
         super().__init__(rows)
 
     def stamp(self, at: datetime) -> Any:
@@ -53,6 +54,14 @@ class WeCom(Simulator):
 
     def touch(self, row: Row, at: datetime | None = None) -> None:
         """Nothing tells when a row was changed."""
+
+    def add(self, at: datetime | None = None, **fields: Any) -> str:
+        self.by_user = {}
+        return super().add(at, **fields)
+
+    def delete(self, key: str) -> None:
+        self.by_user = {}
+        super().delete(key)
 
     def expire(self) -> None:
         self.token = ""
@@ -99,7 +108,10 @@ class WeCom(Simulator):
     def of(self, user: str) -> list[str]:
         if user.lower() not in [known.lower() for known in self.users]:
             raise code(60111, "userid not found")
-        return sorted(key for key in self.rows if key.endswith("|" + user.lower()))
+        if not self.by_user:
+            for key in sorted(self.rows):
+                self.by_user.setdefault(key.partition("|")[2], []).append(key)
+        return self.by_user.get(user.lower(), [])
 
     def customer_list(self, request: Request) -> None:
         keys = self.of(request.query["userid"])
