@@ -1,8 +1,8 @@
 """The stream of followers: one record for each, by openid.
 
 WeChat has neither change stamps nor a filter by them: all openids are listed and their details read each time.
-Callbacks tell who has come and gone in between. The cursor of a read: ``after``, the last openid that was read, and ``seen``,
-how many were listed up to there.
+Callbacks tell who has come and gone in between. The cursor of a read: ``after``, the last openid that was read, and
+``seen``, how many were listed up to there.
 """
 
 from __future__ import annotations
