@@ -33,7 +33,9 @@ router = resource("customers", Permission.CUSTOMERS_READ)
 IN_PASSING = 200
 """So many changes a search takes into the index before it answers."""
 
-CustomerId = Annotated[str, Path(max_length=40, description="A customer's id, today's or an older one.")]
+CustomerId = Annotated[
+    str, Path(max_length=40, description="A customer's id, today's or an older one.", examples=["C6H4NS4FB2FJSK"])
+]
 Fields = Annotated[
     str | None,
     Query(max_length=1_000, description="Only these, separated by commas, e.g. `name,golden.emails`."),

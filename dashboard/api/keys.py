@@ -17,7 +17,7 @@ from sync.errors import NotFound
 from sync.identity import keys
 from sync.identity.errors import Forbidden
 from sync.identity.keys import LONGEST_DAYS, KeyView
-from sync.identity.permissions import Role
+from sync.identity.permissions import SCOPES, Role
 from sync.identity.principals import Principal
 
 reading = resource("keys", Permission.KEYS_READ)
@@ -30,7 +30,9 @@ class NewKey(schemas.Body):
     """A key to be made."""
 
     name: str = Field(min_length=1, max_length=120, description="what it is for", examples=["web shop"])
-    scopes: list[str] = Field(min_length=1, max_length=50, examples=[["customers:read", "changes:read"]])
+    scopes: list[Annotated[str, Field(max_length=60, json_schema_extra={"enum": sorted(SCOPES)})]] = Field(
+        min_length=1, max_length=50, examples=[["customers:read", "changes:read"]]
+    )
     days: int | None = Field(365, ge=1, le=LONGEST_DAYS, description="how long it lives; null: until it is revoked")
 
 
@@ -53,7 +55,7 @@ def list_keys(request: Request, limit: Limit = paging.DEFAULT, cursor: Cursor = 
 def create_key(request: Request, body: NewKey, idempotency_key: IdempotencyKey = None) -> Response:
     """Make an API key of your own, with at most the permissions you have."""
     visitor = principal_of(request)
-    beyond = sorted(set(body.scopes) - visitor.permissions)
+    beyond = sorted((set(body.scopes) & SCOPES) - visitor.permissions)
     if visitor.key is not None and beyond:
         raise Forbidden("{user} has not the permission {scopes}.", user=visitor.actor, scopes=", ".join(beyond)[:400])
     with unit_of_work(request) as unit:

@@ -80,7 +80,7 @@ def list_quarantine(
     responses={200: {"model": schemas.QuarantinedWhole}, **problem(404, "No such record: `not_found`.")},
 )
 def get_quarantined(
-    request: Request, id: Annotated[int, Path(ge=1, lt=1 << 63, description="The record's number.")]
+    request: Request, id: Annotated[int, Path(ge=1, lt=1 << 63, description="The record's number.", examples=[1])]
 ) -> Response:
     """Get one record in quarantine, with what came."""
     with request.app.state.project.database.reading() as connection:

@@ -68,7 +68,7 @@ class Page(Schema, Generic[_Item]):
 class CustomerOut(Schema):
     """A customer. With `?fields=` only the fields asked for are there, and the id."""
 
-    id: str = Field(description="stable; an id that was merged away leads to the survivor", examples=["C0123456789ABC"])
+    id: str = Field(description="stable; an id that was merged away leads to the survivor", examples=["C6H4NS4FB2FJSK"])
     version: int | None = Field(None, description="counts the changes; also the ETag")
     status: Literal["active", "merged", "deleted"] | None = None
     kind: Literal["person", "organisation"] | None = None

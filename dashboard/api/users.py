@@ -28,7 +28,7 @@ LAST = problem(409, "The last administrator stays: `refused`; or `idempotency_in
 class NewUser(schemas.Body):
     """A user to be made."""
 
-    name: str = Field(min_length=1, max_length=120, examples=["anna"])
+    name: str = Field(min_length=1, max_length=120, examples=["bella"])
     role: Role = Field(examples=["viewer"])
 
 

@@ -24,7 +24,7 @@ SETTINGS = """
 language: en
 region: CN
 connections:
-  sheet:
+  erp:
     connector: files
     settings: {streams: {customers: {path: customers.csv, key: id}}, settle_seconds: 0}
     streams: {customers: {mapping: customers.yaml, every: never}}
@@ -51,6 +51,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     project = make_project(tmp_path_factory.mktemp("project"))
     with project.database.transaction() as connection:
         made = {role: _key(connection, role) for role in Role}
+        users.add(connection, "anna", Role.VIEWER, by="test")
     yield Lab(project, create_app(project, Access(project.state_folder)), made)
     project.close()
 
@@ -68,7 +69,7 @@ def make_project(folder: Path, rows: int = 120, settings: str = SETTINGS) -> Pro
         "customer:\n  kind: person\n  name: name\n  emails: [email]\n  phones: [phone]\n"
     )
     lines = ["id,name,email,phone", "1,张伟,zhang@example.com,13800138000", "2,Zhang Wei,zhang@example.com,13800138000"]
-    lines += ["3,欧阳娜娜,nana@music.example.cn,", "4,,,"]
+    lines += ["C001,欧阳娜娜,nana@music.example.cn,", "4,,,"]
     lines += [f"{n},Customer {n},c{n}@example.com," for n in range(10, rows)]
     (folder / "customers.csv").write_text("\n".join(lines) + "\n")
     (folder / "kehu.yaml").write_text(settings)
@@ -84,7 +85,7 @@ def make_project(folder: Path, rows: int = 120, settings: str = SETTINGS) -> Pro
 def merge(project: Project, *source_ids: str) -> None:
     """Make one customer of the customers of some records, whatever the match model in force says."""
     with project.database.reading() as connection:
-        found = {queries.by_source(connection, "sheet", "customers", one).id for one in source_ids}  # type: ignore[union-attr]
+        found = {queries.by_source(connection, "erp", "customers", one).id for one in source_ids}  # type: ignore[union-attr]
     if len(found) > 1:
         engine = services.Engine(project.matcher, project.survivorship)
         by = services.Steward("test", "they are the same")

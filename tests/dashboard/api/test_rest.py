@@ -15,7 +15,7 @@ API = "/api/v1"
 
 
 def customer_of(client: TestClient, source_id: str) -> str:
-    query = {"connection": "sheet", "stream": "customers", "id": source_id}
+    query = {"connection": "erp", "stream": "customers", "id": source_id}
     return str(client.get(f"{API}/crosswalk", params=query).json()["customer"])
 
 
@@ -55,7 +55,7 @@ def test_pages_hold_every_customer_once(client: TestClient) -> None:
         ({"q": "music.example.cn"}, "欧阳娜娜"),
         ({"email": "nana@music.example.cn"}, "欧阳娜娜"),
         ({"phone": "13800138000"}, "张伟"),
-        ({"q": "Customer 57", "connection": "sheet", "kind": "person"}, "Customer 57"),
+        ({"q": "Customer 57", "connection": "erp", "kind": "person"}, "Customer 57"),
     ],
 )
 def test_a_customer_is_found_by_any_of_its_parts(client: TestClient, params: dict[str, str], name: str) -> None:
@@ -81,7 +81,7 @@ def test_only_the_fields_asked_for_are_sent(client: TestClient) -> None:
 
 def test_who_holds_it_already_is_told_so(client: TestClient) -> None:
     number = customer_of(client, "1")
-    for path in (f"{API}/customers/{number}", f"{API}/customers?limit=3", f"{API}/connections/sheet", f"{API}/runs/1"):
+    for path in (f"{API}/customers/{number}", f"{API}/customers?limit=3", f"{API}/connections/erp", f"{API}/runs/1"):
         answer = client.get(path, headers={"accept-language": "en"})
         tag = answer.headers["etag"]
         if "connections" in path:
@@ -111,12 +111,12 @@ def test_a_customers_history_sources_and_lineage(client: TestClient) -> None:
     sources = client.get(f"{API}/customers/{number}/source-records").json()["data"]
     assert [one["id"] for one in sources] == ["1", "2"]
     lineage = {one["field"]: one for one in client.get(f"{API}/customers/{number}/lineage").json()["data"]}
-    assert lineage["name"]["sources"] == ["sheet/customers/1"]
+    assert lineage["name"]["sources"] == ["erp/customers/1"]
     assert lineage["name"]["runner_up"] == "Zhang Wei"
 
 
 def test_many_source_records_are_looked_up_in_the_order_asked(client: TestClient) -> None:
-    keys = [{"connection": "sheet", "stream": "customers", "id": number} for number in ("57", "nobody", "1", "57")]
+    keys = [{"connection": "erp", "stream": "customers", "id": number} for number in ("57", "nobody", "1", "57")]
     keys.append({"connection": "elsewhere", "stream": "customers", "id": "1"})
     found = [one["customer"] for one in client.post(f"{API}/crosswalk/lookup", json={"keys": keys}).json()["data"]]
     assert found == [customer_of(client, "57"), None, customer_of(client, "1"), found[0], None]
@@ -133,7 +133,7 @@ def test_runs_quarantine_and_connections_are_shown(client: TestClient) -> None:
     [record] = all_of(client, f"{API}/quarantine")
     assert record["source_id"] == "4"
     assert client.get(f"{API}/quarantine/{record['id']}").json()["payload"]["id"] == "4"
-    assert client.get(f"{API}/connections/sheet").json()["streams"][0]["records"] == 113
+    assert client.get(f"{API}/connections/erp").json()["streams"][0]["records"] == 113
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_runs_quarantine_and_connections_are_shown(client: TestClient) -> None:
         ("/customers?cursor=W10", 422, "bad_cursor"),
         ("/customers?status=merged&q=a", 422, "not_searchable"),
         ("/customers?updated_since=yesterday", 422, "invalid_request"),
-        ("/crosswalk?connection=sheet&stream=customers&id=nobody", 404, "not_found"),
+        ("/crosswalk?connection=erp&stream=customers&id=nobody", 404, "not_found"),
         ("/connections/elsewhere", 404, "not_found"),
         ("/runs/99", 404, "not_found"),
         (f"/runs/{10**30}", 422, "invalid_request"),

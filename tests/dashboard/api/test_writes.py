@@ -123,13 +123,13 @@ def test_the_place_of_a_fault_is_a_pointer_into_the_body(client: TestClient) -> 
 
 
 def test_a_connection_is_paused_and_resumed_and_the_log_says_by_whom(lab, client: TestClient) -> None:  # type: ignore[no-untyped-def]
-    paused = client.post(f"{API}/connections/sheet/pause").json()
+    paused = client.post(f"{API}/connections/erp/pause").json()
     assert paused["streams"][0]["state"] == "paused"
-    refused = client.post(f"{API}/runs", json={"connection": "sheet", "stream": "customers"})
+    refused = client.post(f"{API}/runs", json={"connection": "erp", "stream": "customers"})
     assert (refused.status_code, refused.json()["code"]) == (409, "refused")
-    assert client.post(f"{API}/connections/sheet/resume").json()["streams"][0]["state"] == "active"
+    assert client.post(f"{API}/connections/erp/resume").json()["streams"][0]["state"] == "active"
     with lab.project.database.reading() as connection:
-        found = audit.entries(connection, object="connection:sheet", limit=2)
+        found = audit.entries(connection, object="connection:erp", limit=2)
     number = client.get(f"{API}/me").json()["key"]
     assert [(one.action, one.actor) for one in found] == [
         ("connection.resumed", f"key:{number}"),
@@ -138,7 +138,7 @@ def test_a_connection_is_paused_and_resumed_and_the_log_says_by_whom(lab, client
 
 
 def test_a_run_is_asked_for_joined_and_cancelled(client: TestClient) -> None:
-    wanted = {"connection": "sheet", "stream": "customers"}
+    wanted = {"connection": "erp", "stream": "customers"}
     asked = client.post(f"{API}/runs", json=wanted)
     assert asked.status_code == 202
     assert client.get(asked.headers["location"]).json()["status"] == "queued"
