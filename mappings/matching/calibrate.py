@@ -35,7 +35,8 @@ _ROUNDS = 6
 _PRIOR = "probability_two_random_records_match"
 LEAST = 100
 """Records from which frequencies are learnt."""
-_CONTACT_COLUMNS = {"email": "emails", "phone": "phones"}
+CONTACT_COLUMNS = {"email": "emails", "phone": "phones"}
+"""The column of the first contact of a sort, and of all of them."""
 
 
 def calibrate(model: MatchModel, records: Sequence[Values]) -> MatchModel:
@@ -124,7 +125,7 @@ def shared_contacts(model: MatchModel, records: Sequence[Values]) -> frozenset[s
     owners: dict[str, set[str]] = defaultdict(set)
     for record in records:
         name = _rough_name(model, record)
-        for column in _CONTACT_COLUMNS.values():
+        for column in CONTACT_COLUMNS.values():
             for contact in record[model.columns.index(column)] or ():
                 owners[contact].add(name)
     return frozenset(contact for contact, names in owners.items() if len(names - {""}) >= SHARED_BY)
@@ -132,11 +133,11 @@ def shared_contacts(model: MatchModel, records: Sequence[Values]) -> frozenset[s
 
 def without_contacts(model: MatchModel, record: Values, shared: frozenset[str]) -> Values:
     """The record with shared contacts taken out."""
-    places = [model.columns.index(several) for several in _CONTACT_COLUMNS.values()]
+    places = [model.columns.index(several) for several in CONTACT_COLUMNS.values()]
     if not shared or not any(contact in shared for place in places for contact in record[place] or ()):
         return record
     values = list(record)
-    for column, several in _CONTACT_COLUMNS.items():
+    for column, several in CONTACT_COLUMNS.items():
         place = model.columns.index(several)
         kept = [c for c in record[place] or () if c not in shared]
         values[place] = kept or None

@@ -18,18 +18,29 @@ ACCEPT_FROM, REVIEW_FROM = 2.0, -4.0
 """Groups merge from the first mean weight on (four to one); pairs from the second on (one to sixteen) are for stewards
 to review.
 """
-SMALL_PRIOR = 1 / 200
-"""The prior before anything is learnt: equal names say enough, one equal mailbox alone does not."""
 _BOTH_SCRIPTS = 0.2
+_U = {
+    '"given_l" = "given_r"': 0.005,
+    '"family_l" = "family_r"': 0.005,
+    "given in both scripts": 0.002,
+    "family in both scripts": 0.002,
+    "swapped": 0.0005,
+    '"email_l" = "email_r"': 0.00015,
+    '"phone_l" = "phone_r"': 0.00015,
+}
+"""Before anything is learnt: one equal mailbox and one equal surname are not enough, nor are two equal names alone."""
 
 
 def cautious_model(kind: Kind) -> MatchModel:
     """The shipped model of a kind, not yet calibrated."""
     settings = default_settings(kind)
-    settings["probability_two_random_records_match"] = SMALL_PRIOR
     for comparison in settings["comparisons"]:
         if comparison["output_column_name"] in ("given", "family"):
             _add_both_scripts(comparison)
+        for level in comparison["comparison_levels"]:
+            level["u_probability"] = _U.get(_known_as(level), level.get("u_probability"))
+            if level["u_probability"] is None:
+                del level["u_probability"]
     return without_lookalikes(compile_model(kind, COLUMNS[kind], settings))
 
 
@@ -50,5 +61,12 @@ def _add_both_scripts(comparison: dict[str, Any]) -> None:
     latin = f'("{name}_l" = "{name}_latin_l" OR "{name}_r" = "{name}_latin_r")'
     level = copy.deepcopy(levels[place])
     level |= {"sql_condition": f"{homophones} AND {latin}", "m_probability": _BOTH_SCRIPTS}
-    level["label_for_charts"] = level["sql_condition"]
+    level["label_for_charts"] = f"{name} in both scripts"
     levels.insert(place, level)
+
+
+def _known_as(level: dict[str, Any]) -> str:
+    condition = str(level["sql_condition"])
+    if '"given_latin_l", "family_latin_r"' in condition:
+        return "swapped"
+    return condition if condition in _U else str(level["label_for_charts"])

@@ -46,6 +46,15 @@ class Table:
         for values in records:
             self.append(values)
 
+    @classmethod
+    def of(cls, columns: Sequence[str], coded: Sequence[Coded]) -> Table:
+        """A table of columns that are numbered already. It does not grow."""
+        table = cls(columns)
+        table._known = None
+        table._numbers = [array("i", column.codes.astype(np.int32).tobytes()) for column in coded]
+        table._pools = [list(column.pool) for column in coded]
+        return table
+
     def append(self, values: Values) -> None:
         """Add a record."""
         if self._known is None:

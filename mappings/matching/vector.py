@@ -90,11 +90,27 @@ class Term:
         return truths
 
 
+class _Pools:
+    """What is worked out once for a pool of values, or for two."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, ...], tuple[tuple[Sequence[Any], ...], Any]] = {}
+
+    def of(self, what: Callable[..., Any], *pools: Sequence[Any]) -> Any:
+        """``what`` of the pools, which are kept, so that their ids stay theirs."""
+        key = (id(what), *map(id, pools))
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = (pools, what(*pools))
+        return found[1]
+
+
 class Vectors:
     """Builds terms over blocks. Equal calls are one term, so that three thresholds of one similarity cost one."""
 
     def __init__(self) -> None:
         self._terms: dict[tuple[Any, ...], Term] = {}
+        self._pools = _Pools()
 
     def constant(self, value: Any) -> Term:
         """A literal."""
@@ -111,7 +127,7 @@ class Vectors:
     def call(self, function: Callable[..., Any], arguments: Sequence[Term], strict: bool = True) -> Term:
         """A function of values; a strict one is NULL if an argument is."""
         key = ("call", function, strict, *map(id, arguments))
-        return self._same(key, lambda: _call(function, list(arguments), strict))
+        return self._same(key, lambda: _call(function, list(arguments), strict, self._pools))
 
     def is_null(self, term: Term, negated: bool) -> Term:
         """IS NULL, or IS NOT NULL."""
@@ -178,14 +194,14 @@ def plain(found: Vector) -> Plain:
     return Plain(pool[np.where(null, len(pool) - 1, found.codes)], null)
 
 
-def _call(function: Callable[..., Any], arguments: list[Term], strict: bool) -> Term:
+def _call(function: Callable[..., Any], arguments: list[Term], strict: bool, pools: _Pools) -> Term:
     varying = [argument for argument in arguments if not argument.is_constant]
     if strict and any(argument.is_constant and argument.value is None for argument in arguments):
         return Term(lambda block: Coded(np.full(len(block), -1, dtype=np.int64), [None]))
     if strict and len(varying) == 1:
         return _unary(function, arguments, varying[0])
     if strict and len(arguments) == 2 and len(varying) == 2:
-        return _binary(function, *arguments)
+        return _binary(function, arguments[0], arguments[1], pools)
     return _general(function, arguments, strict)
 
 
@@ -209,37 +225,40 @@ def _unary(function: Callable[..., Any], arguments: list[Term], varying: Term) -
     return Term(work)
 
 
-def _binary(function: Callable[..., Any], first: Term, second: Term) -> Term:
+def _binary(function: Callable[..., Any], first: Term, second: Term, pools: _Pools) -> Term:
     term: Term
 
     def work(block: Block) -> Vector:
-        return block.remembered(id(term), lambda: _pairwise(function, first(block), second(block)))
+        return block.remembered(id(term), lambda: _pairwise(function, first(block), second(block), pools))
 
     term = Term(work)
     return term
 
 
-def _pairwise(function: Callable[..., Any], one: Vector, other: Vector) -> Vector:
+def _pairwise(function: Callable[..., Any], one: Vector, other: Vector, pools: _Pools) -> Vector:
     null = _null(one) | _null(other)
     if function in _NUMERIC and (isinstance(one, Plain) or isinstance(other, Plain)):
         return _of_numbers(function, [plain(one), plain(other)], null)
     if isinstance(one, Plain) or isinstance(other, Plain):
         return _one_by_one(function, [one, other], null)
     if function in (operator.eq, operator.ne):
-        same = one.codes == (other.codes if one.pool is other.pool else _translated(other, one))
+        same = one.codes == (
+            other.codes if one.pool is other.pool else pools.of(_translation, other.pool, one.pool)[other.codes]
+        )
         return Plain(same if function is operator.eq else ~same, null)
-    return _by_distinct(function, one, other, null)
+    return _by_distinct(function, one, other, null, pools)
 
 
-def _translated(other: Coded, one: Coded) -> Codes:
-    """The numbers of ``other``'s values in the pool of ``one``; −2 for values that are not in it."""
-    known = {_key(value): number for number, value in enumerate(one.pool)}
-    numbers = np.array([known.get(_key(value), -2) for value in other.pool] + [-1], dtype=np.int64)
-    return numbers[other.codes]
+def _translation(other: Sequence[Any], one: Sequence[Any]) -> Codes:
+    """For every value of ``other`` its number in ``one``; −2 for those that are not in it. Last, −1 for no value."""
+    known = {_key(value): number for number, value in enumerate(one)}
+    return np.array([known.get(_key(value), -2) for value in other] + [-1], dtype=np.int64)
 
 
-def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: Truths) -> Vector:
+def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: Truths, pools: _Pools) -> Vector:
     """Once for each distinct pair of values, if there are notably fewer of these than pairs."""
+    if function is sql_functions.list_intersect:
+        return _intersections(one, other, null, pools)
     at = np.flatnonzero(~null)
     width = max(len(other.pool), 1)
     codes = one.codes[at].astype(np.int64) * width + other.codes[at]
@@ -255,7 +274,9 @@ def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: T
     lefts, rights = distinct // width, distinct % width
     if function in _IN_BULK:
         values = np.zeros(len(null))
-        values[at] = _in_bulk(function, one.pool, other.pool, lefts, rights)[numbers]
+        values[at] = _in_bulk(function, pools.of(_units, one.pool), pools.of(_units, other.pool), lefts, rights)[
+            numbers
+        ]
         return Plain(values, null)
     worked = [function(one.pool[a], other.pool[b]) for a, b in zip(lefts.tolist(), rights.tolist(), strict=True)]
     found, pool = renumbered(worked)
@@ -265,21 +286,49 @@ def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: T
 
 
 def _in_bulk(
-    function: Callable[..., Any], one: Sequence[Any], other: Sequence[Any], lefts: Codes, rights: Codes
+    function: Callable[..., Any], one: NDArray[Any], other: NDArray[Any], lefts: Codes, rights: Codes
 ) -> NDArray[np.float64]:
-    left, right = _units(one), _units(other)
-    found = cpdist(left[lefts].tolist(), right[rights].tolist(), scorer=_IN_BULK[function], dtype=np.float64)
+    left, right = one[lefts], other[rights]
+    found = cpdist(left.tolist(), right.tolist(), scorer=_IN_BULK[function], dtype=np.float64)
     values: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
     if function in _EMPTY_IS_ZERO:
-        empty = np.array([not text for text in one] or [True]), np.array([not text for text in other] or [True])
-        values[empty[0][lefts] | empty[1][rights]] = 0.0
+        values[~left.astype(bool) | ~right.astype(bool)] = 0.0
     return values
 
 
 def _units(pool: Sequence[Any]) -> NDArray[Any]:
+    """Texts as DuckDB compares them: by bytes."""
     units = np.empty(len(pool), dtype=object)
     units[:] = [text if text.isascii() else text.encode("utf-8", "surrogatepass") for text in pool]
     return units
+
+
+def _intersections(one: Coded, other: Coded, null: Truths, pools: _Pools) -> Coded:
+    """What two lists have in common. Most hold one value: then it is all or nothing."""
+    codes = np.where(null, -1, 0)
+    mine, theirs = pools.of(_only, one.pool)[one.codes], pools.of(_only, other.pool)[other.codes]
+    if one.pool is not other.pool:
+        theirs = pools.of(_translation_of_only, other.pool, one.pool)[other.codes]
+    rest = np.flatnonzero(~null & ((mine < 0) | (theirs < 0) | (mine == theirs)))
+    worked = [
+        sql_functions.list_intersect(one.pool[a], other.pool[b])
+        for a, b in zip(one.codes[rest].tolist(), other.codes[rest].tolist(), strict=True)
+    ]
+    numbers, pool = renumbered([[], *worked])
+    codes[rest] = numbers[1:]
+    return Coded(codes, pool)
+
+
+def _only(pool: Sequence[Any]) -> Codes:
+    """For every list its number if it holds one value that is there, else −1."""
+    found = [number if len(values) == 1 and values[0] is not None else -1 for number, values in enumerate(pool)]
+    return np.array([*found, -1], dtype=np.int64)
+
+
+def _translation_of_only(other: Sequence[Any], one: Sequence[Any]) -> Codes:
+    """The same for ``other``, by the numbers of ``one``; −1 also for lists that ``one`` does not have."""
+    translated = _translation(other, one)
+    return np.where((_only(other) >= 0) & (translated >= 0), translated, -1)
 
 
 def _of_numbers(function: Callable[..., Any], arguments: list[Any], null: Truths) -> Plain:

@@ -157,9 +157,9 @@ def _copies(matching: Matching) -> Iterator[Link]:
             yield from (Link(first[number], record, weight) for _, record in group)
 
 
-def first_records(matching: Matching) -> list[int]:
+def first_records(matching: Matching) -> Sequence[int]:
     """The first record of every profile."""
-    first = [-1] * len(matching.records.profiles)
+    first = array("l", [-1]) * len(matching.records.profiles)
     for record, number in enumerate(matching.records.profile_of):
         if first[number] < 0:
             first[number] = record

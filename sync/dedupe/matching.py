@@ -5,21 +5,27 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mappings.contract import Features, Member
+from mappings.matching import bulk_cluster
+from mappings.matching.blocking import proof_key
 from mappings.matching.bulk import BulkScorer, Numbers, Weights
-from mappings.matching.calibrate import LEAST, calibrate, with_settings, without_contacts
+from mappings.matching.bulk_blocking import bulk_keys
+from mappings.matching.bulk_cluster import cluster_all, groups_of
+from mappings.matching.calibrate import LEAST, calibrate, with_settings
 from mappings.matching.cluster import MERGE_AT
 from mappings.matching.columns import Values
 from mappings.matching.model import Kind, MatchModel
-from mappings.matching.pairing import shared_key_pairs
-from mappings.matching.probabilistic import KEEP_FROM, KIND, TAX, VALUES, FellegiSunterMatcher, default_model
-from sync.dedupe.records import Records
+from mappings.matching.pairing import Pairs, pairs_of
+from mappings.matching.probabilistic import KEEP_FROM, KIND, FellegiSunterMatcher, default_model
+from mappings.matching.table import Table
+from sync.dedupe.records import KINDS, Records
 
 COPIES = 5
 """Of records that are equal in all that is compared, calibration sees so many: the rest are an export's repetitions,
@@ -27,12 +33,12 @@ and would make their values look common.
 """
 SMALL_PRIOR = 1 / 200
 """The prior where there are too few records to learn it: equal names say enough, one equal mailbox alone does not."""
-CHUNK = 100_000
+CHUNK = 500_000
 """Pairs that are weighed at a time."""
 BIN = 2.0
 LOWEST_BIN, HIGHEST_BIN = -30.0, 50.0
-KINDS: dict[str, Kind] = {"p": "person", "o": "organisation"}
-"""Kinds of customer by the letter that features begin with."""
+PairWeights = Callable[[str, Pairs], Weights]
+"""Weights by the model alone of pairs of profiles (numbers) of the kind with this letter."""
 Told = Callable[[int, int], None]
 """Is told how much is done, of how much."""
 
@@ -65,61 +71,135 @@ class Matching:
         self.matcher = FellegiSunterMatcher(models["p"], models["o"])
         self.shared_contacts = sum(len(model.shared) for model in models.values())
         self.crowded_blocks = sum(len(model.oversized) for model in models.values())
-        self.records = records.with_profiles(
-            [(*f[:VALUES], *without_contacts(models[f[KIND]], f[VALUES:], models[f[KIND]].shared))
-             for f in records.profiles]
-        )  # fmt: skip
+        if self.shared_contacts:
+            records = records.without_contacts(self.matcher.models)
+        self.records = records
         self.unblocked = 0
+        self._places = records.profiles.places
+        self._scorers = {letter: BulkScorer(models[letter], records.profiles.of_kind(letter)[0]) for letter in KINDS}
+        self._numbered = np.zeros(len(records.profiles), dtype=bool)
+        self._numbered[list(records.profiles.numbered)] = True
 
-    def links(self, told: Told) -> Links:
-        """Compare all profiles that share a block."""
-        links, pairs = Links(), shared_key_pairs(self._keys())
-        kinds = np.array([features[KIND] for features in self.records.profiles])
-        for letter, model in self._models.items():
-            place = np.cumsum(kinds == letter) - 1
-            own = pairs[kinds[pairs[:, 0]] == letter]  # keys differ by kind, so both sides are of this one
-            scorer = BulkScorer(model, [f[VALUES:] for f in self.records.profiles if f[KIND] == letter])
-            for start in range(0, len(own), CHUNK):
-                left, right = own[start : start + CHUNK, 0], own[start : start + CHUNK, 1]
-                self._add(links, left, right, scorer.weights(model, place[left], place[right]))
-                told(links.compared, len(pairs))
+    def links(self, told: Told, weigh: PairWeights | None = None) -> Links:
+        """Compare all profiles that share a block; ``weigh`` may do so elsewhere (see ``sync.matching.engines``)."""
+        links, done = Links(), 0
+        blocked = [(letter, self.pairs(letter)) for letter in KINDS]
+        total = sum(len(pairs) for _letter, pairs in blocked)
+        for letter, pairs in blocked:
+            weights = weigh(letter, pairs) if weigh is not None else None
+            for start in range(0, len(pairs), CHUNK):
+                left, right = pairs[start : start + CHUNK, 0], pairs[start : start + CHUNK, 1]
+                found = self._weights(letter, left, right) if weights is None else weights[start : start + CHUNK]
+                self._add(links, left, right, self._with_numbers(left, right, found))
+                done += len(left)
+                told(done, total)
         return links
 
-    def _add(self, links: Links, left: Numbers, right: Numbers, weights: Weights) -> None:
-        forbidden = self._forbidden(left, right)
-        links.vetoed += int(forbidden.sum())
-        links.histogram.update(map(bin_of, weights[~forbidden].tolist()))
-        kept = ~forbidden & (weights >= KEEP_FROM)
-        links.left.extend(left[kept].tolist())
-        links.right.extend(right[kept].tolist())
-        links.weight.extend(weights[kept].tolist())
+    def pairs(self, letter: str) -> Pairs:
+        """The profiles of a kind that share a key: rows (left, right), left < right, sorted."""
+        table, numbers = self.records.profiles.of_kind(letter)
+        model = self._models[letter]
+        rows = bulk_keys(model.kind, table, model.oversized, model.words)
+        proofs = [
+            (proof_key(model.kind, number), self._places[profile])
+            for profile, (_tax, ids) in self.records.profiles.numbered.items()
+            if self.records.profiles[profile][KIND] == letter
+            for number in ids
+        ]
+        keys = np.concatenate([rows.keys, np.array([key for key, _ in proofs], dtype=np.int64)])
+        owners = np.concatenate([rows.owners, np.array([owner for _, owner in proofs], dtype=np.int64)])
+        order = np.argsort(owners, kind="stable") if proofs else slice(None)
+        self.unblocked += len(numbers) - int(np.count_nonzero(np.bincount(owners, minlength=len(numbers))))
+        return numbers[pairs_of(keys[order], owners[order], max(len(numbers), 1))]
 
-    def _forbidden(self, left: Numbers, right: Numbers) -> NDArray[np.bool_]:
-        """The pairs that different valid tax numbers keep apart."""
-        taxed = np.array([bool(features[TAX]) for features in self.records.profiles])
-        found = np.zeros(len(left), dtype=bool)
-        for at in np.flatnonzero(taxed[left] & taxed[right]).tolist():
+    def _weights(self, letter: str, left: Numbers, right: Numbers) -> Weights:
+        """By the model alone."""
+        return self._scorers[letter].weights(self._models[letter], self._places[left], self._places[right])
+
+    def _with_numbers(self, left: Numbers, right: Numbers, weights: Weights) -> Weights:
+        """Weights with what official numbers say: −∞ for different taxpayers, proof for a number in common."""
+        for at in np.flatnonzero(self._numbered[left] & self._numbered[right]).tolist():
             one, other = self.records.profiles[left[at]], self.records.profiles[right[at]]
-            found[at] = self.matcher.pair_weight(one, other) == -np.inf
-        return found
+            weights[at] = self.matcher.pair_weight(one, other)
+        return weights
+
+    def _any_weights(self, left: Numbers, right: Numbers) -> Weights:
+        """What clustering goes by, for pairs of one kind each."""
+        weights = np.empty(len(left))
+        for letter in KINDS:
+            of_kind = np.zeros(len(self.records.profiles), dtype=bool)
+            of_kind[self.records.profiles.of_kind(letter)[1]] = True
+            at = np.flatnonzero(of_kind[left])
+            weights[at] = self._weights(letter, left[at], right[at])
+        return self._with_numbers(left, right, weights)
+
+    def _add(self, links: Links, left: Numbers, right: Numbers, weights: Weights) -> None:
+        forbidden = weights == -np.inf
+        links.vetoed += int(forbidden.sum())
+        edges, counts = np.unique(bins_of(weights[~forbidden]), return_counts=True)
+        links.histogram.update(dict(zip(edges.tolist(), counts.tolist(), strict=True)))
+        kept = weights >= KEEP_FROM
+        links.left.frombytes(left[kept].astype(np.int64).tobytes())
+        links.right.frombytes(right[kept].astype(np.int64).tobytes())
+        links.weight.frombytes(weights[kept].tobytes())
 
     def clusters(self, links: Links, told: Told) -> list[list[int]]:
         """The records' numbers by customer: each group sorted, groups by their first record."""
-        holders = _holders(self.records)
-        groups: list[list[int]] = []
-        done = 0
-        for component in _components(len(holders), links):
-            groups += self._split(component, holders)
-            done += len(component)
-            if not done % 1_000:
-                told(done, len(holders))
-        return sorted(sorted(group) for group in groups)
+        count = len(self.records.profiles)
+        profile_of = np.frombuffer(self.records.profile_of, dtype=np.int64) if len(self.records) else np.empty(0, int)
+        sizes = np.bincount(profile_of, minlength=count)
+        told(0, count)
+        found = (
+            bulk_cluster.Links(np.frombuffer(links.left, np.int64), np.frombuffer(links.right, np.int64))
+            if len(links.left)
+            else bulk_cluster.Links(np.empty(0, np.int64), np.empty(0, np.int64))
+        )
+        odd = self._doubtful(sizes) | self._proven()
+        cluster, left_over = cluster_all(count, found, sizes, odd, self._any_weights)
+        told(count, count)
+        return self._groups(cluster[profile_of], left_over, profile_of)
+
+    def _doubtful(self, sizes: Numbers) -> NDArray[np.bool_]:
+        """The profiles of several records that do not prove themselves."""
+        several = np.flatnonzero(sizes > 1)
+        doubtful = np.zeros(len(sizes), dtype=bool)
+        doubtful[several] = self._any_weights(several, several) < MERGE_AT
+        return doubtful
+
+    def _proven(self) -> NDArray[np.bool_]:
+        """The profiles that share a valid official number with another one: these are joined first."""
+        holders: dict[tuple[str, str], list[int]] = {}
+        for profile, (_tax, ids) in self.records.profiles.numbered.items():
+            for number in ids:
+                holders.setdefault((self.records.profiles[profile][KIND], number), []).append(profile)
+        proven = np.zeros(len(self.records.profiles), dtype=bool)
+        for profiles in holders.values():
+            if len(profiles) > 1:
+                proven[profiles] = True
+        return proven
+
+    def _groups(self, label: Numbers, left_over: Sequence[Sequence[int]], profile_of: Numbers) -> list[list[int]]:
+        """Records by their profile's cluster; the components that were left over are split one by one."""
+        odd = np.zeros(len(self.records.profiles), dtype=bool)
+        for component in left_over:
+            odd[component] = True
+        rest = np.flatnonzero(~odd[profile_of])
+        found = groups_of(label[rest])
+        members = rest[found.members].tolist()
+        bounds = zip(found.starts.tolist(), (found.starts + found.sizes).tolist(), strict=True)
+        groups = [members[start:end] for start, end in bounds]
+        holders: dict[int, list[int]] = {}
+        for record in np.flatnonzero(odd[profile_of]).tolist():
+            holders.setdefault(int(profile_of[record]), []).append(record)
+        for component in left_over:
+            groups += [sorted(group) for group in self._split(component, holders)]
+        return sorted(groups)
 
     def proves_itself(self, features: Features) -> bool:
         """Whether equal records of these features are one customer: a first name alone does not say so."""
         return self.matcher.pair_weight(features, features) >= MERGE_AT
 
-    def _split(self, component: Sequence[int], holders: Sequence[Sequence[int]]) -> list[list[int]]:
+    def _split(self, component: Sequence[int], holders: Mapping[int, Sequence[int]]) -> list[list[int]]:
         profiles = self.records.profiles
         if len(component) == 1:
             found = list(holders[component[0]])
@@ -133,16 +213,16 @@ class Matching:
         ]
         return self.matcher.cluster(members, [])
 
-    def _keys(self) -> Iterator[list[int]]:
-        for features in self.records.profiles:
-            keys = self.matcher.keys(features)
-            self.unblocked += not keys
-            yield keys
-
 
 def bin_of(weight: float) -> float:
     """The lower edge of the weight's bin."""
     return min(max(math.floor(weight / BIN) * BIN, LOWEST_BIN), HIGHEST_BIN)
+
+
+def bins_of(weights: Weights) -> Weights:
+    """The same for many."""
+    edges: Weights = np.clip(np.floor(weights / BIN) * BIN, LOWEST_BIN, HIGHEST_BIN)
+    return edges
 
 
 def _by_letter(models: Mapping[Kind, MatchModel]) -> dict[str, MatchModel]:
@@ -150,17 +230,37 @@ def _by_letter(models: Mapping[Kind, MatchModel]) -> dict[str, MatchModel]:
 
 
 def _calibrated(records: Records) -> dict[str, MatchModel]:
-    copies = Counter(records.profile_of)
     models = {}
     for letter, kind in KINDS.items():
-        values = [
-            features[VALUES:]
-            for number, features in enumerate(records.profiles)
-            if features[KIND] == letter
-            for _ in range(min(copies[number], COPIES))
-        ]
-        models[letter] = _fitted(kind, values) if values else default_model(kind)
+        values = values_of(records, letter)
+        models[letter] = _fitted(kind, values) if len(values) else default_model(kind)
     return models
+
+
+def values_of(records: Records, letter: str) -> Repeated:
+    """What calibration sees of the records of a kind."""
+    table, numbers = records.profiles.of_kind(letter)
+    copies = np.bincount(np.array(records.profile_of, dtype=np.int64), minlength=len(records.profiles))[numbers]
+    return Repeated(table, np.repeat(np.arange(len(numbers)), np.minimum(copies, COPIES)))
+
+
+class Repeated(Sequence[Values]):
+    """Records of a table, some of them several times."""
+
+    def __init__(self, table: Table, places: Numbers) -> None:
+        self._table, self._places = table, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, number: int) -> Values: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Values]: ...
+    def __getitem__(self, number: int | slice) -> Values | Sequence[Values]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        return self._table[int(self._places[number])]
 
 
 def _fitted(kind: Kind, values: Sequence[Values]) -> MatchModel:
@@ -170,30 +270,3 @@ def _fitted(kind: Kind, values: Sequence[Values]) -> MatchModel:
         return model
     prior = {"probability_two_random_records_match": SMALL_PRIOR}
     return with_settings(model, {**model.settings, **prior}, model.term_frequencies)
-
-
-def _holders(records: Records) -> list[array[int]]:
-    """The records of each profile."""
-    found = [array("l") for _ in records.profiles]
-    for record, number in enumerate(records.profile_of):
-        found[number].append(record)
-    return found
-
-
-def _components(count: int, links: Links) -> list[list[int]]:
-    """Profiles connected by kept links, by their lowest number."""
-    parent = list(range(count))
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for left, right in zip(links.left, links.right, strict=True):
-        one, other = sorted((root(left), root(right)))
-        parent[other] = one
-    found: dict[int, list[int]] = {}
-    for node in range(count):
-        found.setdefault(root(node), []).append(node)
-    return list(found.values())

@@ -21,9 +21,9 @@ from mappings.matching.model import Kind, MatchModel
 from mappings.matching.probabilistic import KIND, VALUES, FellegiSunterMatcher
 from sync.dedupe import proposing, reading
 from sync.dedupe.accuracy import label_of, nearest, require_column
-from sync.dedupe.matching import COPIES, KINDS, Matching
+from sync.dedupe.matching import COPIES, Matching, values_of
 from sync.dedupe.reading import Input
-from sync.dedupe.records import Records, map_rows
+from sync.dedupe.records import KINDS, Records, map_rows
 from sync.dedupe.store import Store, fields_of
 from sync.errors import Misused, Refused
 from sync.language import _
@@ -58,8 +58,8 @@ def from_files(
 
 def values_of_files(loaded: FromFiles) -> dict[Kind, list[Values]]:
     """What the models learn from, by kind."""
-    counts = Counter(loaded.records.profile_of)
-    return _by_kind((features, counts[n]) for n, features in enumerate(loaded.records.profiles))
+    found = {kind: list(values_of(loaded.records, letter)) for letter, kind in KINDS.items()}
+    return {kind: values for kind, values in found.items() if values}
 
 
 def values_of_master(connection: Connection) -> dict[Kind, list[Values]]:

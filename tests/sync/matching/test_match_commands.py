@@ -36,7 +36,7 @@ def data(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     return found
 
 
-def people(path: str, count: int = 80) -> str:
+def people(path: str, count: int = 130) -> str:
     """Persons twice each, the second time with a typing error; ``who`` says who is who, ``no`` numbers the rows."""
     chance = random.Random(5)
     rows = []
@@ -59,9 +59,9 @@ def people(path: str, count: int = 80) -> str:
 
 def test_files_are_judged_against_their_truth_column(capsys: pytest.CaptureFixture[str]) -> None:
     found = data(capsys, "evaluate", people("p.csv"), "--truth", "who")
-    assert found["records"] == 160
+    assert found["records"] == 260
     assert found["pairs"]["f1"] > 0.97
-    assert found["confusion"]["true_same"] + found["confusion"]["false_different"] == 80
+    assert found["confusion"]["true_same"] + found["confusion"]["false_different"] == 130
     recall = [one["recall"] for one in found["thresholds"]]
     assert recall == sorted(recall, reverse=True)
 
@@ -80,7 +80,7 @@ def test_truth_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_complete_list_of_pairs_gives_what_the_truth_column_gives(capsys: pytest.CaptureFixture[str]) -> None:
     people("p.csv")
-    pairs = "".join(f"N{n},N{n + 1}\n" for n in range(0, 160, 2))
+    pairs = "".join(f"N{n},N{n + 1}\n" for n in range(0, 260, 2))
     Path("pairs.csv").write_text("a,b\n" + pairs, encoding="utf-8")
     listed = data(capsys, "evaluate", "p.csv", "--pairs", "pairs.csv")
     column = data(capsys, "evaluate", "p.csv", "--truth", "who")
