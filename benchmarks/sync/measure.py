@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,7 +32,7 @@ class Cost:
 
 def run(command: Sequence[str], postmaster: int | None = None, cwd: Path | None = None) -> Cost:
     """Run the command to its end; raises if it fails."""
-    before = _tree_cpu(postmaster)
+    before = server_cpu(postmaster)
     started = time.monotonic()
     process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -40,10 +42,18 @@ def run(command: Sequence[str], postmaster: int | None = None, cwd: Path | None 
         sys.exit(f"{' '.join(command)} failed:\n{output[-3000:]}")
     wall = time.monotonic() - started
     own = usage.ru_utime + usage.ru_stime
-    return Cost(own, _tree_cpu(postmaster) - before, wall, usage.ru_maxrss / 1024)
+    return Cost(own, server_cpu(postmaster) - before, wall, usage.ru_maxrss / 1024)
 
 
-def _tree_cpu(postmaster: int | None) -> float:
+def server_work(statement: str, url: str, postmaster: int) -> Cost:
+    """One statement, outside of any transaction."""
+    before, started = server_cpu(postmaster), time.monotonic()
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(statement.encode())
+    return Cost(0.0, server_cpu(postmaster) - before, time.monotonic() - started, 0.0)
+
+
+def server_cpu(postmaster: int | None) -> float:
     """CPU seconds of a PostgreSQL: the postmaster, its living children, and those it has already waited for."""
     if postmaster is None:
         return 0.0
