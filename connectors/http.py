@@ -255,7 +255,7 @@ class Client:
             raise self._again(call, error) from None
         except WaitUntil as error:
             asked = max(0.0, (error.until - self.context.now()).total_seconds())
-            raise self._throttled(response, asked) from None
+            raise self._throttled(response, asked, error) from None
         return response
 
     def _refusal(self, call: _Call, response: Response) -> Exception:
@@ -268,8 +268,11 @@ class Client:
             return error
         return self._again(call, error, processed=response.status not in UNPROCESSED)
 
-    def _throttled(self, response: Response, asked: float | None) -> Exception:
-        """The system limits us: tell everyone on the account, then wait here, or let the engine wait if it is long."""
+    def _throttled(self, response: Response, asked: float | None, told: WaitUntil | None = None) -> Exception:
+        """The system limits us: tell everyone on the account, then wait here, or let the engine wait if it is long.
+
+        ``told`` is the error to raise where ``inspect`` has more to say than the status.
+        """
         asked = asked or None  # "wait 0 seconds" leaves it to us: taken literally it would make a storm
         until = self.context.now() + timedelta(seconds=self._retries.unasked if asked is None else asked)
         error = WaitUntil(
@@ -279,6 +282,7 @@ class Client:
             status=response.status,
         )
         if asked:
+            error = told or error
             self.budget.pause_until(until)
         short = asked is None or asked <= self._retries.short
         return _Again(error, asked) if short else error

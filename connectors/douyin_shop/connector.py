@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from connectors.contract import (
     Rejected,
     Stream,
 )
+from connectors.digests import case_safe
 from connectors.douyin_shop.answers import Judge
 from connectors.douyin_shop.config import DouyinShopConfig
 from connectors.douyin_shop.login import DouyinLogin, ordered
@@ -171,8 +171,7 @@ def without_ciphers(value: Any) -> Any:
 
 
 def _record(key: str, row: Row) -> Record:
-    number = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-    body = without_ciphers(row) | {"buyer_number": number}
+    body = without_ciphers(row) | {"buyer_number": case_safe(key)}
     seconds = changed_at(row)
     stamp = iso(datetime.fromtimestamp(seconds, UTC)) if 0 < seconds < 253_402_300_800 else None
     return Record(key, orjson.dumps(body, option=orjson.OPT_SORT_KEYS), stamp)

@@ -10,8 +10,8 @@ from connectors.auth.naming import naming_settings
 from connectors.contract import Capability, ConfigT, Connector, Deletes, Page, Read, Stream, Write, WriteResult
 from connectors.errors import BadConfiguration, PermissionMissing
 from connectors.listed.stream import Listed
-from connectors.listed.writing import KeyedWriter
 from connectors.rest.sampling import SAMPLE, fields_of
+from connectors.writing import RecordWriter
 
 
 class ListedConnector(Connector[ConfigT]):
@@ -24,7 +24,7 @@ class ListedConnector(Connector[ConfigT]):
         """The streams by their names."""
 
     @abstractmethod
-    def writer(self, stream: str) -> KeyedWriter:
+    def writer(self, stream: str) -> RecordWriter:
         """The writer of a stream."""
 
     @abstractmethod
