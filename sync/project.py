@@ -31,9 +31,10 @@ from sync.settings import ConnectionSettings, Settings, find_settings, load_sett
 if TYPE_CHECKING:
     import redis
 
-    from mappings.contract import CompiledMapping, Matcher
+    from mappings.contract import CompiledMapping
     from mappings.fingerprint import MappingDefaults
     from mappings.survivorship import SurvivorshipRules
+    from sync.master.inforce import MatcherSource
     from sync.vault import Vault
 
 STATE_FOLDER = ".kehu"
@@ -147,11 +148,11 @@ class Project:
         return Vault.at(self.state_folder)
 
     @cached_property
-    def matcher(self) -> Matcher:
-        """The match model."""
-        from mappings.matching.rules import RuleMatcher
+    def matcher(self) -> MatcherSource:
+        """Tells which version of the match model is in force."""
+        from sync.matching.active import ActiveVersion
 
-        return RuleMatcher()
+        return ActiveVersion()
 
     @cached_property
     def survivorship(self) -> SurvivorshipRules:

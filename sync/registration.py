@@ -32,6 +32,15 @@ def register(project: Project, connection: Connection) -> None:
         number = _register_connection(connection, name, settings.connector)
         _register_streams(project, connection, name, number)
     _mark_removed(connection, set(project.settings.connections))
+    _register_model(project, connection)
+
+
+def _register_model(project: Project, connection: Connection) -> None:
+    """A new master begins with the match model that kehu.yaml names; one that exists keeps what it has."""
+    from sync.matching import store
+
+    if not store.in_force(connection):
+        store.ensure(connection, project.settings.matching.model)
 
 
 def _register_connection(connection: Connection, name: str, connector: str) -> int:

@@ -191,6 +191,16 @@ class WorkerSettings(Section):
     threads: int = Field(default=4, ge=1, le=64)
 
 
+class MatchingSettings(Section):
+    """How a new master finds out which records are one customer; see `kehu match versions` for what is in force."""
+
+    model: Literal["probability", "rules"] = Field(default="probability", description="what a new master begins with")
+    recalibrate: Literal["first-load", "ask", "never"] = Field(
+        default="first-load",
+        description="learn from the first load and use it at once; propose only; or do neither",
+    )
+
+
 class Settings(Section):
     """The whole of ``kehu.yaml``."""
 
@@ -207,6 +217,7 @@ class Settings(Section):
         default_factory=dict, max_length=500, description="your own fields of a customer"
     )
     survivorship: dict[str, str] = Field(default_factory=dict, description="field: rule that chooses its value")
+    matching: MatchingSettings = Field(default_factory=MatchingSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     workers: WorkerSettings = Field(default_factory=WorkerSettings)
 

@@ -2,22 +2,24 @@
 
 Keys are committed by LAND, so of two records landed at the same time at least the later sees the other: no pair is
 missed, and no lock is held while comparing. An edge names the versions it was computed from and counts only while
-both are current; writing it twice is harmless.
+both are current; writing it twice is harmless. Which pairs are compared is a function of the live records and the
+version in force: all that share a key, and in blocks linked as a star each record with the first other one.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mappings.contract import Features, Matcher
+from sync.master import blocks
 from sync.master.bulk import Bulk
+from sync.master.inforce import InForce, lock_against_recording, lock_for_recording, recorded
 from sync.master.records import LandedRecord, features_of
 
-MAX_BLOCK = 100
-"""A record is compared with at most so many others that share one key: the first landed ones."""
-
+CONNECTING_WEIGHT = -1.0
+"""Edges from this weight on make one component, within which the matcher decides; lower ones are for stewards."""
 
 _EDGE = (
     ("left_id", "int8"),
@@ -40,11 +42,22 @@ class Edge(NamedTuple):
     rule: str
 
 
-class Found(NamedTuple):
-    """The edges of a batch, and how many keys were shared by more records than are compared."""
+@dataclass(slots=True)
+class Found:
+    """The edges of a batch; ``crowded`` counts the blocks that were found past the cap, ``loosened`` are the records
+    that lost edges by that. ``force`` is what was in force in the end.
+    """
 
     edges: list[Edge]
-    oversized: int
+    force: InForce
+    crowded: int = 0
+    loosened: set[int] = field(default_factory=set)
+
+    @property
+    def ends(self) -> set[int]:
+        """The records whose neighbourhood changes."""
+        near = {end for edge in self.edges if edge.weight >= CONNECTING_WEIGHT for end in edge[:2]}
+        return near | self.loosened
 
 
 class _Side(NamedTuple):
@@ -52,15 +65,39 @@ class _Side(NamedTuple):
     features: Features
 
 
-def find_edges(bulk: Bulk, batch: Sequence[LandedRecord], matcher: Matcher) -> Found:
-    """Compare every record of the batch with all that share a key with it."""
-    blocks = _shared_blocks(bulk, batch)
-    if not blocks:
-        return Found([], 0)
-    pairs, oversized = _pairs(batch, blocks)
-    sides = {record.id: _Side(record.version, record.features) for record in batch if record.features is not None}
-    sides |= _load_sides(bulk, {record_id for pair in pairs for record_id in pair} - sides.keys())
-    return Found(_compare(pairs, sides, matcher), oversized)
+def find_lasting_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce) -> Found:
+    """The same as ``find_edges``, and nobody records crowded blocks any more until the transaction ends.
+
+    Edges found through a block that was recorded meanwhile would not count, nor would those through finer ones be
+    found: then all is looked for again.
+    """
+    found = find_edges(bulk, batch, force)
+    if bulk.is_postgres and not found.crowded:
+        lock_against_recording(bulk)
+        now = recorded(bulk, found.force)
+        if now is not found.force:
+            return find_edges(bulk, batch, now)
+    return found
+
+
+def find_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce, *, senior_only: bool = False) -> Found:
+    """Compare every record of the batch with all that share a key with it.
+
+    ``senior_only``: with records of lower ids only, as when all records are gone through in order of id.
+    """
+    found = Found([], force)
+    keys = _keys(batch, force)
+    shared = blocks.shared(bulk, {key for held in keys.values() for key in held} - force.linked)
+    if blocks.crowded(force, shared):
+        shared, keys = _uncrowd(bulk, batch, found)
+    again = _unlinked(bulk, batch, found.force)
+    keys |= again
+    pairs = _pairs(keys, shared, senior_only) | _star_pairs(bulk, keys, found.force.linked)
+    if pairs:
+        sides = {record.id: _Side(record.version, record.features) for record in batch if record.features is not None}
+        sides |= _load_sides(bulk, {record_id for pair in pairs for record_id in pair} - sides.keys())
+        found.edges = _compare(pairs, sides, force.matcher)
+    return found
 
 
 def store_edges(bulk: Bulk, edges: Sequence[Edge], changed: Sequence[LandedRecord]) -> None:
@@ -84,31 +121,78 @@ def store_edges(bulk: Bulk, edges: Sequence[Edge], changed: Sequence[LandedRecor
     )
 
 
-def _shared_blocks(bulk: Bulk, batch: Sequence[LandedRecord]) -> Mapping[int, list[int]]:
-    """The members of each key of the batch that is shared by two or more records."""
-    keys = list({key for record in batch for key in record.keys})
-    if not keys:
+def _keys(batch: Sequence[LandedRecord], force: InForce) -> dict[int, Sequence[int]]:
+    """The keys of the batch; what was landed before a block was recorded has others by now."""
+    keys = {record.id: record.keys for record in batch}
+    if force.refined:
+        for record in batch:
+            if record.features is not None and not force.refined.isdisjoint(record.keys):
+                keys[record.id] = force.keys(record.features)
+    return keys
+
+
+def _uncrowd(
+    bulk: Bulk, batch: Sequence[LandedRecord], found: Found
+) -> tuple[dict[int, list[int]], dict[int, Sequence[int]]]:
+    """Record crowded blocks until none of the batch's is; answers its shared blocks and its keys then."""
+    lock_for_recording(bulk)
+    found.force = recorded(bulk, found.force)  # somebody else may have recorded them while we waited
+    while True:
+        keys = _keys(batch, found.force)
+        wanted = {key for held in keys.values() for key in held} - found.force.linked
+        shared = blocks.shared(bulk, wanted)
+        crowded = blocks.crowded(found.force, shared)
+        if not crowded:
+            return shared, keys
+        crowd = blocks.record(bulk, found.force, crowded)
+        found.force = crowd.force
+        found.loosened |= crowd.loosened
+        found.crowded += len(crowded)
+
+
+def _pairs(
+    keys: Mapping[int, Sequence[int]], shared: Mapping[int, Sequence[int]], senior_only: bool
+) -> set[tuple[int, int]]:
+    pairs: set[tuple[int, int]] = set()
+    for record_id, held in keys.items():
+        for key in held:
+            for other in shared.get(key, ()):
+                if other < record_id:
+                    pairs.add((other, record_id))
+                elif other > record_id and not senior_only:
+                    pairs.add((record_id, other))
+    return pairs
+
+
+def _star_pairs(bulk: Bulk, keys: Mapping[int, Sequence[int]], linked: frozenset[int]) -> set[tuple[int, int]]:
+    """Of blocks linked as a star: each record with the first other one that has the key."""
+    if not linked:
+        return set()
+    held = {record_id: linked.intersection(found) for record_id, found in keys.items()}
+    first = {key: blocks.holder(bulk, key) for key in set().union(*held.values())}
+    pairs: set[tuple[int, int]] = set()
+    for record_id, found in held.items():
+        for key in found:
+            other = next((one for one in first[key] if one != record_id), None)
+            if other is not None:
+                pairs.add((min(other, record_id), max(other, record_id)))
+    return pairs
+
+
+def _unlinked(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce) -> dict[int, Sequence[int]]:
+    """Keys of records that hung on a changed record of the batch in a star: they need another one to hang on."""
+    changed = [record.id for record in batch if record.version > 1]
+    if not (force.linked and changed):
         return {}
     rows = bulk.fetch(
-        "SELECT m.key, m.record_id FROM match_key m JOIN ("
-        "SELECT key FROM match_key WHERE key {ints} GROUP BY key HAVING count(*) > 1) shared ON shared.key = m.key "
-        "ORDER BY m.key, m.record_id",
-        keys,
+        "SELECT right_id FROM match_edge WHERE left_id {ints} "
+        "UNION SELECT left_id FROM match_edge WHERE right_id {ints}",
+        changed,
+        changed,
     )
-    blocks: dict[int, list[int]] = defaultdict(list)
-    for key, record_id in rows:
-        blocks[key].append(record_id)
-    return blocks
-
-
-def _pairs(batch: Sequence[LandedRecord], blocks: Mapping[int, list[int]]) -> tuple[set[tuple[int, int]], int]:
-    pairs: set[tuple[int, int]] = set()
-    for record in batch:
-        for key in record.keys:
-            for other in blocks.get(key, ())[:MAX_BLOCK]:
-                if other != record.id:
-                    pairs.add((other, record.id) if other < record.id else (record.id, other))
-    return pairs, sum(len(members) > MAX_BLOCK for members in blocks.values())
+    others = {row[0] for row in rows} - {record.id for record in batch}
+    found = {one: force.keys(features) for one, features in blocks.load_features(bulk, sorted(others)).items()}
+    return {one: sorted(force.linked.intersection(keys)) for one, keys in found.items()}
 
 
 def _load_sides(bulk: Bulk, record_ids: Iterable[int]) -> dict[int, _Side]:

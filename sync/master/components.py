@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sync.master import decisions
 from sync.master.bulk import Bulk, Row
-from sync.master.candidates import Edge
+from sync.master.candidates import CONNECTING_WEIGHT, Edge
 from sync.master.decisions import Words
 from sync.master.records import LandedRecord
 
@@ -142,7 +142,7 @@ def _read_edges(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
     for row in rows:
         edge = Edge(*row)
         held.edges[edge.left, edge.right] = edge
-        if _one_end_current(held, edge):
+        if edge.weight >= CONNECTING_WEIGHT and _one_end_current(held, edge):
             ends.update((edge.left, edge.right))
     return ends
 

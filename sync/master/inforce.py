@@ -109,6 +109,11 @@ def lock_for_recording(bulk: Bulk) -> None:
     _lock(bulk, "SELECT pg_advisory_xact_lock(?)", _RECORDING)
 
 
+def lock_against_recording(bulk: Bulk) -> None:
+    """Until the transaction ends nobody records crowded blocks; waits for who does."""
+    _lock(bulk, "SELECT pg_advisory_xact_lock_shared(?)", _RECORDING)
+
+
 def without_blocks(matcher: Matcher, keys: frozenset[int]) -> Matcher:
     """The matcher without these blocks; one that cannot refine stays as it is."""
     return matcher.without_blocks(keys) if isinstance(matcher, Refinable) else matcher

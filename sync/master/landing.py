@@ -21,6 +21,7 @@ from mappings.contract import CompiledMapping, Matcher
 from mappings.errors import RecordInvalid
 from sync.master.bulk import Bulk, bulk_for
 from sync.master.deriving import Derived, derive
+from sync.master.inforce import UNVERSIONED, MatcherSource, landing_with
 from sync.master.records import LandedRecord, pack_ids
 from sync.master.streams import StreamRef
 from sync.master.writing import Change, Writes
@@ -67,6 +68,8 @@ class Landed:
     seen: bytes
     accepted: Sequence[str]
     rejections: list[Rejection]
+    version: int = UNVERSIONED
+    """The version of the match model that the batch was derived by."""
 
 
 class _Known(NamedTuple):
@@ -102,19 +105,20 @@ def land(
     stream: StreamRef,
     page: Page,
     mapping: CompiledMapping,
-    matcher: Matcher,
+    matcher: Matcher | MatcherSource,
     *,
     now: datetime,
 ) -> Landed:
     """Store what changed on a page and queue it for RESOLVE. Idempotent: landing a page again changes nothing."""
     bulk = bulk_for(connection)
+    force = landing_with(matcher, bulk)
     latest = {record.key: record for record in page.records}
     gone = [key for key in dict.fromkeys(page.deleted) if key not in latest]
     known = _look_up(bulk, stream.id, [*latest, *gone])
-    sorting = _sort(latest, known, mapping, matcher)
+    sorting = _sort(latest, known, mapping, force.matcher)
     sorting.rejections += [Rejection(bad.key, bad.body, bad.reason, None) for bad in page.rejected]
 
-    writes = Writes(bulk, stream, matcher, now)
+    writes = Writes(bulk, stream, force, now)
     writes.add_new(sorting.fresh)
     writes.change(sorting.changed)
     live_gone = [known[key].id for key in gone if key in known and not known[key].deleted]
@@ -127,25 +131,31 @@ def land(
     touched = created + updated + len(sorting.rejections) + len(live_gone)
     counts = Counts(read, created, updated, read - touched, len(sorting.rejections), len(live_gone))
     seen = pack_ids([*sorting.seen, *writes.new_main_ids])
-    return Landed(counts, landing_id, writes.batch, seen, sorting.accepted, sorting.rejections)
+    return Landed(counts, landing_id, writes.batch, seen, sorting.accepted, sorting.rejections, force.number)
 
 
 def delete(
-    connection: Connection, stream: StreamRef, record_ids: Sequence[int], matcher: Matcher, *, now: datetime
+    connection: Connection,
+    stream: StreamRef,
+    record_ids: Sequence[int],
+    matcher: Matcher | MatcherSource,
+    *,
+    now: datetime,
 ) -> Landed:
     """Mark records as deleted at their source (a sweep) and queue them for RESOLVE."""
     bulk = bulk_for(connection)
+    force = landing_with(matcher, bulk)
     live = bulk.fetch(
         "SELECT id, source_id FROM source_record "
         "WHERE id {ints} AND stream_id = ? AND part = '' AND deleted_at IS NULL ORDER BY id",
         [int(record_id) for record_id in record_ids],
         stream.id,
     )
-    writes = Writes(bulk, stream, matcher, now)
+    writes = Writes(bulk, stream, force, now)
     writes.delete([row[0] for row in live])
     landing_id = writes.flush()
     counts = Counts(read=len(live), deleted=len(live))
-    return Landed(counts, landing_id, writes.batch, b"", [row[1] for row in live], [])
+    return Landed(counts, landing_id, writes.batch, b"", [row[1] for row in live], [], force.number)
 
 
 def live_ids(connection: Connection, stream: StreamRef) -> list[int]:
@@ -161,7 +171,7 @@ def remap(
     connection: Connection,
     stream: StreamRef,
     mapping: CompiledMapping,
-    matcher: Matcher,
+    matcher: Matcher | MatcherSource,
     *,
     after_id: int,
     limit: int,
@@ -173,6 +183,7 @@ def remap(
     are untouched.
     """
     bulk = bulk_for(connection)
+    force = landing_with(matcher, bulk)
     rows = bulk.fetch(
         "SELECT id, source_id, raw, version, changed_at FROM source_record WHERE stream_id = ? AND part = '' "
         "AND id > ? AND deleted_at IS NULL AND raw IS NOT NULL ORDER BY id LIMIT ?",
@@ -185,13 +196,13 @@ def remap(
         _Due(Record(source_id, raw.encode(), changed_at), b"", _Known(record_id, b"", version, False))
         for record_id, source_id, raw, version, changed_at in rows
     ]
-    _derive_into(sorting, due, mapping, matcher)
-    writes = Writes(bulk, stream, matcher, now)
+    _derive_into(sorting, due, mapping, force.matcher)
+    writes = Writes(bulk, stream, force, now)
     writes.rederive(sorting.changed)
     landing_id = writes.flush()
     updated, rejected = writes.rederived, len(sorting.rejections)
     counts = Counts(len(rows), 0, updated, len(rows) - updated - rejected, rejected, 0)
-    landed = Landed(counts, landing_id, writes.batch, b"", sorting.accepted, sorting.rejections)
+    landed = Landed(counts, landing_id, writes.batch, b"", sorting.accepted, sorting.rejections, force.number)
     return landed, rows[-1][0] if len(rows) == limit else None
 
 

@@ -17,12 +17,14 @@ from sqlalchemy import Connection
 from mappings.contract import Matcher
 from mappings.survivorship import SurvivorshipRules
 from sync.database import Database
+from sync.errors import Refused
 from sync.master import decisions
 from sync.master import streams as stream_directory
 from sync.master.bulk import Bulk, bulk_for
-from sync.master.candidates import find_edges, store_edges
+from sync.master.candidates import CONNECTING_WEIGHT, find_lasting_edges, store_edges
 from sync.master.components import Held, hold
 from sync.master.golden import Goldens
+from sync.master.inforce import UNVERSIONED, InForce, MatcherSource, resolving_with
 from sync.master.publishing import Publisher, Resolved
 from sync.master.records import LandedRecord, features_of, unpack_ids
 from sync.master.settling import settle
@@ -35,18 +37,27 @@ _CONFLICTS = frozenset({"40P01", "40001", "23505", "55P03"})
 """SQLSTATE of a deadlock, a serialisation failure, a unique violation, and a lock that is not available."""
 
 
+class SwitchUnderWay(Refused):
+    """What must take effect at once has to wait until the match model is switched."""
+
+    code = "switch_under_way"
+    default_remedy = "Try again when `kehu match versions` shows no switch under way."
+
+
 def resolve(
     database: Database,
     landing_ids: Sequence[int],
     *,
-    matcher: Matcher,
+    matcher: Matcher | MatcherSource,
     survivorship: SurvivorshipRules,
     batch: Sequence[LandedRecord] | None = None,
+    derived_by: int = UNVERSIONED,
 ) -> Resolved:
     """Resolve the landings in one transaction of its own and answer what changed.
 
     Landings that another worker is at, or that are done, are left out. ``batch`` hands over the records of exactly
-    these landings when they are still in memory.
+    these landings when they are still in memory, ``derived_by`` the version of the match model that derived them.
+    While the version is being switched nothing is resolved: what was landed waits.
     """
     met: set[int] = set()
     for attempt in range(1, _TRIES + 1):
@@ -54,7 +65,11 @@ def resolve(
             with database.hot_transaction() as connection:
                 if attempt > 1:
                     _queue_up(bulk_for(connection))
-                return _resolve(connection, landing_ids, matcher, survivorship, batch, met)
+                force = resolving_with(matcher, bulk_for(connection))
+                if force.stage is not None:
+                    return Resolved()
+                usable = batch if derived_by == force.number else None
+                return _resolve(connection, landing_ids, force, survivorship, usable, met)
         except Exception as error:
             if attempt == _TRIES or not is_conflict(error):
                 raise
@@ -67,18 +82,25 @@ def resolve_in(
     connection: Connection,
     landing_ids: Sequence[int],
     *,
-    matcher: Matcher,
+    matcher: Matcher | MatcherSource,
     survivorship: SurvivorshipRules,
-    batch: Sequence[LandedRecord] | None = None,
 ) -> Resolved:
-    """The same inside the caller's transaction, without retries."""
-    return _resolve(connection, landing_ids, matcher, survivorship, batch, set())
+    """The same inside the caller's transaction, without retries. Raises SwitchUnderWay instead of waiting."""
+    force = resolving_with(matcher, bulk_for(connection), keep=False)
+    require_no_switch(force)
+    return _resolve(connection, landing_ids, force, survivorship, None, set())
+
+
+def require_no_switch(force: InForce) -> None:
+    """Raises SwitchUnderWay."""
+    if force.stage is not None:
+        raise SwitchUnderWay("The match model is being switched; customers stay as they are until it is done.")
 
 
 def _resolve(
     connection: Connection,
     landing_ids: Sequence[int],
-    matcher: Matcher,
+    force: InForce,
     survivorship: SurvivorshipRules,
     batch: Sequence[LandedRecord] | None,
     met: set[int],
@@ -88,9 +110,15 @@ def _resolve(
     if not taken:
         return Resolved()
     streams = stream_directory.load(connection)
-    if batch is None or len(taken) < len(set(landing_ids)):
-        batch = _load_batch(bulk, taken.values(), matcher)
-    resolved = _resolve_batch(bulk, batch, streams, matcher, survivorship, met)
+    publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
+    landed = [packed for packed, edges_known in taken.values() if not edges_known]
+    if batch is None or len(landed) < len(set(landing_ids)):
+        batch = _load_batch(bulk, landed, force)
+    resolved = _resolve_batch(bulk, batch, streams, force, publisher, met)
+    again = [packed for packed, edges_known in taken.values() if edges_known]
+    if again:
+        publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
+        resolved = resolved.plus(_settle_again(bulk, again, streams, force, publisher, met))
     bulk.run("DELETE FROM landing WHERE id {ints}", sorted(taken))
     return resolved
 
@@ -104,36 +132,70 @@ def _resolve_batch(
     bulk: Bulk,
     batch: Sequence[LandedRecord],
     streams: Mapping[int, StreamRef],
-    matcher: Matcher,
-    survivorship: SurvivorshipRules,
+    force: InForce,
+    publisher: Publisher,
     met: set[int],
 ) -> Resolved:
-    found = find_edges(bulk, batch, matcher)
+    if not batch:
+        return Resolved()
+    found = find_lasting_edges(bulk, batch, force)
     store_edges(bulk, found.edges, [record for record in batch if record.version > 1])
     has_words = decisions.exist(bulk)
-    lone, touched = _part(bulk, batch, {end for edge in found.edges for end in (edge.left, edge.right)}, has_words)
-    publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
+    lone, touched = _part(bulk, batch, found.ends, has_words)
     publisher.found(lone)
     if touched:
         held = hold(bulk, batch, touched, has_words, met)
         current = _current(batch, held)
-        groups = settle(bulk, held, current, streams, matcher)
+        groups = settle(bulk, held, current, streams, found.force.matcher)
         resolving = {record.id: record.version for record in current if record.id in touched}
         publisher.apply(held, plan(bulk, held, groups, resolving), current)
-    return publisher.flush()._replace(oversized_blocks=found.oversized)
+    return publisher.flush()._replace(oversized_blocks=found.crowded)
 
 
-def _take(bulk: Bulk, landing_ids: Sequence[int]) -> dict[int, bytes]:
-    """The landings nobody else is at, with their packed record ids."""
+def _settle_again(
+    bulk: Bulk,
+    packed: Iterable[bytes],
+    streams: Mapping[int, StreamRef],
+    force: InForce,
+    publisher: Publisher,
+    met: set[int],
+) -> Resolved:
+    """Customers anew of records whose edges are all known: after a switch of the match model."""
+    ids = sorted({int(record_id) for one in packed for record_id in unpack_ids(one)})
+    has_words = decisions.exist(bulk)
+    touched = _not_alone(bulk, ids) | (decisions.anchored(bulk, ids) if has_words else set())
+    if not touched:
+        return Resolved()
+    held = hold(bulk, [], touched, has_words, met)
+    publisher.apply(held, plan(bulk, held, settle(bulk, held, [], streams, force.matcher), {}), [])
+    return publisher.flush()
+
+
+def _not_alone(bulk: Bulk, record_ids: list[int]) -> set[int]:
+    """Those of the placed records that share a customer, or that evidence connects with another record."""
+    rows = bulk.fetch(
+        "SELECT x.record_id FROM crosswalk x JOIN customer c ON c.id = x.customer_id "
+        "WHERE x.record_id {ints} AND (c.members > 1 "
+        "OR EXISTS (SELECT 1 FROM match_edge e WHERE e.left_id = x.record_id AND e.weight >= ?) "
+        "OR EXISTS (SELECT 1 FROM match_edge e WHERE e.right_id = x.record_id AND e.weight >= ?))",
+        record_ids,
+        CONNECTING_WEIGHT,
+        CONNECTING_WEIGHT,
+    )
+    return {row[0] for row in rows}
+
+
+def _take(bulk: Bulk, landing_ids: Sequence[int]) -> dict[int, tuple[bytes, bool]]:
+    """The landings nobody else is at, with their packed record ids, and whether all of their edges are known."""
     locking = " FOR UPDATE SKIP LOCKED" if bulk.is_postgres else ""
     rows = bulk.fetch(
-        f"SELECT id, record_ids FROM landing WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
+        f"SELECT id, record_ids, edges_known FROM landing WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
         sorted(landing_ids),
     )
-    return {row[0]: bytes(row[1]) for row in rows}
+    return {row[0]: (bytes(row[1]), bool(row[2])) for row in rows}
 
 
-def _load_batch(bulk: Bulk, packed: Iterable[bytes], matcher: Matcher) -> list[LandedRecord]:
+def _load_batch(bulk: Bulk, packed: Iterable[bytes], force: InForce) -> list[LandedRecord]:
     ids = sorted({int(record_id) for one in packed for record_id in unpack_ids(one)})
     rows = bulk.fetch(
         "SELECT id, version, stream_id, source_id, part, canonical, features, deleted_at IS NOT NULL "
@@ -144,7 +206,7 @@ def _load_batch(bulk: Bulk, packed: Iterable[bytes], matcher: Matcher) -> list[L
     for record_id, version, stream_id, source_id, part, canonical, text, deleted in rows:
         features = None if deleted else features_of(text)
         body = canonical.encode() if features is not None else None
-        keys = matcher.keys(features) if features is not None else ()
+        keys = force.keys(features) if features is not None else ()
         batch.append(LandedRecord(record_id, version, stream_id, source_id, part, body, features, keys))
     return batch
 

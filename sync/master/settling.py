@@ -9,13 +9,11 @@ from typing import NamedTuple
 from mappings.contract import Decision, Features, Matcher, Member, RecordKey, seniority
 from sync.master import decisions
 from sync.master.bulk import Bulk
+from sync.master.candidates import CONNECTING_WEIGHT
 from sync.master.components import Held
 from sync.master.decisions import Links
 from sync.master.records import LandedRecord, features_of
 from sync.master.streams import StreamRef
-
-CONNECTING_WEIGHT = -1.0
-"""Edges from this weight on make one component, within which the matcher decides (docs/architecture.md)."""
 
 
 class LiveRecord(NamedTuple):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from mappings.contract import Matcher
 from sync.master.bulk import Bulk, Columns, Row
 from sync.master.deriving import Derived
+from sync.master.inforce import InForce
 from sync.master.records import LandedRecord, features_of, features_text, pack_ids
 from sync.master.streams import StreamRef
 
@@ -64,8 +64,8 @@ class Writes:
     ``batch`` holds what RESOLVE needs, ``new_main_ids`` the ids given to new records. Nothing is committed.
     """
 
-    def __init__(self, bulk: Bulk, stream: StreamRef, matcher: Matcher, now: datetime) -> None:
-        self._bulk, self._stream, self._matcher, self._now = bulk, stream, matcher, bulk.instant(now)
+    def __init__(self, bulk: Bulk, stream: StreamRef, force: InForce, now: datetime) -> None:
+        self._bulk, self._stream, self._force, self._now = bulk, stream, force, bulk.instant(now)
         self.batch: list[LandedRecord] = []
         self.new_main_ids: list[int] = []
         self.rederived = 0
@@ -214,10 +214,12 @@ class Writes:
 
     def _replace_keys(self, stored: _Stored, derived: Derived | None, features: str | None) -> None:
         """``features``: of ``derived``, as they are stored."""
+        if stored.id in self._force.underived:  # it has no keys until the switch of versions comes to it
+            return
         if features == stored.features and not stored.deleted:
             return
         known = None if stored.deleted else features_of(stored.features)
-        before = set(self._matcher.keys(known)) if known else set()
+        before = set(self._force.keys(known)) if known else set()
         after = set(derived.keys) if derived else set()
         self._keys_removed += [(key, stored.id) for key in sorted(before - after)]
         self._keys_added += [(key, stored.id) for key in after - before]

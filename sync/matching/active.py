@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from threading import Lock
+from functools import cached_property
+from threading import Lock, local
 
-from mappings.matching.rules import RuleMatcher
+from mappings.contract import Canonical, Decision, Evidence, Features, Matcher, Member
 from sync.errors import NotFound
 from sync.master.bulk import Bulk
-from sync.master.inforce import InForce
-from sync.matching import store
+from sync.master.inforce import InForce, Refinable, without_blocks
 
 _STATE = (
-    "SELECT s.active, s.epoch, s.stage, s.cursor, s.last, b.key, b.action, b.revision FROM match_state s "
+    "SELECT s.active, s.epoch, s.stage, s.cursor, s.last, m.block_cap, b.key, b.action, b.revision "
+    "FROM match_state s JOIN match_model m ON m.id = s.active "
     "LEFT JOIN match_block b ON b.version = s.active AND b.revision > ? WHERE s.id = 1"
 )
-_NO_VERSION = -1
+_BLOCK = 6
 
 
 class ActiveVersion:
@@ -24,40 +26,100 @@ class ActiveVersion:
     """
 
     def __init__(self) -> None:
-        self._known: tuple[int, InForce] | None = None
-        self._loading = Lock()
+        self._known: tuple[int, _Stored, InForce] | None = None
 
     def in_force(self, bulk: Bulk, keep: bool = True) -> InForce:
         """What is in force in this transaction. ``keep``: the transaction has recorded no blocks itself.
 
         Raises NotFound before the project's first registration.
         """
-        epoch, known = self._known or (0, InForce(RuleMatcher(), _NO_VERSION))
-        rows = bulk.fetch(_STATE, known.revision)
+        known = self._known
+        rows = bulk.fetch(_STATE, known[2].revision if known else 0)
         if not rows:
             raise NotFound("No match model is in force yet.", remedy="Run `kehu sync run` once.")
-        number, now, stage, cursor, last = rows[0][:5]
-        if (number, now) != (known.number, epoch):
-            known = self._load(bulk, number)
-            rows = bulk.fetch(_STATE, known.revision)
-        known = _with_blocks(known, [(key, action, revision) for *_, key, action, revision in rows if key is not None])
+        number, epoch, stage, cursor, last, cap = rows[0][:_BLOCK]
+        if known is None or (known[2].number, known[0]) != (number, epoch):
+            stored = _Stored(number)
+            rows = bulk.fetch(_STATE, 0) if known else rows
+            known = (epoch, stored, InForce(stored, number, cap))
+        known[1].read_by(bulk)
+        known = (*known[:2], _with_blocks(known[2], [row[_BLOCK:] for row in rows if row[_BLOCK] is not None]))
         if keep:
-            self._known = (now, known)
+            self._known = known
         underived = range(cursor + 1, last + 1) if stage == "keys" else range(0)
-        return replace(known, stage=stage, underived=underived)
-
-    def _load(self, bulk: Bulk, number: int) -> InForce:
-        with self._loading:
-            family, contents, cap = bulk.fetch(
-                "SELECT family, contents, block_cap FROM match_model WHERE id = ?", number
-            )[0]
-            return InForce(store.compiled(family, contents), number, cap)
+        return replace(known[2], stage=stage, underived=underived)
 
 
-def _with_blocks(known: InForce, rows: list[tuple[int, str, int]]) -> InForce:
+def _with_blocks(known: InForce, rows: Sequence[tuple[int, str, int]]) -> InForce:
     if not rows:
         return known
     refined = frozenset(key for key, action, _ in rows if action == "refined")
     linked = frozenset(key for key, action, _ in rows if action == "linked")
     return known.recording(refined, linked, max(row[2] for row in rows))
 
+
+class _Stored:
+    """The matcher of a version, read and compiled when the first record needs it: a run that finds nothing changed
+    needs none.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number, self._reading, self._loading = number, local(), Lock()
+
+    def read_by(self, bulk: Bulk) -> None:
+        """The transaction of this thread, in which the version can be read."""
+        self._reading.bulk = bulk
+
+    @property
+    def version(self) -> str:
+        """The fingerprint of what decides."""
+        return self.compiled.version
+
+    def features(self, customer: Canonical) -> Features:
+        """The comparison features of one customer."""
+        return self.compiled.features(customer)
+
+    def keys(self, features: Features) -> list[int]:
+        """Blocking keys."""
+        return self.compiled.keys(features)
+
+    def compare(self, left: Features, right: Features) -> Evidence | None:
+        """The evidence of one pair."""
+        return self.compiled.compare(left, right)
+
+    def cluster(self, members: Sequence[Member], decisions: Sequence[Decision]) -> list[list[int]]:
+        """The customers among some members."""
+        return self.compiled.cluster(members, decisions)
+
+    def without_blocks(self, keys: frozenset[int]) -> Matcher:
+        """The matcher without these blocks."""
+        return without_blocks(self.compiled, keys)
+
+    def is_proof(self, key: int) -> bool:
+        """Whether the key is proof by itself."""
+        return not isinstance(self.compiled, Refinable) or self.compiled.is_proof(key)
+
+    def block(self, features: Features, key: int) -> tuple[str, str]:
+        """What a key asks, and the value."""
+        return self.compiled.block(features, key) if isinstance(self.compiled, Refinable) else ("", "")
+
+    @property
+    def compiled(self) -> Matcher:
+        """The matcher itself, once for all threads."""
+        known: Matcher | None = self.__dict__.get("_compiled")
+        if known is None:
+            with self._loading:
+                known = self._compiled
+        return known
+
+    @cached_property
+    def _compiled(self) -> Matcher:
+        from sync.matching import store
+
+        rows = self._reading.bulk.fetch("SELECT family, contents FROM match_model WHERE id = ?", self._number)
+        return store.compiled(*rows[0])
+
+
+def plain(matcher: Matcher) -> Matcher:
+    """The compiled matcher behind one that ``ActiveVersion`` gave."""
+    return matcher.compiled if isinstance(matcher, _Stored) else matcher

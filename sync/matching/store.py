@@ -82,11 +82,16 @@ def propose(
 def ensure(connection: Connection, family: str) -> ModelVersion:
     """The version of a family that is shipped; stored on first use, and in force if nothing else is."""
     found = _shipped(connection, family)
-    if connection.execute(select(match_state.c.id)).first() is None:
+    if not in_force(connection):
         connection.execute(insert(match_state).values(id=1, active=found.number))
         set_state(connection, found.number, ACTIVE)
         found = get(connection, found.number)
     return found
+
+
+def in_force(connection: Connection) -> bool:
+    """Whether any version is in force."""
+    return connection.execute(select(match_state.c.id)).first() is not None
 
 
 def active(connection: Connection) -> ModelVersion:

@@ -20,4 +20,5 @@ def resolve(session: Session, landed: Landed) -> None:
             matcher=session.workspace.matcher,
             survivorship=session.workspace.survivorship,
             batch=landed.batch,
+            derived_by=landed.version,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from threading import Event
 from typing import Any
 
@@ -13,9 +12,9 @@ from sqlalchemy import Connection
 
 from connectors.contract import Connector
 from mappings.contract import CompiledMapping, Matcher
-from mappings.deferred import DeferredMatcher
 from sync.database import Database
 from sync.errors import SyncError
+from sync.master.inforce import MatcherSource
 from sync.master.streams import StreamRef
 from sync.runs import lease
 from sync.runs.claim import Claimed
@@ -55,10 +54,10 @@ class Session:
     restarts: int = 0
     database_faults: int = 0
 
-    @cached_property
-    def matcher(self) -> Matcher:
+    @property
+    def matcher(self) -> Matcher | MatcherSource:
         """The match model, loaded when a record needs it."""
-        return DeferredMatcher(lambda: self.workspace.matcher)
+        return self.workspace.matcher
 
     @property
     def database(self) -> Database:

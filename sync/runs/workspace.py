@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from connectors.contract import Connector
 from mappings.contract import CompiledMapping, Matcher
 from sync.database import Database
+from sync.master.inforce import MatcherSource
 from sync.settings import Settings, StreamSettings
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ class Workspace(Protocol):
         """The whole of kehu.yaml."""
 
     @property
-    def matcher(self) -> Matcher:
-        """The match model."""
+    def matcher(self) -> Matcher | MatcherSource:
+        """The match model, or what tells which version of it is in force."""
 
     @property
     def survivorship(self) -> SurvivorshipRules:

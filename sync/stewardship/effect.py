@@ -18,6 +18,9 @@ from mappings.contract import Matcher
 from mappings.survivorship import SurvivorshipRules
 from sync.database import Database
 from sync.master import resolving
+from sync.master.bulk import bulk_for
+from sync.master.cause import caused_by
+from sync.master.inforce import MatcherSource, reading_with
 from sync.stewardship import acts
 from sync.stewardship.records import CustomerRef, customers_of
 
@@ -32,7 +35,7 @@ _Result = TypeVar("_Result")
 class Engine:
     """What resolving needs: the match model and the survivorship rules."""
 
-    matcher: Matcher
+    matcher: Matcher | MatcherSource
     survivorship: SurvivorshipRules
 
     def settle(self, connection: Connection, record_ids: Sequence[int]) -> None:
@@ -57,11 +60,17 @@ class _Written(NamedTuple):
 
 
 def carry_out(database: Database, work: Work, engine: Engine) -> Outcome:
-    """Do it: in transactions of its own, the effect visible when this returns."""
+    """Do it: in transactions of its own, the effect visible when this returns.
+
+    Raises SwitchUnderWay while the match model is being switched; nothing is written down then.
+    """
+    with database.reading() as connection:
+        resolving.require_no_switch(reading_with(engine.matcher, bulk_for(connection)))
     written = _trying(partial(_write, database, work))
     if written.landing is not None:
         matcher, survivorship = engine.matcher, engine.survivorship
-        resolving.resolve(database, [written.landing], matcher=matcher, survivorship=survivorship)
+        with caused_by("decision", decision=written.decision):
+            resolving.resolve(database, [written.landing], matcher=matcher, survivorship=survivorship)
     with database.reading() as connection:
         after = customers_of(connection, _records(connection, written))
     return Outcome(written.decision, written.before, after)

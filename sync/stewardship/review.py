@@ -14,6 +14,7 @@ from mappings.contract import Matcher, seniority
 from sync.master import streams
 from sync.master.bulk import bulk_for
 from sync.master.identity import public_id
+from sync.master.inforce import MatcherSource, reading_with
 from sync.stewardship.records import address
 
 _PAIRS = """
@@ -79,10 +80,10 @@ def thresholds(matcher: Matcher) -> tuple[float, float]:
     return (float("-inf") if low is None else low, float("inf") if high is None else high)
 
 
-def queue(connection: Connection, matcher: Matcher, limit: int = 50) -> list[Candidate]:
+def queue(connection: Connection, matcher: Matcher | MatcherSource, limit: int = 50) -> list[Candidate]:
     """The pairs to review, those first whose decision would touch most records."""
     directory = streams.load(connection)
-    low, high = thresholds(matcher)
+    low, high = thresholds(reading_with(matcher, bulk_for(connection)).matcher)
     rows = bulk_for(connection).fetch(_QUEUE, max(low, -1e300), min(high, 1e300), limit)
     found = []
     for row in rows:

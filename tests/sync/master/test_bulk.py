@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from sync.database import Database
 from sync.master.bulk import bulk_for
-from sync.master.candidates import MAX_BLOCK, Edge, find_edges, store_edges
+from sync.master.candidates import Edge, find_edges, store_edges
+from sync.master.inforce import DEFAULT_CAP, InForce
 from sync.master.records import LandedRecord, pack_ids, unpack_ids
 from sync.master.tables import match_edge, match_key
 from tests.master_kit import MATCHER, land, master, record
@@ -90,11 +91,11 @@ def test_edges_of_older_versions_are_forgotten_from_either_side(database: Databa
         assert sorted(row.rule for row in connection.execute(select(match_edge))) == ["current", "other"]
 
 
-def test_a_block_that_is_too_large_is_reported_and_still_connects_everyone(database: Database) -> None:
-    count = MAX_BLOCK + 40
+def test_a_crowded_block_is_recorded_and_still_connects_everyone(database: Database) -> None:
+    count = DEFAULT_CAP + 40
     landed = land(database, 1, [record(f"{n:04}", name="x", tags=["same"]) for n in range(count)])
     with database.hot_transaction() as connection:
-        found = find_edges(bulk_for(connection), landed.batch, MATCHER)
-    assert found.oversized == 1
-    assert len(found.edges) < count * MAX_BLOCK
+        found = find_edges(bulk_for(connection), landed.batch, InForce(MATCHER))
+    assert found.crowded == 1
+    assert len(found.edges) == count - 1
     assert {end for edge in found.edges for end in (edge.left, edge.right)} == {one.id for one in landed.batch}
