@@ -55,6 +55,7 @@ KINDS: dict[str, Columns] = {
         ("version", "int4"),
         ("body", "text"),
         ("at", "timestamptz"),
+        ("cause", "text"),
     ),
 }
 """Columns, in the order in which rows are given to ``insert``, with their PostgreSQL types."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from sync.master import cause
 from sync.master.bulk import KINDS, Bulk, Row
 from sync.master.components import Held
 from sync.master.golden import Goldens
@@ -89,8 +90,8 @@ class Publisher:
         bulk.update("customer", KINDS["customer"], rows.updates)
         if rows.changes:
             numbers = bulk.numbers("change", len(rows.changes))
-            changes = zip(numbers, rows.changes, strict=True)
-            bulk.insert("change", [(number, *change, self._now) for number, change in changes])
+            changes, why = zip(numbers, rows.changes, strict=True), cause.current()
+            bulk.insert("change", [(number, *change, self._now, why) for number, change in changes])
         return self._counts()
 
     def _counts(self) -> Resolved:

@@ -136,6 +136,7 @@ change = Table(
     Column("version", Integer, nullable=False, comment="the customer's version after the change"),
     Column("body", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("cause", Text, comment="JSON: kind, and what names it; see sync.master.cause"),
     Index("ix_change_customer_id", "customer_id"),
     comment="The change feed: gap-free, in commit order. Replayed from zero it gives the master.",
 )

@@ -8,6 +8,7 @@ from alembic import context
 from sqlalchemy import DateTime
 
 import sync.audit
+import sync.delivery.tables
 import sync.idempotency
 import sync.identity.tables
 import sync.master.search.tables

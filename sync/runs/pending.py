@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from sync.database import Database, database_errors, upsert
 from sync.logs import Logger
+from sync.master.cause import caused_by
 from sync.master.tables import landing
 from sync.runs import clock, lease
 from sync.runs.lease import Lease
@@ -87,12 +88,13 @@ def _resolve(workspace: Workspace, landing_ids: Sequence[int]) -> int:
 
     _note_tries(workspace.database, landing_ids)
     try:
-        resolving.resolve(
-            workspace.database,
-            landing_ids,
-            matcher=workspace.matcher,
-            survivorship=workspace.survivorship,
-        )
+        with caused_by("resume"):
+            resolving.resolve(
+                workspace.database,
+                landing_ids,
+                matcher=workspace.matcher,
+                survivorship=workspace.survivorship,
+            )
     except database_errors():
         _forget_tries(workspace.database, landing_ids)
         raise

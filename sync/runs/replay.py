@@ -16,6 +16,7 @@ from mappings.contract import CompiledMapping
 from mappings.errors import RecordInvalid
 from sync.errors import NotFound
 from sync.master import landing, resolving, streams
+from sync.master.cause import caused_by
 from sync.master.deriving import unforeseen
 from sync.master.landing import Landed
 from sync.master.streams import StreamRef
@@ -196,7 +197,10 @@ def _replay(workspace: Workspace, ids: Sequence[int]) -> list[Replayed]:
             outcome += [Replayed(row.id, row.source_id, failed.get(row.source_id)) for row in rows]
             landings += [] if landed.landing_id is None else [landed.landing_id]
     if landings:
-        resolving.resolve(workspace.database, landings, matcher=workspace.matcher, survivorship=workspace.survivorship)
+        with caused_by("replay"):
+            resolving.resolve(
+                workspace.database, landings, matcher=workspace.matcher, survivorship=workspace.survivorship
+            )
     return outcome
 
 

@@ -15,6 +15,7 @@ from math import ceil
 from threading import Event
 
 from connectors.contract import Mode, Page, Read
+from sync.master.cause import caused_by
 from sync.runs import checkpoint, deletes, faults, lease, opening, positions, refetching
 from sync.runs.claim import claim, runs_ahead
 from sync.runs.closing import close
@@ -45,7 +46,8 @@ def _execute(workspace: Workspace, run_id: int, stop: Event, pace: Pace) -> Stat
     if run is None:
         return None
     settings = stream_settings(workspace, run.stream.connection, run.stream.name)
-    with lease.kept(workspace.database, run.lease, every=pace.beat) as keeper:
+    cause = caused_by("sync", connection=run.stream.connection, stream=run.stream.name, run=run.id)
+    with cause, lease.kept(workspace.database, run.lease, every=pace.beat) as keeper:
         return _to_its_end(Session(workspace, run, keeper, settings, stop, pace))
 
 
