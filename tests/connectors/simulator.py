@@ -79,7 +79,8 @@ class Habits:
 class Simulator:
     """One vendor. Rows are kept as the vendor would show them; ``stamp_field`` is set to the clock at each change.
 
-    The first rows are a month old and an hour apart, so that an incremental read has something to leave out.
+    The first rows are a month old and an hour apart, so that an incremental read has something to leave out; many rows
+    are nearer to each other, so that none is of tomorrow.
     """
 
     stamp_field: ClassVar[str] = "updated"
@@ -92,8 +93,9 @@ class Simulator:
         self.lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._last = datetime(2026, 1, 1, tzinfo=UTC)
+        apart = min(timedelta(hours=1), timedelta(days=29) / max(1, rows))
         for number in range(rows):
-            self.add(at=MONTH_AGO + timedelta(hours=number))
+            self.add(at=MONTH_AGO + number * apart)
         handler = type("Handler", (_Handler,), {"simulator": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
