@@ -72,7 +72,7 @@ class Rules:
 
     def _error(self, rule: ErrorRule, response: Response, data: Any) -> ConnectorError:
         reason = find(data, rule.text) if rule.text else None
-        if rule.values:
+        if rule.values and reason is not None:
             reason = filled(str(reason), find(data, rule.values))
         said = response.redactor.text(str(reason))[:200] if reason is not None else f"status {response.status}"
         params = {"connection": response.connection, "path_": response.path, "reason": said}

@@ -88,9 +88,14 @@ class Writer:
         """When the record was last changed; None where it does not say."""
         local = zone(str(fill(self._stream.zone, self._wire.values)))
         read = reader(self._stream.stamps, local)
-        stamps = (read(find(there, path)) for path in self._stream.changed_at)
-        found = next((stamp for stamp in stamps if stamp is not None), None)
-        return None if found is None else datetime.fromisoformat(found)
+        for path in self._stream.changed_at:
+            try:
+                found = read(find(there, path))
+            except (ValueError, TypeError):
+                continue  # a stamp that cannot be read says nothing
+            if found is not None:
+                return datetime.fromisoformat(found)
+        return None
 
     def _send(self, spec: Send, write: Write, key: str | None) -> WriteResult:
         values = self._values(write, key)

@@ -69,6 +69,15 @@ def test_what_changed_since_we_saw_it_is_not_overwritten(connector: Connector[An
 
 
 @responses.activate
+@pytest.mark.parametrize("stamp", [None, "nonsense", {"odd": 1}])
+def test_a_stamp_that_says_nothing_is_no_conflict(connector: Connector[Any], stamp: Any) -> None:
+    responses.get(f"{HOST}/customers/7", json={"data": THERE | {"changed": stamp}})
+    responses.patch(f"{HOST}/customers/7", json={"id": "7"})
+    write = Write({"city": "York"}, "1", key="7", expected="2026-01-01T23:59:59.000000Z")
+    assert connector.write("customers", [write])[0].error is None
+
+
+@responses.activate
 @pytest.mark.parametrize(("status", "body"), [(404, {}), (200, {"data": None})])
 def test_a_record_that_is_not_there_is_refused_alone(connector: Connector[Any], status: int, body: Any) -> None:
     responses.get(f"{HOST}/customers/7", json=body, status=status)
