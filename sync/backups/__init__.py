@@ -1,0 +1,1 @@
+"""Backups: one file that holds the whole database, and going back to it."""

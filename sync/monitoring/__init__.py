@@ -1,0 +1,1 @@
+"""What operators watch: metrics, and how streams stand at a glance that costs little."""
