@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, insert, select, text, update
 
 from connectors.errors import ConnectorError
+from sync.master.tables import match_state
 from sync.runs.pauses import REMOVED
 from sync.runs.schedules import set_schedule
 from sync.runs.tables import connection as connections
@@ -37,9 +38,9 @@ def register(project: Project, connection: Connection) -> None:
 
 def _register_model(project: Project, connection: Connection) -> None:
     """A new master begins with the match model that kehu.yaml names; one that exists keeps what it has."""
-    from sync.matching import store
+    if connection.execute(select(match_state.c.id)).first() is None:
+        from sync.matching import store  # loads all that matches
 
-    if not store.in_force(connection):
         store.ensure(connection, project.settings.matching.model)
 
 

@@ -1,4 +1,4 @@
-"""A mapping and a matcher made when the first record needs them do the same as those made at once."""
+"""A mapping made when the first record needs it maps as one made at once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import subprocess
 import sys
 
 from mappings.compile import compile_mapping
-from mappings.deferred import DeferredMapping, DeferredMatcher
+from mappings.deferred import DeferredMapping
 from mappings.fingerprint import MappingDefaults
-from mappings.matching.rules import RuleMatcher
 from mappings.spec import load_spec
 
 TEXT = "customer: {kind: person, name: n, phones: p, addresses: [{city: a.city}]}"
@@ -23,26 +22,7 @@ def test_a_deferred_mapping_maps_as_the_compiled_one() -> None:
     assert deferred.paths == compiled.paths == {"n", "p", "a.city"}
 
 
-def test_a_deferred_matcher_is_made_once_and_says_what_it_says() -> None:
-    made: list[RuleMatcher] = []
-
-    def make() -> RuleMatcher:
-        made.append(RuleMatcher())
-        return made[-1]
-
-    later, matcher = DeferredMatcher(make), RuleMatcher()
-    assert not made
-    customer = compile_mapping(load_spec(TEXT))(RECORD)[0].customer
-    features = later.features(customer)
-    assert features == matcher.features(customer)
-    assert later.keys(features) == matcher.keys(features)
-    assert later.compare(features, features) == matcher.compare(features, features)
-    assert later.cluster([], []) == []
-    assert later.version == matcher.version
-    assert len(made) == 1
-
-
-def test_what_maps_and_compares_is_loaded_when_a_record_needs_it() -> None:
+def test_what_maps_is_loaded_when_a_record_needs_it() -> None:
     code = f"""
 import sys
 from mappings.deferred import DeferredMapping

@@ -21,7 +21,7 @@ NOT_NEEDED = (
     "phonenumbers", "stdnum", "opencc", "anyascii", "jsonata_rs", "re2", "rapidfuzz", "numpy", "pyarrow", "duckdb",
     "splink",
     "mappings.compile", "mappings.transforms", "mappings.matching", "mappings.survivorship", "sync.master.resolving",
-    "sync.matching", "sync.stewardship", "sync.dedupe",
+    "sync.matching.store", "sync.stewardship", "sync.dedupe",
     # other databases, other connectors
     "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "connectors.files", "connectors.sql",
     "connectors.imap", "connectors.conformance", "connectors.scaffold",
