@@ -27,7 +27,7 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.project = project
     app.state.access = access_keys
-    for router in (*(pages.router for pages in PAGES), *resources.ROUTERS):
+    for router in (*resources.ROUTERS, *(pages.router for pages in PAGES)):
         app.router.routes.extend(router.routes)  # flat, so that every route can be enumerated
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     guard.install(app, fault)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +36,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -65,10 +66,10 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                sent = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    sent.setdefault(name, value)
-                sent[REQUEST_ID] = request_id
+                sent = message["headers"]
+                given_names = {name for name, _ in sent}
+                sent += [header for header in _RAW if header[0] not in given_names]
+                sent.append((REQUEST_ID.encode(), request_id.encode()))
             await send(message)
 
         refusal = self._refusal(scope, headers)

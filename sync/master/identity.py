@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base32: no I, L, O, U
 _VALUES = {letter: number for number, letter in enumerate(_ALPHABET)} | {"O": 0, "I": 1, "L": 1}
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # two letters at a time: a page has many ids
 _LENGTH = 13
 _SEPARATOR = "\x1f"
 
@@ -24,11 +25,8 @@ def founder_id(connection: str, stream: str, source_id: str, part: str = "") -> 
 
 def public_id(customer_id: int) -> str:
     """The id as people and systems see it: ``C`` and 13 letters or digits without look-alikes."""
-    letters = []
-    for _ in range(_LENGTH):
-        customer_id, remainder = divmod(customer_id, 32)
-        letters.append(_ALPHABET[remainder])
-    return "C" + "".join(reversed(letters))
+    pairs = "".join([_PAIRS[customer_id >> bits & 1023] for bits in (50, 40, 30, 20, 10, 0)])
+    return f"C{_ALPHABET[customer_id >> 60]}{pairs}"
 
 
 def parse_public_id(text: str) -> int | None:

@@ -39,7 +39,7 @@ CHECKS = (
 
 def routes(app: Any) -> Iterator[tuple[str, APIRoute, Permission]]:
     for route in app.routes:
-        if isinstance(route, APIRoute) and route.path.startswith("/api/"):
+        if isinstance(route, APIRoute) and route.path.startswith(f"{API}/"):
             [permission] = permissions_of(route)
             for method in route.methods:
                 yield method, route, permission
