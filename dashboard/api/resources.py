@@ -19,10 +19,10 @@ from dashboard.api import (
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
+    customers.router,  # first: what is asked most is found soonest
+    crosswalk.router,
     openapi.router,
     me.router,
-    customers.router,
-    crosswalk.router,
     connections.reading,
     connections.writing,
     hooks.router,
