@@ -34,7 +34,15 @@ def main() -> None:
     app = create_app(project, Access(project.state_folder))
     port = web.port if arguments.port is None else arguments.port
     server = uvicorn.Server(
-        uvicorn.Config(app, host=web.host, port=port, log_config=None, access_log=False, server_header=False)
+        uvicorn.Config(
+            app,
+            host=web.host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,  # who waits for changes is not waited for: they come back
+        )
     )
     server.run([socket.socket(fileno=arguments.fd)] if arguments.fd is not None else None)
 

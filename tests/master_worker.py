@@ -1,4 +1,4 @@
-"""One writer of a concurrency test, as a process of its own: ``python -m tests.master_worker URL STREAM SEED``.
+"""One writer of a concurrency test, as a process of its own: ``python -m tests.master_worker URL STREAM SEED [EDITS]``.
 
 It lands and resolves records about the same few hot customers as its fellows, edits them and deletes some, in an
 order of its own. What it leaves behind depends on the seed alone.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from connectors.contract import Record
 from sync.database import Database
@@ -34,14 +35,14 @@ def _content(rng: random.Random, key: str) -> dict[str, object]:
     return {"name": rng.choice(["Ann", "Bob", "张伟"]), "tags": tags, "owner": rng.choice([None] * 8 + ["x", "y"])}
 
 
-def write(database: Database, stream: int, seed: int) -> None:
-    """All edits of one stream, each landed and resolved before the next."""
-    for records, deleted in edits(stream, seed):
+def write(database: Database, stream: int, seed: int, most: int = EDITS) -> None:
+    """The edits of one stream, each landed and resolved before the next."""
+    for records, deleted in islice(edits(stream, seed), most):
         resolve(database, land(database, stream, records, deleted))
 
 
 if __name__ == "__main__":
-    url, stream_id, seed_text = sys.argv[1:]
+    url, stream_id, seed_text, *most = sys.argv[1:]
     own = Database(url)
-    write(own, int(stream_id), int(seed_text))
+    write(own, int(stream_id), int(seed_text), *map(int, most))
     own.dispose()

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from dashboard.api import (
     audit_log,
+    changes,
     connections,
     crosswalk,
     customers,
@@ -21,6 +22,7 @@ from dashboard.api import (
 ROUTERS: tuple[APIRouter, ...] = (
     customers.router,  # first: what is asked most is found soonest
     crosswalk.router,
+    changes.router,
     openapi.router,
     me.router,
     connections.reading,

@@ -57,7 +57,8 @@ def _step(database: Database, size: int) -> int:
         position = _locked(bulk)
         if position is None:
             return 0
-        last = bulk.fetch("SELECT max(seq) FROM change WHERE seq > ? AND seq <= ?", position, position + size)[0][0]
+        page = "SELECT max(seq) FROM (SELECT seq FROM change WHERE seq > ? ORDER BY seq LIMIT ?) AS page"
+        last = bulk.fetch(page, position, size)[0][0]  # not position + size: old changes are compacted
         if last is None:
             return 0
         touched = bulk.fetch("SELECT DISTINCT customer_id FROM change WHERE seq > ? AND seq <= ?", position, last)
