@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
 
 from xxhash import xxh3_64_intdigest
 
@@ -38,9 +38,11 @@ def chosen_keys(
     """The same, and whether a chain has come to its end: every variant of it is too common."""
     found: dict[int, None] = {}
     exhausted = False
-    for chain in chains(kind, values, word_frequencies):
-        for variant in chain:
-            key = key_of(kind, variant)
+    prefix = f"{kind}|"
+    for question, parts in _questions(kind, values, word_frequencies):
+        for variant in _variants(question, parts):
+            number = xxh3_64_intdigest((prefix + variant).encode("utf-8", "surrogatepass")) & ~1
+            key = number - (1 << 64) if number >= 1 << 63 else number
             if key not in oversized:
                 found[key] = None
                 break
@@ -92,75 +94,90 @@ def key_of(kind: Kind, variant: str) -> int:
 
 def chains(kind: Kind, values: Values, word_frequencies: Mapping[str, float]) -> Iterator[Chain]:
     """The questions that a record can answer."""
-    return _person_chains(values) if kind == "person" else _organisation_chains(values, word_frequencies)
+    for question, parts in _questions(kind, values, word_frequencies):
+        yield list(_variants(question, parts))
 
 
-def _person_chains(v: Values) -> Iterator[Chain]:
-    given, family, birth = v[_P["given_latin"]] or "", v[_P["family_latin"]] or "", v[_P["birth"]] or ""
-    city, postcode, street = v[_P["city"]] or "", v[_P["postcode"]] or "", v[_P["street"]] or ""
-    year = birth[:4]
-    yield from _contact_chains(v[_P["emails"]], v[_P["phones"]], given[:1] + family[:1])
-    if v[_P["number"]]:
-        yield (f"n|{v[_P['number']]}",)
-    if birth:
-        yield _finer("b", birth, given[:1], family[:1])
-    if family:
-        yield _finer("f", family, given[:1], given[:3], year)
-    if given:
-        yield _finer("g", given, family[:1], family[:3], year)
-    if postcode:
-        yield _finer("p", postcode, family[:1], given[:1])
-    if street:
-        yield _finer("s", street, postcode, family[:1])
-    if family and given:
-        yield _finer("x", f"{soundex(family)} {given[0]}", soundex(given), year)
-        yield _finer("w", " ".join(sorted((given, family))), year)
-    for sound in dict.fromkeys(filter(None, (soundex(family), soundex(given)))):  # swapped, misspelt or one missing
-        yield _finer("y", sound, year[:3], year, birth[5:7])
-    if city and year:
-        yield _finer("c", f"{city} {year}", birth[5:], given[:1])
+_Question = tuple[str, tuple[str, ...]]
+_PREFIXES = "prefixes"
 
 
-def _organisation_chains(v: Values, frequencies: Mapping[str, float]) -> Iterator[Chain]:
-    name, words = v[_O["name_latin"]] or "", v[_O["words"]] or []
-    postcode, city, street = v[_O["postcode"]] or "", v[_O["city"]] or "", v[_O["street"]] or ""
-    yield from _contact_chains(v[_O["emails"]], v[_O["phones"]], name[:3])
-    if v[_O["tax"]]:
-        yield (f"t|{v[_O['tax']]}",)
-    if v[_O["domain"]]:
-        yield _finer("d", v[_O["domain"]], name[:3])
-    if name:
-        compact = name.replace(" ", "")
-        yield _finer("2", " ".join(name.split(" ")[:2]), postcode)
-        yield tuple(dict.fromkeys(f"p{n}|{compact[:n]}" for n in (5, 8, 12)))
-        rare = sorted(words, key=lambda w: (frequencies.get(w, 0.0), w))
-        yield _finer("r", rare[0], postcode)
-        if len(rare) > 1:
-            yield _finer("rr", f"{rare[0]} {rare[1]}", postcode)
-    if street:
-        yield _finer("s", " ".join(street.split(" ")[:2]), name[:2])
-    if v[_O["contact"]]:
-        yield _finer("k", v[_O["contact"]], city)
+def _questions(kind: Kind, values: Values, word_frequencies: Mapping[str, float]) -> Iterator[_Question]:
+    return _person_questions(values) if kind == "person" else _organisation_questions(values, word_frequencies)
 
 
-def _contact_chains(emails: Sequence[str] | None, phones: Sequence[str] | None, refinement: str) -> Iterator[Chain]:
-    for email in emails or ():
-        yield _finer("e", email, refinement)
-        yield _finer("l", email.rpartition("@")[0], refinement)
-    for phone in phones or ():
-        yield _finer("t", phone[-7:], refinement)
-
-
-def _finer(question: str, *parts: Any) -> Chain:
-    """Variants that each add one more part; parts that are unknown add nothing."""
-    variants, text = [], question
+def _variants(question: str, parts: Sequence[str]) -> Iterator[str]:
+    """Variants that each add one more part; parts that are unknown add nothing. Most records need the first only."""
+    if question == _PREFIXES:
+        yield from dict.fromkeys(parts)
+        return
+    text = question
     for number, part in enumerate(parts):
         if part:
             text = f"{text}|{part}"
-            variants.append(f"{number}{text}")
-    return variants
+            yield f"{number}{text}"
 
 
+def _person_questions(v: Values) -> Iterator[_Question]:
+    given, family, birth = v[_P["given_latin"]] or "", v[_P["family_latin"]] or "", v[_P["birth"]] or ""
+    city, postcode, street = v[_P["city"]] or "", v[_P["postcode"]] or "", v[_P["street"]] or ""
+    year, initial = birth[:4], family[:1]
+    yield from _contact_questions(v[_P["emails"]], v[_P["phones"]], given[:1] + initial)
+    if v[_P["number"]]:
+        yield _PREFIXES, (f"n|{v[_P['number']]}",)
+    if birth:
+        yield "b", (birth, given[:1], initial)
+    if family:
+        yield "f", (family, given[:1], given[:3], year)
+    if given:
+        yield "g", (given, initial, family[:3], year)
+    if postcode:
+        yield "p", (postcode, initial, given[:1])
+    if street:
+        yield "s", (street, postcode, initial)
+    sounds = soundex(family), soundex(given)
+    if family and given:
+        yield "x", (f"{sounds[0]} {given[0]}", sounds[1], year)
+        yield "w", (" ".join(sorted((given, family))), year)
+    for sound in dict.fromkeys(filter(None, sounds)):  # swapped, misspelt or one missing
+        yield "y", (sound, year[:3], year, birth[5:7])
+    if city and year:
+        yield "c", (f"{city} {year}", birth[5:], given[:1])
+
+
+def _organisation_questions(v: Values, frequencies: Mapping[str, float]) -> Iterator[_Question]:
+    name, words = v[_O["name_latin"]] or "", v[_O["words"]] or []
+    postcode, city, street = v[_O["postcode"]] or "", v[_O["city"]] or "", v[_O["street"]] or ""
+    yield from _contact_questions(v[_O["emails"]], v[_O["phones"]], name[:3])
+    if v[_O["tax"]]:
+        yield _PREFIXES, (f"t|{v[_O['tax']]}",)
+    if v[_O["domain"]]:
+        yield "d", (v[_O["domain"]], name[:3])
+    if name:
+        compact = name.replace(" ", "")
+        yield "2", (" ".join(name.split(" ")[:2]), postcode)
+        yield _PREFIXES, tuple(f"p{n}|{compact[:n]}" for n in (5, 8, 12))
+        rare = sorted(words, key=lambda w: (frequencies.get(w, 0.0), w))
+        yield "r", (rare[0], postcode)
+        if len(rare) > 1:
+            yield "rr", (f"{rare[0]} {rare[1]}", postcode)
+    if street:
+        yield "s", (" ".join(street.split(" ")[:2]), name[:2])
+    if v[_O["contact"]]:
+        yield "k", (v[_O["contact"]], city)
+
+
+def _contact_questions(
+    emails: Sequence[str] | None, phones: Sequence[str] | None, refinement: str
+) -> Iterator[_Question]:
+    for email in emails or ():
+        yield "e", (email, refinement)
+        yield "l", (email.rpartition("@")[0], refinement)
+    for phone in phones or ():
+        yield "t", (phone[-7:], refinement)
+
+
+@lru_cache(maxsize=65536)
 def soundex(word: str) -> str:
     """American Soundex of an ASCII word: first letter and three digits."""
     letters = [c for c in word if "a" <= c <= "z"]

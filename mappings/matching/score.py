@@ -16,6 +16,7 @@ log2(1 / η). For organisations the same holds of branches and neighbours in one
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -24,6 +25,13 @@ from mappings.matching.model import Comparison, Kind, Level, MatchModel
 from mappings.matching.sql import Row
 
 _REMEMBERED = 20_000
+LIST_COLUMNS = frozenset({"emails", "phones", "words"})
+"""Columns that hold several values."""
+_PLAIN = (
+    re.compile(r'"(\w+)_l" IS NULL OR "\1_r" IS NULL'),
+    re.compile(r'"(\w+)_l" = "\1_r"'),
+)
+"""Null levels and exact levels as Splink's library writes them: answered without walking the condition."""
 
 
 class Step(NamedTuple):
@@ -114,15 +122,18 @@ def _step(comparison: Comparison, model: MatchModel, left: Row, right: Row) -> S
 
 def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row], float]:
     """The comparison's weight, remembered by the values it looks at: names and places repeat all the time."""
+    nothing, equal = _plain_columns(comparison, model)
+    lists = any(model.columns[place] in LIST_COLUMNS for place in comparison.places)
+    if lists:
+        return _unremembered(comparison, model, nothing, equal)
     look = itemgetter(*comparison.places) if comparison.places else lambda row: None
     remembered: dict[Any, float] = {}
 
     def evaluate(left: Row, right: Row) -> float:
+        if nothing >= 0 and (left[nothing] is None or right[nothing] is None):
+            return 0.0
         values = (look(left), look(right))
-        try:
-            known = remembered.get(values)
-        except TypeError:  # a list among the values
-            return _weight(comparison, model, left, right)
+        known = remembered.get(values)
         if known is None:
             if len(remembered) >= _REMEMBERED:
                 remembered.clear()
@@ -130,6 +141,35 @@ def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row]
         return known
 
     return evaluate
+
+
+def _unremembered(
+    comparison: Comparison, model: MatchModel, nothing: int, equal: int
+) -> Callable[[Row, Row], float]:
+    """The same for a comparison of lists (several mailboxes), whose values hardly ever meet again."""
+
+    def evaluate(left: Row, right: Row) -> float:
+        if nothing >= 0:
+            one, other = left[nothing], right[nothing]
+            if one is None or other is None:
+                return 0.0
+            if one == other and equal == nothing:
+                level = comparison.levels[1]
+                return level.weight + _adjustment(level, model, left, right)
+        return _weight(comparison, model, left, right)
+
+    return evaluate
+
+
+def _plain_columns(comparison: Comparison, model: MatchModel) -> tuple[int, int]:
+    """The column that the null level asks for (-1: it asks more than that), and the one whose equality is the next
+    level.
+    """
+    levels = model.settings["comparisons"][model.comparisons.index(comparison)]["comparison_levels"]
+    null, equal = (_PLAIN[n].fullmatch(levels[n]["sql_condition"]) for n in (0, 1))
+    places = {name: place for place, name in enumerate(model.columns)}
+    nothing = places.get(null[1], -1) if null and comparison.levels[0].is_null else -1
+    return nothing, places.get(equal[1], -1) if equal else -1
 
 
 def _weight(comparison: Comparison, model: MatchModel, left: Row, right: Row) -> float:

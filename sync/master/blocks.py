@@ -70,13 +70,12 @@ def record(bulk: Bulk, force: InForce, blocks: Mapping[int, Sequence[int]], now:
     revisions = bulk.numbers("match_block", len(blocks))
     after = force.recording(frozenset(refined), frozenset(linked), revisions[-1])
     _write(bulk, force, blocks, linked, revisions, now or datetime.now(UTC))
+    keys: dict[int, list[int]] = {}
     members = sorted({record_id for key in refined for record_id in blocks[key]})
-    loosened: set[int] = set()
     for start in range(0, len(members), CHUNK):
-        _move(bulk, members[start : start + CHUNK], force, after)
-    if refined:
-        loosened = _loosen(bulk, members, after)
-    return Crowd(after, loosened)
+        keys |= _moved(bulk, members[start : start + CHUNK], after)
+    bulk.run("DELETE FROM match_key WHERE key {ints}", sorted(refined))
+    return Crowd(after, _loosen(bulk, keys) if refined else set())
 
 
 def _is_proof(force: InForce, key: int) -> bool:
@@ -114,26 +113,18 @@ def _in_words(bulk: Bulk, force: InForce, key: int, member: int) -> tuple[str, s
     return question[:40], value.replace("\x00", "").encode(errors="replace").decode()
 
 
-def _move(bulk: Bulk, members: Sequence[int], before: InForce, after: InForce) -> None:
-    removed, added = [], []
-    for record_id, features in load_features(bulk, members).items():
-        had, has = set(before.keys(features)), set(after.keys(features))
-        removed += [(key, record_id) for key in had - has]
-        added += [(key, record_id) for key in has - had]
-    bulk.apply(
-        "DELETE FROM match_key WHERE (key, record_id) IN (SELECT key, record_id FROM {rows} r)", _KEYS, sorted(removed)
-    )
-    insert_missing(bulk, added)
+def _moved(bulk: Bulk, members: Sequence[int], after: InForce) -> dict[int, list[int]]:
+    """Give records the keys they have now; answers these."""
+    keys = {record_id: after.keys(features) for record_id, features in load_features(bulk, members).items()}
+    insert_missing(bulk, [(key, record_id) for record_id, held in keys.items() for key in held])
+    return keys
 
 
-def _loosen(bulk: Bulk, members: Sequence[int], after: InForce) -> set[int]:
+def _loosen(bulk: Bulk, keys: Mapping[int, Sequence[int]]) -> set[int]:
     """Forget the edges between members that share no key any more; answers the records at their ends."""
-    within = set(members)
-    rows = bulk.fetch("SELECT left_id, right_id FROM match_edge WHERE left_id {ints}", list(members))
-    pairs = [(left, right) for left, right in rows if right in within]
-    features = load_features(bulk, sorted({end for pair in pairs for end in pair}))
-    keys = {record_id: frozenset(after.keys(found)) for record_id, found in features.items()}
-    loose = [p for p in pairs if keys.get(p[0], frozenset()).isdisjoint(keys.get(p[1], frozenset()))]
+    rows = bulk.fetch("SELECT left_id, right_id FROM match_edge WHERE left_id {ints}", sorted(keys))
+    held = {record_id: frozenset(found) for record_id, found in keys.items()}
+    loose = [(left, right) for left, right in rows if right in held and held[left].isdisjoint(held[right])]
     bulk.apply(
         "DELETE FROM match_edge WHERE (left_id, right_id) IN (SELECT left_id, right_id FROM {rows} r)",
         (("left_id", "int8"), ("right_id", "int8")),

@@ -28,6 +28,8 @@ PROBABILITY, RULES = "probability", "rules"
 PROPOSED, ACTIVE, RETIRED = "proposed", "active", "retired"
 KINDS: tuple[Kind, ...] = ("person", "organisation")
 PROGRAM = "kehu"
+UNLEARNT_CAP = 10
+"""The cap on blocks of a version that was not learnt from data: nobody knows how many records will come."""
 _LOCK = 0x6B766572  # an advisory lock of our own: versions are numbered one after the other
 _LISTED = [column for column in match_model.c if column.name != "contents"]
 
@@ -71,7 +73,7 @@ def propose(
         family=PROBABILITY,
         fingerprint=fingerprint,
         contents=contents,
-        block_cap=2 * block_cap(learnt_from) if learnt_from else DEFAULT_CAP,
+        block_cap=block_cap(learnt_from) if learnt_from else UNLEARNT_CAP,
         origin=origin,
         note=note,
         statistics=orjson.dumps(statistics or {}).decode(),
