@@ -24,7 +24,7 @@ from mappings.matching.evidence import (
     taxpayers_differ,
 )
 from mappings.matching.model import Kind, MatchModel, compile_model
-from mappings.matching.score import Scorer
+from mappings.matching.score import Scorer, Step
 from mappings.normalise.identifiers import tax_authority
 
 KEEP_FROM = -1.0
@@ -126,13 +126,16 @@ class FellegiSunterMatcher:
         veto.
         """
         scorer, veto = self._scorers[left[KIND]], self._veto(left, right)
-        steps = scorer.waterfall(left[VALUES:], right[VALUES:]) if left[KIND] == right[KIND] else []
+        same_kind = left[KIND] == right[KIND]
+        steps = scorer.waterfall(left[VALUES:], right[VALUES:]) if same_kind else []
+        weight = scorer.prior + sum(step.weight + step.adjustment for step in steps)
+        if same_kind and _share(left[IDS], right[IDS]):
+            steps.append(Step("proof", "the same valid official number", max(PROOF - weight, 0.0), 0.0))
         return {
-            "same_kind": left[KIND] == right[KIND],
+            "same_kind": same_kind,
             "prior": scorer.prior,
             "steps": [step._asdict() for step in steps],
             "weight": scorer.prior + sum(step.weight + step.adjustment for step in steps),
-            "proof": sorted(set(left[IDS]) & set(right[IDS])) if left[KIND] == right[KIND] else [],
             "veto": veto.rule if veto else None,
         }
 

@@ -60,22 +60,24 @@ def crowded(force: InForce, blocks: Mapping[int, Sequence[int]]) -> dict[int, Se
     return {key: members for key, members in blocks.items() if len(members) > force.cap}
 
 
-def record(bulk: Bulk, force: InForce, blocks: Mapping[int, Sequence[int]], now: datetime | None = None) -> Crowd:
+def record(bulk: Bulk, force: InForce, blocks: Mapping[int, Sequence[int]], *, any_edges: bool = True) -> Crowd:
     """Record crowded blocks for the version in force, and move their members to finer keys.
 
-    The caller holds ``inforce.lock_for_recording`` and has read the blocks under it.
+    The caller holds ``inforce.lock_for_recording`` and has read the blocks under it. ``any_edges``: False where none
+    has been found yet, so that none has to be forgotten.
     """
     linked = {key for key in blocks if _is_proof(force, key)}
     refined = blocks.keys() - linked
     revisions = bulk.numbers("match_block", len(blocks))
     after = force.recording(frozenset(refined), frozenset(linked), revisions[-1])
-    _write(bulk, force, blocks, linked, revisions, now or datetime.now(UTC))
+    _write(bulk, force, blocks, linked, revisions, datetime.now(UTC))
     keys: dict[int, list[int]] = {}
     members = sorted({record_id for key in refined for record_id in blocks[key]})
     for start in range(0, len(members), CHUNK):
-        keys |= _moved(bulk, members[start : start + CHUNK], after)
+        moved = _moved(bulk, members[start : start + CHUNK], after)
+        keys |= moved if any_edges else {}
     bulk.run("DELETE FROM match_key WHERE key {ints}", sorted(refined))
-    return Crowd(after, _loosen(bulk, keys) if refined else set())
+    return Crowd(after, _loosen(bulk, keys) if keys else set())
 
 
 def _is_proof(force: InForce, key: int) -> bool:

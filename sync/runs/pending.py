@@ -14,6 +14,7 @@ from sync.database import Database, database_errors, upsert
 from sync.logs import Logger
 from sync.master.cause import caused_by
 from sync.master.tables import landing
+from sync.matching import switching
 from sync.runs import clock, lease
 from sync.runs.lease import Lease
 from sync.runs.tables import landing_try
@@ -58,8 +59,13 @@ def retry_stuck(connection: Connection) -> int:
 
 
 def resolve_pending(workspace: Workspace) -> int:
-    """Resolve all that waits; answers how many landings. One worker at a time does this."""
+    """Resolve all that waits; answers how many landings. One worker at a time does this.
+
+    A switch of the match model that was left in the middle is gone on with first.
+    """
     database = workspace.database
+    if not switching.go_on(database):
+        return 0
     with database.transaction() as connection:
         held = lease.acquire(connection, LEASE)
     if held is None:
@@ -70,6 +76,9 @@ def resolve_pending(workspace: Workspace) -> int:
             while batch := _next(database):
                 keeper.alive()
                 done += _resolve(workspace, batch)
+                if switching.under_way(database) is not None:
+                    break
+            switching.finish(database)
             return done
     finally:
         _release(database, held)

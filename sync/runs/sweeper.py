@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection, String, cast, exists, func, literal, or_, select, update
 
 from sync.database import Database
+from sync.matching import switching
 from sync.runs import clock, pending
 from sync.runs.dispatch import Doorbell
 from sync.runs.states import Status, Trigger
@@ -40,7 +41,7 @@ def sweep(database: Database, bell: Doorbell) -> int:
         rung += bell.run(run.run_id, run.trigger)
     with database.reading() as connection:
         leftovers = pending.waiting(connection, 1)
-    if leftovers and not _being_resolved(database):
+    if (leftovers or switching.under_way(database) is not None) and not _being_resolved(database):
         rung += bell.pending()
     return rung
 
