@@ -380,7 +380,8 @@ class TestWriting:
         one, two, three, *_ = sorted(org.rows)
         batch = [
             Write({"Name": ""}, "w1", one), Write({"Nope": 1}, "w2", one),
-            Write({"Name": "x"}, "w3", "001xx9999999999AAA"), Write({"AccountNumber": "C3"}, "w4", two), Write({"Name": "Good"}, "w5", three),
+            Write({"Name": "x"}, "w3", "001xx9999999999AAA"),
+            Write({"AccountNumber": "C3"}, "w4", two), Write({"Name": "Good"}, "w5", three),
             Write({"Name": "x"}, "w6", "1' OR Id != '"),
         ]  # fmt: skip
         results = connector.write("accounts", batch)
@@ -453,7 +454,8 @@ TOKEN = {"access_token": "00D!AQ", "instance_url": HOST, "id": f"{HOST}/id/00D/0
          "issued_at": "1767000000000", "signature": "…"}  # fmt: skip
 EXAMPLE = {"totalSize": 1, "done": True, "records": [
     {"attributes": {"type": "Account", "url": "/services/data/v68.0/sobjects/Account/001x"},
-     "Id": "001xx000003DGbQAAW", "Name": "Acme", "Phone": "+1 555", "SystemModstamp": "2026-01-02T03:04:05.000+0000", "IsDeleted": False},
+     "Id": "001xx000003DGbQAAW", "Name": "Acme",
+     "Phone": "+1 555", "SystemModstamp": "2026-01-02T03:04:05.000+0000", "IsDeleted": False},
 ]}  # fmt: skip
 DESCRIBED = {"fields": [{"name": n, "type": "string"} for n in ("Id", "Name", "Phone", "SystemModstamp", "IsDeleted")]}
 

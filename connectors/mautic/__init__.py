@@ -1,0 +1,1 @@
+"""Mautic: the contacts of a marketing automation over its REST interface and webhooks."""
