@@ -67,19 +67,22 @@ class Bench:
             command = [sys.executable, "-m", "benchmarks.sync.floor", self.address, url]
             self.report("floor", run(command, self.server.pid))
 
-    def kehu(self, name: str, mapping: str, *, sqlite: bool = False, further: bool = False) -> None:
+    def kehu(
+        self, name: str, mapping: str, *, sqlite: bool = False, further: bool = False, model: str = "rules"
+    ) -> None:
         """A first load, and optionally what follows it."""
         folder = self.folder / name.replace(" ", "-").replace(",", "")
         if sqlite:
             url = f"sqlite:///{folder}/kehu.db"
             folder.mkdir(parents=True)
-            self._kehu(name, mapping, url, folder, None, further)
+            write_project(folder, self.address, url, mapping, model)
+            self._kehu(name, url, folder, None, further)
         else:
             with self.server.database() as url:
-                self._kehu(name, mapping, url, folder, self.server.pid, further)
+                write_project(folder, self.address, url, mapping, model)
+                self._kehu(name, url, folder, self.server.pid, further)
 
-    def _kehu(self, name: str, mapping: str, url: str, folder: Path, postmaster: int | None, further: bool) -> None:
-        write_project(folder, self.address, url, mapping)
+    def _kehu(self, name: str, url: str, folder: Path, postmaster: int | None, further: bool) -> None:
         database = Database(url)
         metadata.create_all(database.engine)
         database.dispose()
@@ -146,6 +149,7 @@ def main() -> None:
             "land": lambda: bench.kehu("land only", LAND_ONLY),
             "postgres": lambda: bench.kehu("PostgreSQL", WHOLE, further=True),
             "sqlite": lambda: bench.kehu("SQLite", WHOLE, sqlite=True, further=True),
+            "probability": lambda: bench.kehu("by probability", WHOLE, further=True, model="probability"),
         }
         print(f"{'':<44}  client  server   total")
         for name in chosen.only.split(","):

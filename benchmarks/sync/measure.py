@@ -62,7 +62,7 @@ def server_cpu(postmaster: int | None) -> float:
     for child in children:
         try:
             total += sum(_stat(int(child))[:2])
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             continue
     return total / _TICK
 

@@ -75,16 +75,7 @@ class BulkScorer:
 
     def weights(self, model: MatchModel, left: Numbers, right: Numbers) -> Weights:
         """The total weights of pairs."""
-        own, common = self.sums(model, self.all_levels(left, right), left, right)
-        weights: Weights = model.prior + own + common
-        if not model.related:
-            return weights
-        related = np.log2(1 + model.related * np.exp2(np.minimum(common, 200.0)))
-        at = np.flatnonzero(weights - related > EXACT_FROM - 1e-6)
-        values, places = np.unique(common[at], return_inverse=True)
-        exact = [math.log2(1 + model.related * 2.0 ** min(value, 200.0)) for value in values.tolist()]
-        related[at] = np.array(exact, dtype=np.float64)[places]
-        return weights - related
+        return total_weights(model, self.sums(model, self.all_levels(left, right), left, right))
 
     def _levels(self, terms: Sequence[Term | None], left: Numbers, right: Numbers) -> Levels:
         held = np.full(len(left), len(terms) - 1, dtype=np.int8)
@@ -120,6 +111,19 @@ class BulkScorer:
             found = [math.log2(tf) if (tf := table.get(value)) else -math.inf for value in pool]
             logs[column] = np.array([*found, -math.inf])
         return logs[column]
+
+
+def total_weights(model: MatchModel, sums: Sums) -> Weights:
+    """The weights of pairs out of their sums: with the prior, and without what relatives take off."""
+    weights: Weights = model.prior + sums.own + sums.common
+    if not model.related:
+        return weights
+    related = np.log2(1 + model.related * np.exp2(np.minimum(sums.common, 200.0)))
+    at = np.flatnonzero(weights - related > EXACT_FROM - 1e-6)
+    values, places = np.unique(sums.common[at], return_inverse=True)
+    exact = [math.log2(1 + model.related * 2.0 ** min(value, 200.0)) for value in values.tolist()]
+    related[at] = np.array(exact, dtype=np.float64)[places]
+    return weights - related
 
 
 def _terms(model: MatchModel, number: int, places: dict[str, int], build: Vectors) -> list[Term | None]:

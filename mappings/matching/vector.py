@@ -23,12 +23,13 @@ Truths = NDArray[np.bool_]
 _DENSE = 1 << 22
 """Up to so many possible pairs of values, those that occur are looked up in a table of all."""
 _EMPTY_IS_ZERO = frozenset({sql_functions.jaro_winkler_similarity, sql_functions.jaro_similarity})
-_IN_BULK: Mapping[Any, Any] = {
+IN_BULK: Mapping[Any, Any] = {
     sql_functions.jaro_winkler_similarity: JaroWinkler.similarity,
     sql_functions.jaro_similarity: Jaro.similarity,
     sql_functions.levenshtein: Levenshtein.distance,
     sql_functions.damerau_levenshtein: DamerauLevenshtein.distance,
 }
+"""What rapidfuzz computes for many pairs at once, by our function for one pair."""
 _NUMERIC = frozenset({
     operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
     operator.add, operator.sub, operator.mul, operator.neg,
@@ -267,16 +268,14 @@ def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: T
         met[codes] = True
         distinct = np.flatnonzero(met)
         numbers = (np.cumsum(met) - 1)[codes]
-    elif function in _IN_BULK and len(one.pool) > len(at) // 8:
+    elif function in IN_BULK and len(one.pool) > len(at) // 8:
         distinct, numbers = codes, np.arange(len(codes))
     else:
         distinct, numbers = np.unique(codes, return_inverse=True)
     lefts, rights = distinct // width, distinct % width
-    if function in _IN_BULK:
+    if function in IN_BULK:
         values = np.zeros(len(null))
-        values[at] = _in_bulk(function, pools.of(_units, one.pool), pools.of(_units, other.pool), lefts, rights)[
-            numbers
-        ]
+        values[at] = in_bulk(function, pools.of(units, one.pool), pools.of(units, other.pool), lefts, rights)[numbers]
         return Plain(values, null)
     worked = [function(one.pool[a], other.pool[b]) for a, b in zip(lefts.tolist(), rights.tolist(), strict=True)]
     found, pool = renumbered(worked)
@@ -285,18 +284,19 @@ def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: T
     return Coded(result, pool)
 
 
-def _in_bulk(
+def in_bulk(
     function: Callable[..., Any], one: NDArray[Any], other: NDArray[Any], lefts: Codes, rights: Codes
 ) -> NDArray[np.float64]:
+    """A function of ``IN_BULK`` of pairs of texts (as ``units`` gives them), by their numbers."""
     left, right = one[lefts], other[rights]
-    found = cpdist(left.tolist(), right.tolist(), scorer=_IN_BULK[function], dtype=np.float64)
+    found = cpdist(left.tolist(), right.tolist(), scorer=IN_BULK[function], dtype=np.float64)
     values: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
     if function in _EMPTY_IS_ZERO:
         values[~left.astype(bool) | ~right.astype(bool)] = 0.0
     return values
 
 
-def _units(pool: Sequence[Any]) -> NDArray[Any]:
+def units(pool: Sequence[Any]) -> NDArray[Any]:
     """Texts as DuckDB compares them: by bytes."""
     units = np.empty(len(pool), dtype=object)
     units[:] = [text if text.isascii() else text.encode("utf-8", "surrogatepass") for text in pool]

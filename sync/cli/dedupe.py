@@ -14,7 +14,9 @@ from sync.cli.options import Json
 from sync.dedupe.accuracy import Accuracy
 from sync.dedupe.job import Report, Request
 from sync.dedupe.job import dedupe as run
+from sync.errors import Misused
 from sync.language import _
+from sync.matching.modelfile import read_models
 
 
 def dedupe(
@@ -34,12 +36,25 @@ def dedupe(
         Literal["person", "organisation"] | None,
         typer.Option(help=_("What a proposed mapping takes the rows for; by default as the columns suggest.")),
     ] = None,
+    train: Annotated[bool, typer.Option("--train", help=_("Learn the match model from the rows first."))] = False,
+    model: Annotated[
+        Path | None, typer.Option("--model", exists=True, dir_okay=False, help=_("Match by the models in this file."))
+    ] = None,
+    engine: Annotated[
+        Literal["own", "duckdb", "spark"], typer.Option(help=_("What weighs the pairs; the result is the same."))
+    ] = "own",
+    spark_master: Annotated[
+        str, typer.Option("--spark-master", help=_("Where Spark runs, e.g. spark://host:7077."))
+    ] = "local[2]",
     replace: Annotated[bool, typer.Option("--replace", help=_("Overwrite an earlier result in the folder."))] = False,
     as_json: Json = False,
 ) -> None:
     """Read, match and write clusters, golden records, links and a summary page."""
     folder = out or Path(f"{files[0].stem[:80] if files else 'files'}-dedupe")
-    request = Request(files, folder, mapping, truth, region.upper(), kind, replace)
+    if train and model is not None:
+        raise Misused("--train and --model exclude each other.")
+    models = read_models(model) if model is not None else None
+    request = Request(files, folder, mapping, truth, region.upper(), kind, replace, engine, spark_master, train, models)
     with progress() as bar:
         report = run(request, _Watcher(bar))
     if as_json:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import orjson
 import typer
 
 from mappings.matching.columns import Values
-from mappings.matching.model import Kind, MatchModel, read_model
+from mappings.matching.model import Kind, MatchModel
 from sync.cli.console import Bar, emit, emit_json, emit_table, next_step, number, progress, say
 from sync.cli.options import Json
 from sync.cli.session import Session, session
@@ -18,6 +17,7 @@ from sync.errors import Misused
 from sync.language import _
 from sync.matching import evaluating, populations, splinking, store, training, truth
 from sync.matching.evaluating import Evaluation, WrongPair
+from sync.matching.modelfile import read_models, write_models
 from sync.matching.populations import FromFiles
 from sync.matching.training import Training
 
@@ -37,8 +37,6 @@ KindOf = Annotated[
     Literal["person", "organisation"] | None,
     typer.Option(help=_("What a proposed mapping takes the rows for; by default as the columns suggest.")),
 ]
-LARGEST = 2_000_000_000
-"""Bytes of a model file."""
 
 
 @app.command(help=_("Learn a match model from data without labels, and propose it as a version."))
@@ -60,7 +58,7 @@ def train(
         found = _trained(session(context), files or [], mapping, kind, region, bar)
     version = None
     if out is not None:
-        _write(out, found)
+        write_models(out, {kind: one.model for kind, one in found.items()})
     else:
         with session(context).migrated.database.transaction() as connection:
             records = sum(one.records for one in found.values())
@@ -138,15 +136,6 @@ def _train(values: Mapping[Kind, list[Values]], bar: Bar) -> dict[Kind, Training
     }
 
 
-def _write(out: Path, found: Mapping[Kind, Training]) -> None:
-    body = {kind: one.model.to_json() for kind, one in found.items()}
-    try:
-        out.write_bytes(orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    except OSError as error:
-        raise Misused("{file} cannot be written: {reason}.", file=str(out), reason=error.strerror or str(error),
-                      remedy="Name another file with --out.") from None  # fmt: skip
-
-
 def _models(
     given: Session, loaded: FromFiles, version: int | None, file: Path | None, train_first: bool, bar: Bar
 ) -> dict[Kind, MatchModel] | None:
@@ -160,23 +149,6 @@ def _models(
     if train_first:
         return {kind: one.model for kind, one in _train(populations.values_of_files(loaded), bar).items()}
     return None
-
-
-def read_models(file: Path) -> dict[Kind, MatchModel]:
-    """The models of a file that ``kehu match train --out`` wrote. Raises Misused, SpecError with the place."""
-    try:
-        if file.stat().st_size > LARGEST:
-            raise Misused("{file} is larger than {limit} bytes.", file=str(file), limit=LARGEST)
-        data = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise Misused("{file} is not a file of match models: {reason}.", file=str(file), reason=str(error)[:200],
-                      remedy="Write one with `kehu match train --out FILE`.") from None  # fmt: skip
-    kinds: tuple[Kind, ...] = ("person", "organisation")
-    if not isinstance(data, dict) or not any(isinstance(data.get(kind), dict) for kind in kinds):
-        raise Misused("{file} is not a file of match models: {reason}.", file=str(file),
-                      reason=_("it has neither person nor organisation"),
-                      remedy="Write one with `kehu match train --out FILE`.")  # fmt: skip
-    return {kind: read_model(data[kind]) for kind in kinds if isinstance(data.get(kind), dict)}
 
 
 def _judge_files(

@@ -35,6 +35,23 @@ def safe(value: Any) -> str:
     return "'" + text if text.lstrip(" ").startswith(_STARTS) and not _NUMBER.fullmatch(text) else text
 
 
+def flat(value: Any) -> Any:
+    """A canonical value in one cell: the entries of lists one after the other, without their marks."""
+    if isinstance(value, list):
+        return "; ".join(_entry(entry) for entry in value)
+    return value
+
+
+def _entry(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    if "value" in entry:
+        return str(entry["value"])
+    named = ("text", "street", "district", "city", "region", "postcode", "country")
+    told = [entry[name] for name in named if name in entry]
+    return ", ".join(told) if told else orjson.dumps(entry).decode()
+
+
 @contextmanager
 def csv_file(path: Path, columns: Sequence[str]) -> Iterator[Writer]:
     """A CSV file in UTF-8 (with the mark that Excel needs to see it), the header written."""

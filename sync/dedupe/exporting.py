@@ -13,7 +13,7 @@ import orjson
 from mappings.contract import Features
 from mappings.matching.probabilistic import FellegiSunterMatcher, default_model
 from mappings.survivorship import FIELDS, Source, SurvivorshipRules, golden
-from sync.dedupe.cells import csv_file
+from sync.dedupe.cells import csv_file, flat
 from sync.dedupe.matching import Links, Matching
 from sync.dedupe.reading import MAX_COLUMNS, Input, Told
 from sync.dedupe.store import Store, StoredCustomer, fields_of
@@ -113,23 +113,6 @@ def place(member: StoredCustomer, found: Input) -> dict[str, Any]:
     """Where a record stands."""
     told = {"file": found.files[member.file], "row": member.line}
     return {**told, "part": member.part} if member.part else told
-
-
-def flat(value: Any) -> Any:
-    """A canonical value in one cell: the entries of lists one after the other, without their marks."""
-    if isinstance(value, list):
-        return "; ".join(_entry(entry) for entry in value)
-    return value
-
-
-def _entry(entry: Any) -> str:
-    if not isinstance(entry, dict):
-        return str(entry)
-    if "value" in entry:
-        return str(entry["value"])
-    named = ("text", "street", "district", "city", "region", "postcode", "country")
-    told = [entry[name] for name in named if name in entry]
-    return ", ".join(told) if told else orjson.dumps(entry).decode()
 
 
 def _source(member: StoredCustomer) -> Source:

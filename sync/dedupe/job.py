@@ -6,17 +6,18 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from mappings.matching.model import Kind, MatchModel
 from sync.dedupe import accuracy, exporting, proposing, reading, risk, summary
 from sync.dedupe.accuracy import Accuracy
-from sync.dedupe.matching import Links, Matching
+from sync.dedupe.matching import Links, Matching, values_of
 from sync.dedupe.reading import Input
-from sync.dedupe.records import map_rows
+from sync.dedupe.records import KINDS, Records, map_rows
 from sync.dedupe.store import Store
 from sync.errors import Misused
 from sync.language import _
@@ -30,7 +31,8 @@ RISKIEST = 25
 @dataclass(frozen=True)
 class Request:
     """What to do. ``region`` is the country of phone numbers without one; ``kind`` what a proposed mapping makes of a
-    row (None: as its columns suggest); ``replace`` allows files of an earlier result to be overwritten.
+    row (None: as its columns suggest); ``replace`` allows files of an earlier result to be overwritten. ``engine``
+    weighs the pairs (see ``sync.matching.engines``); ``train`` learns the model from the rows, ``models`` gives it.
     """
 
     files: Sequence[Path]
@@ -40,6 +42,10 @@ class Request:
     region: str = "CN"
     kind: str | None = None
     replace: bool = False
+    engine: str = "own"
+    spark_master: str = "local[2]"
+    train: bool = False
+    models: Mapping[Kind, MatchModel] | None = None
 
 
 class Watcher(Protocol):
@@ -111,14 +117,38 @@ def _run(request: Request, watcher: Watcher, store: Store, folder: Path) -> Repo
         (folder / "mapping.yaml").write_text(proposal, encoding="utf-8")
     records = map_rows(store, mapper, lambda done: watcher.update(_("Mapping rows"), done, found.rows))
     watcher.update(_("Learning what is common"), 0)
-    matching = Matching(records)
+    matching = Matching(records, _models(request, records, watcher))
     watcher.update(_("Learning what is common"), 1, 1)
-    links = matching.links(lambda done, total: watcher.update(_("Comparing pairs"), done, total))
+    links = _links(request, matching, lambda done, total: watcher.update(_("Comparing pairs"), done, total))
     clusters = matching.clusters(links, lambda done, total: watcher.update(_("Clustering"), done, total))
     store.place((number, record) for number, group in enumerate(clusters, 1) for record in group)
     report = _report(request, store, found, matching, links, clusters, proposal)
     _write(report, watcher, store, folder, found, matching, links, clusters)
     return report
+
+
+def _models(request: Request, records: Records, watcher: Watcher) -> Mapping[Kind, MatchModel] | None:
+    """The models to use; None for the default ones, calibrated."""
+    if not request.train:
+        return request.models
+    from sync.matching.training import train  # Splink is loaded only where it is used
+
+    step = _("Learning from pairs")
+    values = {kind: list(values_of(records, letter)) for letter, kind in KINDS.items()}
+    return {
+        kind: train(kind, found, lambda done, total: watcher.update(step, done, total)).model
+        for kind, found in values.items()
+        if found
+    }
+
+
+def _links(request: Request, matching: Matching, told: Callable[[int, int], None]) -> Links:
+    if request.engine == "own":
+        return matching.links(told)
+    from sync.matching.engines import engine, pair_weights
+
+    with engine(request.engine, request.spark_master) as chosen:
+        return matching.links(told, pair_weights(chosen, matching.matcher.models, matching.records.profiles))
 
 
 def _report(

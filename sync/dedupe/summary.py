@@ -15,6 +15,7 @@ from connectors.files.rows import printable
 from mappings.matching.cluster import MERGE_AT
 from sync import language
 from sync.dedupe import exporting
+from sync.dedupe.cells import flat
 from sync.dedupe.matching import BIN, HIGHEST_BIN, LOWEST_BIN, Matching
 from sync.dedupe.reading import Input
 from sync.dedupe.risk import Risk
@@ -148,7 +149,7 @@ def _place(member: StoredCustomer, found: Input) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = printable(str(exporting.flat(value) if value is not None else ""))
+    text = printable(str(flat(value) if value is not None else ""))
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
