@@ -144,8 +144,8 @@ def test_two_connectors_of_one_id_are_both_listed_and_the_first_one_counts(make_
 
 
 def test_an_unknown_connector_names_the_nearest(make_plugin):
-    with pytest.raises(BadConfiguration, match="Nearest: salesforze"):
-        plugins_only(make_plugin("salesforze")).get("salesforce")
+    with pytest.raises(BadConfiguration, match="Nearest: pipedrife"):
+        plugins_only(make_plugin("pipedrife")).get("pipedrive")
 
 
 @pytest.mark.parametrize(
