@@ -17,6 +17,9 @@ from sync.access import Access
 from sync.lifeline import die_with_parent
 from sync.project import Project
 
+STOP = 2
+"""Seconds for answers under way when told to stop; live pages would otherwise hold the process for ever."""
+
 
 def main() -> None:
     """Serve until told to stop."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from connectors.errors import ConnectorError
 from dashboard import guard
 from dashboard.api import problems, resources
-from dashboard.pages import access, customers, health, overview, quarantine, runs
+from dashboard.assets import Assets
+from dashboard.pages import access, customers, health, overview, palette, quarantine, runs
 from dashboard.permissions import undeclared
-from dashboard.rendering import FOLDER, render
+from dashboard.rendering import render
 from mappings.errors import MappingError
 from sync.access import Access
 from sync.errors import SyncError
 from sync.project import Project
 
-PAGES = (access, health, overview, customers, runs, quarantine)
+PAGES = (access, health, overview, palette, customers, runs, quarantine)
 HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 
 
@@ -29,7 +29,7 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
     app.state.access = access_keys
     for router in (*resources.ROUTERS, *(pages.router for pages in PAGES)):
         app.router.routes.extend(router.routes)  # flat, so that every route can be enumerated
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.mount("/static", Assets(), name="static")
     guard.install(app, fault)
     for kind in HANDLED:
         app.add_exception_handler(kind, fault)

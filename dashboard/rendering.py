@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
+from dashboard import assets, charts, navigation
+from dashboard.notices import notice
 from dashboard.permissions import form_token
 from dashboard.words import word
 from sync import language
 from sync.runs.wording import Wording
 
 FOLDER = Path(__file__).parent
-LANGUAGE_COOKIE = "kehu_lang"
+LANGUAGE_COOKIE, THEME_COOKIE = "kehu_lang", "kehu_theme"
+THEMES = ("auto", "light", "dark")
+PASSING = ("lang", "theme", "told", "count")
+"""Parts of an address that say nothing about what the page shows."""
+A_YEAR = 31_536_000
 
 
 def language_of(request: Request) -> str:
@@ -27,26 +37,64 @@ def language_of(request: Request) -> str:
     return language.choose(chosen, request.app.state.project.settings.language, preferred)
 
 
+def theme_of(request: Request) -> str:
+    """What the visitor chose: light, dark, or auto (what the system prefers)."""
+    chosen = request.query_params.get("theme") or request.cookies.get(THEME_COOKIE)
+    return chosen if chosen in THEMES else "auto"
+
+
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page. A language chosen in the address is kept in a cookie."""
-    chosen = language_of(request)
-    page = _environment().get_template(template)
-    translate = _translator(chosen)
-    html = page.render(
-        _=translate,
-        lang=chosen,
-        path=request.url.path,
-        visitor=getattr(request.state, "principal", None),
-        csrf=form_token(request),
-        told=lambda wording: _told(wording, chosen),
-        ago=lambda seconds: _ago(seconds, translate),
-        word=lambda code: word(code, chosen),
-        **values,
-    )
-    response = HTMLResponse(html, status_code=status)
-    if request.query_params.get("lang"):
-        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=31_536_000, httponly=True, samesite="strict")
+    """A page. A language or theme chosen in the address is kept in a cookie."""
+    response = HTMLResponse(render_text(request, template, **values), status_code=status)
+    kept = {"lang": (LANGUAGE_COOKIE, language_of(request)), "theme": (THEME_COOKIE, theme_of(request))}
+    for name, (cookie, value) in kept.items():
+        if request.query_params.get(name):
+            response.set_cookie(cookie, value, max_age=A_YEAR, httponly=True, samesite="strict")
     return response
+
+
+def render_text(request: Request, template: str, **values: Any) -> str:
+    """A page, or a part of one, as HTML."""
+    chosen = language_of(request)
+    translate = _translator(chosen)
+    visitor = getattr(request.state, "principal", None)
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            _=translate,
+            lang=chosen,
+            theme=theme_of(request),
+            zone=_zone(request.app.state.project.settings.time_zone),
+            path=request.url.path,
+            here=lambda **changes: _here(request, changes),
+            visitor=visitor,
+            may=lambda permission: visitor is not None and visitor.may(permission),
+            menu=navigation.menu(request, visitor),
+            is_current=navigation.is_current,
+            asset=assets.address,
+            notice=notice(request, chosen),
+            csrf=form_token(request),
+            told=lambda wording: _told(wording, chosen),
+            ago=lambda seconds: _ago(seconds, translate),
+            span=lambda seconds: _span(seconds, translate),
+            word=lambda code: word(code, chosen),
+            charts=charts,
+            **values,
+        )
+    )
+
+
+def _here(request: Request, changes: dict[str, Any]) -> str:
+    """The address of this page with some parts of its query changed; None takes a part out."""
+    query = {name: value for name, value in request.query_params.items() if name not in PASSING}
+    query |= changes
+    return "?" + urlencode({name: value for name, value in query.items() if value is not None})
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
 
 
 def _environment() -> Environment:
@@ -75,9 +123,10 @@ def _translator(chosen: str) -> Callable[..., str]:
     return _
 
 
-def moment(value: datetime | None) -> str:
-    """An absolute time with its zone."""
-    return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+@pass_context
+def moment(context: Context, value: datetime | None) -> str:
+    """An absolute time with its zone: the project's."""
+    return "" if value is None else value.astimezone(context["zone"]).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def since(value: datetime | None) -> float | None:
@@ -108,3 +157,16 @@ def _ago(seconds: float | None, _: Callable[..., str]) -> str:
     if seconds < 2 * 86400:
         return _("{count} h ago", count=int(seconds // 3600))
     return _("{count} days ago", count=int(seconds // 86400))
+
+
+def _span(seconds: float | None, _: Callable[..., str]) -> str:
+    """How long something takes or took."""
+    if seconds is None:
+        return "–"
+    if seconds < 90:
+        return _("{count} s", count=round(seconds, 1) if seconds < 10 else int(seconds))
+    if seconds < 5400:
+        return _("{count} min", count=int(seconds // 60))
+    if seconds < 2 * 86400:
+        return _("{count} h", count=round(seconds / 3600, 1))
+    return _("{count} days", count=int(seconds // 86400))

@@ -1,0 +1,48 @@
+"""What a page tells after something was done: the address holds a code and a count, never a text of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse
+
+from sync.language import Phrase, text
+
+NOTICES = {
+    "saved": Phrase("Saved."),
+    "connection-paused": Phrase("The connection is paused: nothing of it is synced until it is resumed."),
+    "connection-resumed": Phrase("The connection goes on."),
+    "stream-paused": Phrase("The stream is paused."),
+    "stream-resumed": Phrase("The stream goes on."),
+    "requested": Phrase("Asked for {count} runs."),
+    "cancelling": Phrase("The run stops at the end of the page in hand; nothing stored is lost."),
+    "schema-accepted": Phrase("The fields of {count} streams are learnt anew with the next run."),
+    "secret-rotated": Phrase("The new secret is stored; the next run uses it."),
+    "settings-saved": Phrase("The settings are saved; the next run uses them."),
+    "connection-removed": Phrase("The connection is removed. Its records stay until somebody decides otherwise."),
+    "draft-discarded": Phrase("The draft is discarded, with the secrets it had stored."),
+    "ignored": Phrase("{count} records stay out for as long as they come with the same content."),
+    "reopened": Phrase("{count} records stand in quarantine again."),
+    "replayed": Phrase("{count} records landed."),
+    "mapping-published": Phrase("Version {count} of the mapping is published; the next run follows it."),
+    "draft-kept": Phrase("The draft is kept; nothing is published yet."),
+}
+
+
+def notice(request: Request, language: str) -> str:
+    """The notice that the address asks for; empty if there is none."""
+    known = NOTICES.get(request.query_params.get("told", ""))
+    count = request.query_params.get("count", "")
+    if known is None:
+        return ""
+    return text(known.template, {"count": int(count) if count.isascii() and count.isdigit() else 0}, language)
+
+
+def redirect(address: str, told: str | None = None, count: int | None = None, **query: Any) -> RedirectResponse:
+    """Go on to a page after something was done, which then tells it."""
+    chosen = {**query, "told": told, "count": count}
+    values = {name: value for name, value in chosen.items() if value is not None}
+    joint = "&" if "?" in address else "?"
+    return RedirectResponse(f"{address}{joint}{urlencode(values)}" if values else address, status_code=303)
