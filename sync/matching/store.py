@@ -23,6 +23,7 @@ from mappings.matching.rules import RuleMatcher
 from sync.errors import NotFound
 from sync.master.inforce import DEFAULT_CAP
 from sync.master.tables import match_model, match_state
+from sync.matching.due import in_force
 
 PROBABILITY, RULES = "probability", "rules"
 PROPOSED, ACTIVE, RETIRED = "proposed", "active", "retired"
@@ -89,11 +90,6 @@ def ensure(connection: Connection, family: str) -> ModelVersion:
         set_state(connection, found.number, ACTIVE)
         found = get(connection, found.number)
     return found
-
-
-def in_force(connection: Connection) -> bool:
-    """Whether any version is in force."""
-    return connection.execute(select(match_state.c.id)).first() is not None
 
 
 def active(connection: Connection) -> ModelVersion:

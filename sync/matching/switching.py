@@ -29,7 +29,6 @@ from sync.master.candidates import find_edges, store_edges
 from sync.master.inforce import InForce, lock_for_recording, lock_for_switch, reading_with
 from sync.master.records import LandedRecord, features_of, features_text, pack_ids
 from sync.master.tables import landing, match_state, match_switch, source_record
-from sync.matching import store
 from sync.matching.active import ActiveVersion
 from sync.runs import lease
 
@@ -74,6 +73,8 @@ def begin(connection: Connection, number: int, *, by: str, reason: str = "") -> 
 
     The same version again is a rebuild: its recorded blocks stay. Raises NotFound, Refused if a switch is under way.
     """
+    from sync.matching import store
+
     bulk = bulk_for(connection)
     lock_for_switch(bulk)
     lock_for_recording(bulk)

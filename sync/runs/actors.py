@@ -13,8 +13,10 @@ import structlog
 from dramatiq.middleware import Middleware
 
 from sync.database import database_errors
+from sync.matching import due
 from sync.runs import dispatch, pending, run, sweeper
 from sync.runs.dispatch import BULK, INTERACTIVE, Doorbell
+from sync.runs.states import ENDED
 from sync.runs.workspace import Pace, Workspace
 
 log = structlog.get_logger(__name__)
@@ -65,6 +67,8 @@ def register(broker: dramatiq.Broker, workspace: Workspace, *, pace: Pace | None
             return
         if status is not None:
             _ring_for_next(workspace, bell, run_id)
+        if status in ENDED:
+            _ring_for_learning(workspace, bell)
 
     def resolve_pending() -> None:
         """Resolve what was landed and then left alone."""
@@ -79,6 +83,16 @@ def register(broker: dramatiq.Broker, workspace: Workspace, *, pace: Pace | None
     declare(dispatch.RUN_SYNC_NOW, INTERACTIVE, 0, run_sync)
     declare(dispatch.RESOLVE_PENDING, INTERACTIVE, 5, resolve_pending)
     declare(dispatch.RUN_SYNC, BULK, 10, run_sync)
+
+
+def _ring_for_learning(workspace: Workspace, bell: Doorbell) -> None:
+    """The run may have been the last of the first load, after which the match model is learnt."""
+    try:
+        wanted = workspace.settings.matching.recalibrate != due.NEVER and due.is_due(workspace.database)
+    except database_errors():
+        return
+    if wanted:
+        bell.pending()
 
 
 def _ring_for_next(workspace: Workspace, bell: Doorbell, run_id: int) -> None:

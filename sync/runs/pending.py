@@ -14,7 +14,7 @@ from sync.database import Database, database_errors, upsert
 from sync.logs import Logger
 from sync.master.cause import caused_by
 from sync.master.tables import landing
-from sync.matching import switching
+from sync.matching import due, switching
 from sync.runs import clock, lease
 from sync.runs.lease import Lease
 from sync.runs.tables import landing_try
@@ -61,9 +61,10 @@ def retry_stuck(connection: Connection) -> int:
 def resolve_pending(workspace: Workspace) -> int:
     """Resolve all that waits; answers how many landings. One worker at a time does this.
 
-    A switch of the match model that was left in the middle is gone on with first.
+    First the match model is learnt if its policy says that it is time, and a switch of it is gone on with.
     """
     database = workspace.database
+    _learn(workspace)
     if not switching.go_on(database):
         return 0
     with database.transaction() as connection:
@@ -82,6 +83,16 @@ def resolve_pending(workspace: Workspace) -> int:
             return done
     finally:
         _release(database, held)
+
+
+def _learn(workspace: Workspace) -> None:
+    policy = workspace.settings.matching.recalibrate
+    if policy != due.NEVER and due.is_due(workspace.database):
+        from sync.matching import calibration
+
+        version = calibration.follow_policy(workspace.database, policy)
+        if version is not None:
+            log.info("a version of the match model was learnt", version=version.number, policy=policy)
 
 
 def _next(database: Database) -> list[int]:

@@ -1,0 +1,175 @@
+"""Switching the match model: the same end as a fresh master, from any history, however often it is interrupted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from connectors.contract import Record
+from sync.database import Database
+from sync.errors import Refused
+from sync.master import resolving
+from sync.master.blocks import shared
+from sync.master.bulk import bulk_for
+from sync.master.records import features_of
+from sync.matching import store, switching
+from sync.matching.active import ActiveVersion
+from tests.master_kit import consistent, record
+from tests.matching_kit import customer, land, resolve, switch, versioned
+
+Key = tuple[int, str]
+
+
+@pytest.fixture
+def databases(tmp_path: Path) -> Iterator[Any]:
+    made: list[Any] = []
+
+    def make(**more: Any) -> Database:
+        manager = versioned(f"sqlite:///{tmp_path}/m{len(made)}-{random.random()}.db", **more)
+        made.append(manager)
+        return manager.__enter__()
+
+    yield make
+    for manager in made:
+        manager.__exit__(None, None, None)
+
+
+def version_b(database: Database) -> int:
+    """The rules as a second version: features, keys and weights all differ from the shipped model's."""
+    with database.transaction() as connection:
+        return store.ensure(connection, store.RULES).number
+
+
+def live(database: Database, chance: random.Random, edits: int) -> dict[Key, Record]:
+    """A history of pages, updates and deletes, resolved now and then; answers what is left of it."""
+    state: dict[Key, Record] = {}
+    for _ in range(edits):
+        key = (chance.choice((1, 2)), str(chance.randrange(6)))
+        if chance.random() < 0.2:
+            state.pop(key, None)
+            landed = land(database, key[0], [], [key[1]])
+        else:
+            state[key] = record(key[1], **customer(chance))
+            landed = land(database, key[0], [state[key]])
+        if chance.random() < 0.5:
+            resolve(database, landed if chance.random() < 0.5 else None)
+    return state
+
+
+def fresh(database: Database, state: dict[Key, Record]) -> dict[str, Any]:
+    for stream in (1, 2):
+        land(database, stream, [content for key, content in sorted(state.items(), key=str) if key[0] == stream])
+    resolve(database)
+    return consistent(database)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6), there_and_back=st.booleans())
+def test_after_any_history_a_switch_ends_where_a_fresh_master_of_that_version_begins(
+    seed: int, there_and_back: bool, databases: Any
+) -> None:
+    chance = random.Random(seed)
+    lived = databases(cap=3)
+    other = version_b(lived)
+    state = live(lived, chance, 15)
+    switch(lived, other)
+    family = store.RULES
+    if there_and_back:
+        switch(lived, 1)
+        family = store.PROBABILITY
+    assert consistent(lived) == fresh(databases(family=family, cap=3 if there_and_back else None), state)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6))
+def test_what_lands_during_a_switch_is_in_the_new_version_too(seed: int, databases: Any) -> None:
+    chance = random.Random(seed)
+    lived = databases()
+    other = version_b(lived)
+    state = live(lived, chance, 10)
+    with lived.transaction() as connection:
+        switching.begin(connection, other, by="test")
+    source, more = ActiveVersion(), True
+    while more:
+        key = (chance.choice((1, 2)), str(chance.randrange(8)))
+        state[key] = record(key[1], **customer(chance))
+        landed = land(lived, key[0], [state[key]])
+        assert resolve(lived, landed) == resolving.Resolved()
+        with lived.hot_transaction() as connection:
+            more = switching._step(connection, source)
+    resolve(lived)
+    assert consistent(lived) == fresh(databases(family=store.RULES), state)
+
+
+def test_customers_stay_as_they_were_until_all_evidence_is_known(databases: Any) -> None:
+    lived = databases()
+    live(lived, random.Random(5), 20)
+    resolve(lived)
+    before, other = consistent(lived), version_b(lived)
+    with lived.transaction() as connection:
+        switching.begin(connection, other, by="test")
+    assert consistent(lived) == before
+    assert switching.go_on(lived)
+    assert consistent(lived) == before
+
+
+def test_a_switch_that_dies_between_two_batches_is_gone_on_with(databases: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(switching, "BATCH", 3)
+    lived = databases()
+    state, other = live(lived, random.Random(7), 25), version_b(lived)
+    with lived.transaction() as connection:
+        switching.begin(connection, other, by="test")
+    seen = set()
+    while switching.under_way(lived) is not None:
+        seen.add(switching.progress(lived)[:2])
+        with lived.hot_transaction() as connection:  # each batch by a process that knows nothing
+            switching._step(connection, ActiveVersion())
+    assert len(seen) > 5
+    resolve(lived)
+    assert consistent(lived) == fresh(databases(family=store.RULES), state)
+
+
+def test_a_second_switch_is_refused_while_one_is_under_way(databases: Any) -> None:
+    lived = databases()
+    other = version_b(lived)
+    with lived.transaction() as connection:
+        switching.begin(connection, other, by="test")
+    with pytest.raises(Refused, match="under way"), lived.transaction() as connection:
+        switching.begin(connection, 1, by="test")
+
+
+def test_a_rebuild_changes_nothing(databases: Any) -> None:
+    lived = databases(cap=3)
+    live(lived, random.Random(11), 30)
+    resolve(lived)
+    before = consistent(lived)
+    with lived.reading() as connection:
+        changes = connection.execute(text("SELECT count(*) FROM change")).scalar_one()
+    switch(lived, 1)
+    assert consistent(lived) == before
+    with lived.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM change")).scalar_one() == changes
+        assert [row.to_version for row in switching.history(connection)] == [1]
+
+
+def test_keys_are_those_of_the_version_and_its_blocks_after_any_history(databases: Any) -> None:
+    lived = databases(cap=3)
+    live(lived, random.Random(13), 40)
+    resolve(lived)
+    with lived.hot_transaction() as connection:
+        bulk, source = bulk_for(connection), ActiveVersion()
+        force = source.in_force(bulk)
+        wanted = set()
+        for number, features in bulk.fetch("SELECT id, features FROM source_record WHERE deleted_at IS NULL"):
+            wanted |= {(key, number) for key in force.keys(features_of(features) or ())}
+        assert set(bulk.fetch("SELECT key, record_id FROM match_key")) == wanted
+        sizes = shared(bulk, {key for key, _ in wanted} - force.linked).values()
+    assert force.refined
+    assert max(map(len, sizes)) <= 3
