@@ -45,17 +45,21 @@ FEWEST_PAIRS = 100
 MOST_PAIRS = 1_000_000
 """Of more pairs a session looks at about so many."""
 CROWDED = 200
-"""A session of more pairs than so many per record cannot consist of matches to one hundredth."""
+"""A session of more pairs than so many per record does not consist of matches."""
 LOOKED_AT = 20_000
 """From so many pairs the expected share of matches is judged."""
-LEAST_SHARE, LEAST_MATCHES = 0.01, 30.0
-"""EM finds no class that is rarer (Splink's manual), and learns nothing from fewer."""
+LEAST_MATCHES = 30.0
+"""EM learns nothing from fewer."""
 FAITH = 20.0
 _UNSEEN = 1e-6
 """What Splink gives for m of a level that no pair had (``ComparisonLevel.m_probability``)."""
 ROUNDS = 50
-MORE, FEWER = 1.5, 0.5
+TOLERANCE = 0.09
 """How far the share of matches may be from the expected one."""
+PURE = 0.75
+"""At least so many of a session's pairs must be expected to be matches: where relatives, or branches of one company, are
+many among the rest, EM takes them for matches too.
+"""
 DIGITS = 7
 """Of m: sums in another order differ in the sixteenth."""
 
@@ -136,13 +140,13 @@ def _sessions(
         places = [model.columns.index(column) for column in columns]
         agreeing = agreeing_pairs([tuple(record[place] for place in places) for record in records], LOOKED_AT)
         expected = _expected(model, scorer, agreeing)
-        if not FEWEST_PAIRS <= agreeing.total <= CROWDED * len(records) or expected < LEAST_SHARE:
+        if not FEWEST_PAIRS <= agreeing.total <= CROWDED * len(records) or expected < PURE:
             sessions.append(Session(columns, agreeing.total, expected, 0.0, False))
             continue
         share, found = _run(model, table, columns)
         matches = share * min(agreeing.total, MOST_PAIRS)
-        plausible = FEWER * expected <= share <= MORE * expected
-        counted = plausible and share >= LEAST_SHARE and matches >= LEAST_MATCHES
+        plausible = abs(share - expected) <= TOLERANCE
+        counted = plausible and matches >= LEAST_MATCHES
         sessions.append(Session(columns, agreeing.total, expected, share, counted))
         for name, m in found.items() if counted else ():
             estimates.setdefault(name, []).append(_Estimate(matches, m))
