@@ -57,8 +57,8 @@ ROUNDS = 50
 TOLERANCE = 0.09
 """How far the share of matches may be from the expected one."""
 PURE = 0.75
-"""At least so many of a session's pairs must be expected to be matches: where relatives, or branches of one company, are
-many among the rest, EM takes them for matches too.
+"""At least so many of a session's pairs must be expected to be matches. Where relatives, or branches of one company,
+are many among the rest, EM takes them for matches too.
 """
 DIGITS = 7
 """Of m: sums in another order differ in the sixteenth."""
