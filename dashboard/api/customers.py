@@ -17,7 +17,7 @@ from dashboard.api.answers import answer, chosen_fields, sparse
 from dashboard.api.paging import Cursor, Limit
 from dashboard.api.problems import Problem
 from dashboard.api.routes import PREFIX, problem, resource
-from dashboard.permissions import Permission
+from dashboard.permissions import Permission, principal_of
 from sync import provenance
 from sync.errors import NotFound
 from sync.master import lookup, queries
@@ -26,6 +26,7 @@ from sync.master.lookup import CustomerRow
 from sync.master.search import index, query, terms
 from sync.master.search.query import Place
 from sync.master.search.terms import Condition
+from sync.privacy.masking import masked, masked_body, masked_name, masked_value
 from sync.project import Project
 
 router = resource("customers", Permission.CUSTOMERS_READ)
@@ -90,7 +91,8 @@ def list_customers(request: Request, filters: Annotated[Filters, Query()]) -> Re
     """List and search customers, in a stable order without end."""
     names = chosen_fields(filters.fields, schemas.CUSTOMER_FIELDS)
     project: Project = request.app.state.project
-    conditions = _conditions(filters, project.settings.region)
+    personal = sees_personal(request)
+    conditions = _conditions(filters, project.settings.region, personal)
     by_change = filters.updated_since is not None
     kinds = [str, int] if by_change else [int]
     after = _place(paging.decode(filters.cursor, filters.asked, kinds))
@@ -109,7 +111,7 @@ def list_customers(request: Request, filters: Annotated[Filters, Query()]) -> Re
             found = lookup.customers(
                 connection, status=filters.status, after=after.id if after else None, limit=filters.limit + 1
             )
-    page = paging.page(found, filters.limit, filters.asked, _placed(by_change), lambda row: shown(row, names))
+    page = paging.page(found, filters.limit, filters.asked, _placed(by_change), lambda row: shown(row, names, personal))
     return answer(request, page, headers=headers)
 
 
@@ -132,7 +134,8 @@ def get_customer(
         raise NotFound("There is no customer {customer}.", customer=id, remedy="Check the address.")
     if old is not None:
         return _lead_on(request, row, "", redirect=redirect)
-    return answer(request, shown(row, names), tag=tag_of(row, names))
+    personal = sees_personal(request)
+    return answer(request, shown(row, names, personal), tag=tag_of(row, names, personal))
 
 
 @router.get(
@@ -150,7 +153,9 @@ def get_history(
         if led is not None:
             return led
         found = queries.history(connection, public_id(row.id), limit + 1, before[0] if before else None)
-    return answer(request, paging.page(found, limit, {"of": id}, lambda one: [one.seq], _change))
+    personal = sees_personal(request)
+    page = paging.page(found, limit, {"of": id}, lambda one: [one.seq], lambda one: _change(one, row.kind, personal))
+    return answer(request, page)
 
 
 @router.get(
@@ -165,7 +170,8 @@ def get_source_records(request: Request, id: CustomerId, redirect: bool = True) 
         if led is not None:
             return led
         sources = queries.sources_of(connection, row.id)
-    return answer(request, {"data": [_source(one) for one in sources], "next_cursor": None})
+    personal = sees_personal(request)
+    return answer(request, {"data": [_source(one, row.kind, personal) for one in sources], "next_cursor": None})
 
 
 @router.get(
@@ -182,13 +188,24 @@ def get_lineage(request: Request, id: CustomerId, redirect: bool = True) -> Resp
             return led
         view = queries.get(connection, public_id(row.id))
         fields = [] if view is None else provenance.of_customer(connection, view, project.survivorship)
-    data = [{**one._asdict(), "runner_up_source": one.runner_up_source or None} for one in fields]
+    personal = sees_personal(request)
+    data = [_explained(one, row.kind, personal) for one in fields]
     return answer(request, {"data": data, "next_cursor": None})
 
 
-def _conditions(filters: Filters, region: str | None) -> list[Condition]:
-    """What is asked of the search index. Raises 422 where that is asked of customers that are no longer."""
+def sees_personal(request: Request) -> bool:
+    """Whether the caller may read personal data unmasked."""
+    return principal_of(request).may(Permission.PERSONAL_READ)
+
+
+def _conditions(filters: Filters, region: str | None, personal: bool) -> list[Condition]:
+    """What is asked of the search index. Raises 422 where that is asked of customers that are no longer.
+
+    Who may not read contacts finds by whole ones only: by their beginnings one could spell them out.
+    """
     asked: list[Condition] = [] if filters.q is None else terms.words(filters.q)
+    if not personal:
+        asked = [terms.whole_contacts(one) for one in asked]
     makers: tuple[tuple[str | None, Callable[[str], Condition]], ...] = (
         (filters.email, terms.email),
         (filters.phone, lambda text: terms.phone(text, region)),
@@ -237,16 +254,18 @@ def _iso(row: CustomerRow) -> str:
     return moment if isinstance(moment, str) else moment.isoformat()
 
 
-def shown(row: CustomerRow, names: tuple[str, ...] | None = None) -> dict[str, Any]:
+def shown(row: CustomerRow, names: tuple[str, ...] | None, personal: bool) -> dict[str, Any]:
     """A customer as it is answered; the golden record goes out as it is stored unless parts of it are asked for."""
     inside = names is not None and any(name.startswith("golden.") for name in names)
-    golden: Any = orjson.loads(row.golden) if inside else orjson.Fragment(row.golden)
+    golden: Any = orjson.Fragment(row.golden)
+    if inside or not personal:
+        golden = masked(orjson.loads(row.golden), personal, kind=row.kind)
     whole = {
         "id": public_id(row.id),
         "version": row.version,
         "status": row.status,
         "kind": row.kind,
-        "name": row.name,
+        "name": row.name if personal else masked_name(row.kind, row.name),
         "members": row.members,
         "updated_at": lookup.moment(row.changed_at),
         "golden": golden,
@@ -254,10 +273,10 @@ def shown(row: CustomerRow, names: tuple[str, ...] | None = None) -> dict[str, A
     return whole if names is None else sparse(whole, names)
 
 
-def tag_of(row: CustomerRow, names: tuple[str, ...] | None = None) -> str:
-    """The entity tag of a customer: its version, and which of its fields."""
+def tag_of(row: CustomerRow, names: tuple[str, ...] | None = None, personal: bool = True) -> str:
+    """The entity tag of a customer: its version, which of its fields, and whether they are masked."""
     part = "" if names is None else "-" + xxhash.xxh3_64_hexdigest(",".join(names).encode())[:8]
-    return f'"{row.version}{part}"'
+    return f'"{row.version}{part}{"" if personal else "-masked"}"'
 
 
 def _found(
@@ -286,16 +305,24 @@ def _lead_on(request: Request, row: CustomerRow, below: str, *, redirect: bool) 
     return Response(None, 308, {"Location": f"{PREFIX}/customers/{into}{below}{query}", "Merged-Into": into})
 
 
-def _change(one: queries.ChangeView) -> dict[str, Any]:
-    return {"seq": one.seq, "type": one.type, "version": one.version, "at": one.at, "body": one.body}
+def _change(one: queries.ChangeView, kind: str, personal: bool) -> dict[str, Any]:
+    body = one.body if personal else masked_body(one.body, kind)
+    return {"seq": one.seq, "type": one.type, "version": one.version, "at": one.at, "body": body}
 
 
-def _source(one: queries.SourceView) -> dict[str, Any]:
+def _source(one: queries.SourceView, kind: str, personal: bool) -> dict[str, Any]:
     return {
         "connection": one.connection,
         "stream": one.stream,
         "id": one.source_id,
         "part": one.part,
         "changed_at": one.changed_at,
-        "canonical": one.canonical,
+        "canonical": masked(one.canonical, personal, kind=kind),
     }
+
+
+def _explained(one: provenance.Explained, kind: str, personal: bool) -> dict[str, Any]:
+    told = {**one._asdict(), "runner_up_source": one.runner_up_source or None}
+    if personal:
+        return told
+    return told | {name: masked_value(kind, one.field, told[name]) for name in ("value", "runner_up")}

@@ -17,8 +17,10 @@ from dashboard.api.routes import problem, resource, unit_of_work
 from dashboard.api.wording import told
 from dashboard.permissions import Permission, principal_of
 from sync import audit
+from sync.privacy.masking import HIDDEN, hidden
 from sync.runs import services
 from sync.runs.services import Quarantined
+from sync.runs.wording import Wording
 
 reading = resource("quarantine", Permission.QUARANTINE_READ)
 writing = resource("quarantine", Permission.QUARANTINE_WRITE)
@@ -85,7 +87,10 @@ def get_quarantined(
     """Get one record in quarantine, with what came."""
     with request.app.state.project.database.reading() as connection:
         found = services.show_quarantined(connection, id)
-    return answer(request, {**_shown(request, found), "payload": _payload(found.payload)})
+    payload = _payload(found.payload)
+    if not principal_of(request).may(Permission.PERSONAL_READ):
+        payload = hidden(payload)
+    return answer(request, {**_shown(request, found), "payload": payload})
 
 
 @writing.post("/ignore", response_model=None, responses={200: {"model": Count}})
@@ -121,6 +126,8 @@ def _replayed(request: Request, one: services.Replayed) -> dict[str, Any]:
 
 
 def _shown(request: Request, one: Quarantined) -> dict[str, Any]:
+    personal = principal_of(request).may(Permission.PERSONAL_READ)
+    message = one.message if personal else _without_value(one.message)
     return {
         "id": one.id,
         "connection": one.connection,
@@ -129,9 +136,9 @@ def _shown(request: Request, one: Quarantined) -> dict[str, Any]:
         "state": one.state,
         "code": one.code,
         "path": one.path,
-        "value": one.value,
+        "value": one.value if personal or not one.value else HIDDEN,
         "rule": one.rule,
-        "message": told(request, one.message),
+        "message": told(request, message),
         "remedy": told(request, one.remedy),
         "attempts": one.attempts,
         "run_id": one.run_id,
@@ -139,6 +146,16 @@ def _shown(request: Request, one: Quarantined) -> dict[str, Any]:
         "last_seen_at": one.last_seen_at,
         "note": one.note,
     }
+
+
+def _without_value(message: Wording) -> Wording:
+    """The text without what stood in the record."""
+    params = {name: part if name in _NOT_OF_RECORDS else HIDDEN for name, part in message.params.items()}
+    return message._replace(params=params)
+
+
+_NOT_OF_RECORDS = frozenset({"path", "rule", "field", "kind", "limit", "longest", "known", "scheme", "expected"})
+"""Places of texts that are filled from the mapping or the program, never from the record itself."""
 
 
 def _payload(payload: bytes) -> Any:

@@ -10,10 +10,12 @@ from dashboard.api import (
     connections,
     crosswalk,
     customers,
+    exports,
     hooks,
     keys,
     me,
     openapi,
+    privacy,
     quarantine,
     runs,
     users,
@@ -21,6 +23,7 @@ from dashboard.api import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     customers.router,  # first: what is asked most is found soonest
+    privacy.revealed,
     crosswalk.router,
     changes.router,
     openapi.router,
@@ -30,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     hooks.router,
     runs.reading,
     runs.writing,
+    exports.router,
     quarantine.reading,
     quarantine.writing,
     users.reading,

@@ -19,6 +19,8 @@ LONGEST_TERM = 60
 LONGEST_SUFFIX = 12
 LONGEST_NAME = 40
 MOST_TERMS = 400
+SHORTEST_PHONE = 7
+"""Digits; ends of phone numbers are terms too."""
 NAMES = ("name", "legal_name", "trading_name", "native_name", "latin_name")
 
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
@@ -58,6 +60,14 @@ def words(text: str) -> list[Condition]:
     if _NUMBER.fullmatch(whole) and len(_digits(whole)) >= 3:
         return [_anywhere(_digits(whole))]  # a phone number may be written with blanks
     return [_anywhere(part) for word in whole.split()[:8] for part in _parts(word)]
+
+
+def whole_contacts(condition: Condition) -> Condition:
+    """The same of names; of emails, phones and numbers only whole ones, so that none can be spelt out by asking."""
+    kept = [one for one in condition.ranges if one.low[:1] == "n"]
+    whole = [Range(one.low, one.low) for one in condition.ranges if one.low[:1] != "n"]
+    long = [one for one in whole if one.low[:1] != "p" or len(one.low) > SHORTEST_PHONE]
+    return Condition((*kept, *long) or (_exactly("-").ranges))
 
 
 def email(text: str) -> Condition:

@@ -1,0 +1,1 @@
+"""Personal data: who sees it, what is held on a person, and how it is erased."""
