@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
         print(json.dumps(ENGINES[arguments[0]](Path(arguments[1]))))
         return
     sizes = [int(one) for one in arguments] or list(SIZES)
-    print(f"{'records':>9} {'pairs':>11} {'kehu s':>7} {'MB':>6} {'s/million':>9} {'splink s':>8} {'MB':>6} {'ratio':>6}"
+    print(f"{'records':>9} {'pairs':>11} {'kehu s':>7} {'MB':>6} {'s/million':>9} {'splink':>8} {'MB':>6} {'ratio':>6}"
           f" {'us/pair':>8}   learn s")  # fmt: skip
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="kehu-bench-") as folder:

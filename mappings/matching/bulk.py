@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ Levels = NDArray[np.int8]
 Weights = NDArray[np.float64]
 EXACT_FROM = -4.0
 """Clustering takes all lower weights for −3."""
+_THREADS = 2
 _PAIRS = 250_000
 """Pairs that are judged at a time: about so many fit a processor's cache."""
 
@@ -57,8 +59,11 @@ class BulkScorer:
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int8)
 
     def all_levels(self, left: Numbers, right: Numbers) -> list[Levels]:
-        """The levels of every comparison."""
-        return [self.levels(index, left, right) for index in range(len(self._terms))]
+        """The levels of every comparison, two at a time: much of the work is done outside Python's lock."""
+        if len(left) < _PAIRS:
+            return [self.levels(index, left, right) for index in range(len(self._terms))]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(lambda index: self.levels(index, left, right), range(len(self._terms))))
 
     def sums(self, model: MatchModel, levels: Sequence[Levels], left: Numbers, right: Numbers) -> Sums:
         """The weights that the levels have under the model."""

@@ -12,20 +12,21 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mappings.contract import Features
 from mappings.matching.bulk import BulkScorer, Sums, Weights, total_weights
 from mappings.matching.model import Kind, MatchModel
 from mappings.matching.pairing import Pairs
 from mappings.matching.score import COMMON
 from mappings.matching.table import Table
-from sync.dedupe.matching import PairWeights
-from sync.dedupe.records import KINDS, Profiles
+from sync.dedupe.matching import Matching, PairWeights
+from sync.dedupe.records import KINDS, Profiles, Records
 from sync.errors import Misused
 from sync.matching import spark_sql
 from sync.matching.splinking import ID, ExtraMissing, quiet, register_frequencies, require_splink, table_of
@@ -64,6 +65,32 @@ def pair_weights(chosen: Engine, models: Mapping[Kind, MatchModel], profiles: Pr
         return chosen.weigh(models[KINDS[letter]], table, places[pairs])
 
     return weigh
+
+
+def partition(
+    models: Mapping[Kind, MatchModel], features: Iterable[Features], name: str = "own", spark_master: str = LOCAL
+) -> list[list[int]]:
+    """The customers among records without steward decisions: groups of their numbers, in the order given.
+
+    Give records by seniority: ties go to the first. Groups are sorted, and by their first record. ``features`` are
+    ``FellegiSunterMatcher.features``; contacts that the models know to be shared are taken out.
+    """
+    records = Records()
+    for number, found in enumerate(features):
+        records.profile_of.append(records.profiles.number(found))
+        records.file.append(0)
+        records.line.append(number)
+        records.row.append(number)
+    records.profiles.close()
+    matching = Matching(records, models)
+    with engine(name, spark_master) as chosen:
+        weigh = None if name == "own" else pair_weights(chosen, matching.matcher.models, matching.records.profiles)
+        links = matching.links(_unwatched, weigh)
+    return matching.clusters(links, _unwatched)
+
+
+def _unwatched(done: int, total: int) -> None:
+    """Nobody is told."""
 
 
 class _Own:

@@ -18,7 +18,7 @@ from sync.dedupe.matching import Matching
 from sync.dedupe.records import Records
 from sync.errors import Misused
 from sync.matching import spark_sql
-from sync.matching.engines import Engine, engine, pair_weights
+from sync.matching.engines import Engine, engine, pair_weights, partition
 from sync.matching.splinking import ExtraMissing
 
 pytest.importorskip("splink")
@@ -63,6 +63,14 @@ def assert_same(matching: Matching, chosen: Engine) -> None:
 def test_duckdb_gives_the_same_customers(matching: Matching) -> None:
     with engine("duckdb") as chosen:
         assert_same(matching, chosen)
+
+
+def test_a_partition_of_features_is_the_same_by_every_engine(matching: Matching) -> None:
+    features = [matching.records.profiles[profile] for profile in matching.records.profile_of]
+    own = partition(matching.matcher.models, features)
+    assert sorted(record for group in own for record in group) == list(range(len(features)))
+    assert partition(matching.matcher.models, features, "duckdb") == own
+    assert own == matching.clusters(matching.links(silent), silent)
 
 
 def test_our_own_engine_by_its_name(matching: Matching) -> None:
