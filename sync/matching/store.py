@@ -58,15 +58,20 @@ def propose(
     note: str,
     by: str = PROGRAM,
     statistics: Mapping[str, Any] | None = None,
+    accept_from: float = ACCEPT_FROM,
+    review_from: float = REVIEW_FROM,
+    cap: int | None = None,
 ) -> ModelVersion:
     """Store models as a new version that nothing uses yet; kinds that are left out get the shipped model.
 
     ``statistics["records"]`` says how large the customer base was that they were learnt from. Models equal to a stored
-    version's are that version.
+    version's are that version. Customers merge from a mean weight of ``accept_from`` on, and pairs of at least
+    ``review_from`` are for stewards. ``cap``: a block of more records is refined; by default as the customer base's
+    size asks for.
     """
     whole = {kind: models.get(kind) or cautious_model(kind) for kind in KINDS}
-    fingerprint = _matcher(whole, ACCEPT_FROM, REVIEW_FROM).version
-    thresholds = {"accept_from": ACCEPT_FROM, "review_from": REVIEW_FROM}
+    fingerprint = _matcher(whole, accept_from, review_from).version
+    thresholds = {"accept_from": accept_from, "review_from": review_from}
     contents = zlib.compress(orjson.dumps({**{k: m.to_json() for k, m in whole.items()}, **thresholds}), 6)
     learnt_from = int((statistics or {}).get("records", 0))
     return _add(
@@ -74,7 +79,7 @@ def propose(
         family=PROBABILITY,
         fingerprint=fingerprint,
         contents=contents,
-        block_cap=block_cap(learnt_from) if learnt_from else UNLEARNT_CAP,
+        block_cap=cap or (block_cap(learnt_from) if learnt_from else UNLEARNT_CAP),
         origin=origin,
         note=note,
         statistics=orjson.dumps(statistics or {}).decode(),
