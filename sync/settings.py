@@ -201,6 +201,63 @@ class MatchingSettings(Section):
     )
 
 
+class ExportSettings(Section):
+    """Files of exports that were asked for over the REST interface."""
+
+    folder: str | None = Field(default=None, max_length=400, description="default: exports in the state folder")
+    keep: Duration = Field(default=604_800.0, description="deleted after this time")
+
+
+class ChangesSettings(Section):
+    """How long the change feed can be read back. Afterwards the last change of each customer stays."""
+
+    keep: Duration = Field(default=90 * 86400.0, ge=7 * 86400.0, description="at least 7d")
+
+
+class WebhooksSettings(Section):
+    """What holds for all endpoints that webhooks are sent to."""
+
+    allow_private: list[str] = Field(
+        default_factory=list, max_length=100, description="private addresses or networks that may receive them"
+    )
+
+
+class MailSettings(Section):
+    """Alerts by email. ``password`` may be a reference to a secret."""
+
+    host: str = Field(max_length=253, description="the server that takes the mail")
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = Field(default="starttls", description="tls: usually port 465")
+    user: str | None = Field(default=None, max_length=300)
+    password: str | None = Field(default=None, max_length=1_000)
+    sender: str = Field(alias="from", max_length=254)
+    to: list[Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$")]] = Field(
+        min_length=1, max_length=50
+    )
+
+
+class HookSettings(Section):
+    """Alerts by webhook. ``url`` and ``secret`` may be references to secrets."""
+
+    url: str = Field(max_length=2_000)
+    format: Literal["json", "wecom", "dingtalk", "feishu", "slack"] = Field(
+        default="json", description="json: our own, signed if there is a secret; else a robot of a group chat"
+    )
+    secret: str | None = Field(default=None, max_length=1_000, description="whsec_…: signs by Standard Webhooks")
+    allow_private: list[str] = Field(default_factory=list, max_length=100)
+
+
+class AlertSettings(Section):
+    """Who is told when something begins or ceases to be wrong."""
+
+    language: Language | None = Field(default=None, description="default: the project's")
+    settle: Duration = Field(default=60.0, description="told when it has been so for this long")
+    stale_after: Duration | None = Field(default=None, description="default: three intervals of the stream")
+    quarantine: int = Field(default=100, ge=0, description="a stream with more open records is an alert")
+    webhook: HookSettings | None = None
+    email: MailSettings | None = None
+
+
 class Settings(Section):
     """The whole of ``kehu.yaml``."""
 
@@ -218,6 +275,10 @@ class Settings(Section):
     )
     survivorship: dict[str, str] = Field(default_factory=dict, description="field: rule that chooses its value")
     matching: MatchingSettings = Field(default_factory=MatchingSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    exports: ExportSettings = Field(default_factory=ExportSettings)
+    changes: ChangesSettings = Field(default_factory=ChangesSettings)
+    webhooks: WebhooksSettings = Field(default_factory=WebhooksSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     workers: WorkerSettings = Field(default_factory=WorkerSettings)
 

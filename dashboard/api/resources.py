@@ -19,6 +19,7 @@ from dashboard.api import (
     quarantine,
     runs,
     users,
+    webhooks,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -40,5 +41,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.writing,
     keys.reading,
     keys.writing,
+    webhooks.reading,
+    webhooks.writing,
     audit_log.router,
 )

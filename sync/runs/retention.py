@@ -11,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Connection, delete, exists, select
 
 from sync.database import Database
+from sync.delivery import attempts
 from sync.runs import clock
 from sync.runs.states import Status, Trigger
 from sync.runs.tables import hint_delivery, quarantine, reconciliation, run_event, sync_run
@@ -52,4 +53,5 @@ def _forget_the_rest(connection: Connection) -> None:
     before = clock.now() - KEEP
     connection.execute(delete(quarantine).where(quarantine.c.state == "resolved", quarantine.c.closed_at < before))
     connection.execute(delete(reconciliation).where(reconciliation.c.at < before))
+    attempts.forget_old(connection)
     connection.execute(delete(hint_delivery).where(hint_delivery.c.received_at < before))

@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-import sync.delivery.tables
 from sync.database import Database
+from sync.delivery import tables as delivery_tables  # noqa: F401 - fills the metadata
 from sync.feed import compaction, reading, tokens
 from sync.feed.tail import Tail
 from sync.feed.tokens import BadToken, Token, TokenExpired
 from sync.master.cause import caused_by
 from sync.master.search import index
+from sync.master.search import tables as search_tables  # noqa: F401 - fills the metadata
 from tests import services
 from tests.feed_kit import Copy, following, here, take
 from tests.master_kit import consistent, dump, master, record, resolve, sync
