@@ -16,6 +16,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from sync import collector, telemetry
 from sync.errors import Misused
+from sync.exporting import actors as exports
 from sync.project import Project
 from sync.runs import actors
 from sync.runs.dispatch import make_broker
@@ -27,6 +28,7 @@ def compose(project: Project) -> RedisBroker:
     broker = make_broker(project.broker_url, middleware=_middleware())
     dramatiq.set_broker(broker)
     actors.register(broker, project)
+    exports.register(broker, project)
     collector.settle()
     return broker
 

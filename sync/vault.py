@@ -95,6 +95,11 @@ class Vault:
             return cls([_decoded(part) for part in given.split(",")])
         return cls([load_key(folder / "master.key")])
 
+    def lacks(self, connection: Connection) -> int:
+        """How many data keys were wrapped by a master key that is not given: what they seal cannot be opened."""
+        marks = connection.execute(select(data_key.c.master)).scalars()
+        return sum(mark not in self._masters for mark in marks)
+
     def seal(self, connection: Connection, place: Place, value: bytes) -> bytes:
         """The value encrypted for a place, with the newest data key; the first one is made when there is none."""
         number = connection.execute(select(data_key.c.id).order_by(data_key.c.id.desc()).limit(1)).scalar_one_or_none()

@@ -19,6 +19,9 @@ COMMANDS = {
     "up": ("sync.cli.up", _("Start everything: database, broker, workers, schedules, dashboard.")),
     "demo": ("sync.cli.demo", _("Watch an example company's systems become one list of customers.")),
     "dedupe": ("sync.cli.dedupe", _("Find duplicates in files; needs no project.")),
+    "export": ("sync.cli.export", _("Write the customers into a file: NDJSON, CSV or Parquet.")),
+    "backup": ("sync.cli.backup", _("Save the whole database in one file, and check it.")),
+    "restore": ("sync.cli.backup", _("Go back to a backup.")),
     "doctor": ("sync.cli.doctor", _("Check everything, and say what to do about what is wrong.")),
 }
 """Commands without subcommands: the function has the command's name."""
@@ -37,6 +40,7 @@ GROUPS = {
     "key": ("sync.cli.keys", _("API keys for programs.")),
     "secret": ("sync.cli.secrets", _("Passwords of connections, stored encrypted in the database.")),
     "audit": ("sync.cli.audit", _("Who did what, and whether the log was touched.")),
+    "alert": ("sync.cli.alerts", _("What is wrong at this moment, and who is told.")),
     "db": ("sync.cli.db", _("The database's schema.")),
 }
 """Groups of commands: the module's ``app``."""

@@ -90,6 +90,23 @@ def migrate(database: Database) -> tuple[Schema, Schema]:
         raise (_busy() if _is_lock_timeout(error) else unavailable(error)) from None
 
 
+def upgrade_to(connection: Connection, revision: str) -> None:
+    """Bring an older schema, or none, to a revision in the caller's transaction; others wait for its end."""
+    _lock(connection)
+    _upgrade(connection, revision)
+
+
+def revision_of(connection: Connection) -> Schema:
+    """The schema as this transaction sees it."""
+    return _inspect(connection)
+
+
+def knows(revision: str) -> bool:
+    """Whether this program has heard of a revision."""
+    scripts = ScriptDirectory.from_config(_config())
+    return any(script.revision == revision for script in scripts.walk_revisions())
+
+
 def plan(database: Database) -> str:
     """The SQL that ``migrate`` would run now; empty if there is nothing to do."""
     schema = inspect(database)
@@ -120,10 +137,10 @@ def _inspect(connection: Connection) -> Schema:
     return Schema(SchemaState.OLDER if revision in known else SchemaState.NEWER, revision, head)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str = "head") -> None:
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _config(out: io.StringIO | None = None) -> Config:

@@ -20,8 +20,9 @@ NAMESPACE = "kehu"
 INTERACTIVE, BULK = "interactive", "bulk"
 QUEUES = (INTERACTIVE, BULK)
 RUN_SYNC, RUN_SYNC_NOW, RESOLVE_PENDING = "run_sync", "run_sync_now", "resolve_pending"
+RUN_EXPORT = "run_export"
 
-QUEUE_OF = {RUN_SYNC: BULK, RUN_SYNC_NOW: INTERACTIVE, RESOLVE_PENDING: INTERACTIVE}
+QUEUE_OF = {RUN_SYNC: BULK, RUN_SYNC_NOW: INTERACTIVE, RESOLVE_PENDING: INTERACTIVE, RUN_EXPORT: BULK}
 """Actors and their queues: what a human or a webhook waits for does not stand in line behind bulk work."""
 
 TIMEOUT = 3.0
@@ -72,12 +73,21 @@ class Doorbell:
         """Ask a worker to resolve what was landed and not resolved."""
         return self._send(RESOLVE_PENDING)
 
-    def queued(self) -> int | None:
-        """How many messages wait or are being worked on; None if the broker cannot be reached."""
+    def export(self, job_id: int) -> bool:
+        """Ask a worker to make the file of an export. False if the broker could not be reached."""
+        return self._send(RUN_EXPORT, job_id)
+
+    def depths(self) -> dict[str, int] | None:
+        """How many messages of each queue wait or are being worked on; None if the broker cannot be reached."""
         try:
-            return sum(_size(self._broker, queue) for queue in QUEUES)
+            return {queue: _size(self._broker, queue) for queue in QUEUES}
         except (redis.RedisError, BrokerConnectionError):
             return None
+
+    def queued(self) -> int | None:
+        """How many messages wait or are being worked on; None if the broker cannot be reached."""
+        depths = self.depths()
+        return None if depths is None else sum(depths.values())
 
     def _send(self, actor: str, *args: int) -> bool:
         message: dramatiq.Message[Any] = dramatiq.Message(
