@@ -9,25 +9,32 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
-from typing import Any
+from datetime import timedelta
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from sync.database import Database, database_errors
+from sync.feed import compaction
 from sync.master.search import index
 from sync.runs import retention, schedules, sweeper
 from sync.runs.dispatch import Doorbell
 from sync.runs.recovery import Recovery
 from sync.runs.states import Trigger
 
+if TYPE_CHECKING:
+    from sync.project import Project
+
 TICK = 0.25
 SWEEP_EVERY = 2.0
 RECOVER_EVERY = 2.0
 FORGET_EVERY = 600.0
 SEARCH_EVERY = 1.0
+EXPORTS_EVERY = 30.0
 INDEXED_AT_ONCE = 20_000
 """Changes that the search index takes in before the other chores have their turn."""
 
@@ -35,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Chore:
+class Chore:
     """Something done every so often; a fault of it stops nothing else."""
 
     name: str
@@ -44,6 +51,7 @@ class _Chore:
     next_at: float = 0.0
 
     def do_if_due(self) -> None:
+        """Do it if its time has come."""
         now = time.monotonic()
         if now < self.next_at:
             return
@@ -56,8 +64,8 @@ class _Chore:
             log.error("a chore failed", chore=self.name, exc_info=error)
 
 
-def maintain(database: Database, broker_url: str, stop: Event) -> None:
-    """Keep everything going until ``stop`` is set."""
+def maintain(database: Database, broker_url: str, stop: Event, also: Iterable[Chore] = ()) -> None:
+    """Keep everything going until ``stop`` is set. ``also``: further chores."""
     bell, recovery = Doorbell.at(broker_url), Recovery(broker_url)
 
     def fire() -> None:
@@ -65,16 +73,49 @@ def maintain(database: Database, broker_url: str, stop: Event) -> None:
             bell.run(run_id, Trigger.SCHEDULE)
 
     chores = [
-        _Chore("schedules", TICK, fire),
-        _Chore("sweeper", SWEEP_EVERY, lambda: sweeper.sweep(database, bell)),
-        _Chore("recovery", RECOVER_EVERY, recovery.pulse),
-        _Chore("search", SEARCH_EVERY, lambda: index.catch_up(database, INDEXED_AT_ONCE)),
-        _Chore("retention", FORGET_EVERY, lambda: retention.forget(database)),
+        Chore("schedules", TICK, fire),
+        Chore("sweeper", SWEEP_EVERY, lambda: sweeper.sweep(database, bell)),
+        Chore("recovery", RECOVER_EVERY, recovery.pulse),
+        Chore("search", SEARCH_EVERY, lambda: index.catch_up(database, INDEXED_AT_ONCE)),
+        Chore("retention", FORGET_EVERY, lambda: retention.forget(database)),
+        *also,
     ]
     while not stop.is_set():
         for chore in chores:
             chore.do_if_due()
         stop.wait(TICK)
+
+
+def _of(project: Project) -> Iterator[Chore]:
+    """Chores that need more of the project than its database."""
+    from sync.exporting.actors import look_after
+
+    bell = Doorbell.at(project.broker_url)
+    yield Chore("exports", EXPORTS_EVERY, lambda: look_after(project, bell))
+    keep = timedelta(seconds=project.settings.changes.keep)
+    yield Chore("changes", FORGET_EVERY, lambda: compaction.compact(project.database, keep))
+
+
+@contextmanager
+def _beside(project: Project, stop: Event) -> Iterator[None]:
+    """Alerts and webhooks have threads of their own: a server that hangs holds up no schedule."""
+    from sync.alerts import watching
+    from sync.delivery.courier import Post
+    from sync.delivery.office import Office
+
+    office = Office(Post(project.database, project.vault, project.settings.webhooks.allow_private))
+    threads = (
+        Thread(target=watching.watch, args=(project, stop), name="alerts", daemon=True),
+        Thread(target=office.run, args=(stop,), name="webhooks", daemon=True),
+    )
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(watching.PATIENCE)
 
 
 def main() -> None:
@@ -88,7 +129,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        maintain(project.database, project.broker_url, stop)
+        with _beside(project, stop):
+            maintain(project.database, project.broker_url, stop, _of(project))
     finally:
         project.close()
 
