@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from fastapi.testclient import TestClient
 from dashboard.app import create_app
 from sync import migrations, oneshot
 from sync.access import Access
+from sync.exporting import jobs, working
+from sync.exporting.request import Request
 from sync.identity import keys, users
 from sync.identity.permissions import PERMISSIONS, SCOPES, Role
 from sync.master import queries
@@ -52,6 +55,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with project.database.transaction() as connection:
         made = {role: _key(connection, role) for role in Role}
         users.add(connection, "anna", Role.VIEWER, by="test")
+        owner = users.find(connection, f"{Role.ADMIN}-user")
+        asked = jobs.ask(connection, Request(), owner.id, "user:admin-user")  # type: ignore[union-attr]
+    working.work(project.database, asked.id, working.folder_of(project), timedelta(days=1))
     yield Lab(project, create_app(project, Access(project.state_folder)), made)
     project.close()
 
