@@ -39,12 +39,36 @@ class _Chain(NamedTuple):
 
 def bulk_keys(kind: Kind, table: Table, oversized: Container[int], words: Mapping[str, float]) -> KeyRows:
     """What ``blocking.block_keys`` gives for every record."""
-    return _run(kind, table, words, lambda keys: np.array([key in oversized for key in keys.tolist()], dtype=bool))[0]
+    return _run(kind, table, words, _is_in(oversized)).rows
+
+
+def shared_keys(
+    kind: Kind, table: Table, oversized: Container[int], words: Mapping[str, float]
+) -> tuple[KeyRows, NDArray[np.bool_]]:
+    """The same without most of the keys that one record alone has, which make no pairs and are the most by far; and
+    for every record whether it has any key at all.
+    """
+    found = _run(kind, table, words, _is_in(oversized), shared_only=True)
+    keyed = found.keyed
+    keyed[found.rows.owners] = True
+    return found.rows, keyed
 
 
 def bulk_oversized(kind: Kind, table: Table, words: Mapping[str, float], cap: int) -> frozenset[int]:
-    """What ``blocking.oversized_keys`` finds in the records."""
-    return _run(kind, table, words, None, cap)[1]
+    """What ``blocking.oversized_keys`` finds in the records, for a cap of at least 1."""
+    return _run(kind, table, words, None, cap, shared_only=True).oversized
+
+
+def _is_in(oversized: Container[int]) -> Callable[[Keys], NDArray[np.bool_]]:
+    return lambda keys: np.array([key in oversized for key in keys.tolist()], dtype=bool)
+
+
+class _Made(NamedTuple):
+    """Keys, those found to be too large, and the records that have keys of their own (left out of ``rows``)."""
+
+    rows: KeyRows
+    oversized: frozenset[int]
+    keyed: NDArray[np.bool_]
 
 
 def _run(
@@ -53,14 +77,20 @@ def _run(
     words: Mapping[str, float],
     too_large: Callable[[Keys], NDArray[np.bool_]] | None,
     cap: int = 0,
-) -> tuple[KeyRows, frozenset[int]]:
+    shared_only: bool = False,
+) -> _Made:
     keys, owners, oversized = [], [], set[int]()
+    keyed = np.zeros(len(table), dtype=bool)
     grouped: dict[str, list[_Chain]] = {}
     for chain in _chains(kind, table, words):
         grouped.setdefault(chain.question, []).append(chain)
     for chains in grouped.values():
         open_rows = [np.arange(len(chain.owners)) for chain in chains]
         for level in range(max(len(chain.parts) for chain in chains)):
+            if shared_only and len(chains) == 1:  # a finer key of a record alone is its alone too
+                alone = _alone(chains[0], level, open_rows[0])
+                keyed[chains[0].owners[open_rows[0][alone]]] = True
+                open_rows[0] = open_rows[0][~alone]
             found = [_level(kind, c, level, rows) for c, rows in zip(chains, open_rows, strict=True)]
             large = _too_large(found, too_large, cap)
             for place, (rows, at, key, distinct, chain) in enumerate(found):
@@ -73,7 +103,17 @@ def _run(
                 open_rows[place] = open_rows[place][~closed[open_rows[place]]]
             if too_large is None:
                 oversized.update(large.tolist())
-    return _distinct(keys, owners), frozenset(oversized)
+    return _Made(_distinct(keys, owners), frozenset(oversized), keyed)
+
+
+def _alone(chain: _Chain, level: int, rows: Codes) -> NDArray[np.bool_]:
+    """Of the chain's rows those whose variant no other row has."""
+    alone = np.zeros(len(rows), dtype=bool)
+    at = np.flatnonzero(chain.parts[level].codes[rows] >= 0)
+    if len(at):
+        numbers, examples = combined([part.at(rows[at]) for part in chain.parts[: level + 1]])
+        alone[at] = np.bincount(numbers, minlength=len(examples))[numbers] == 1
+    return alone
 
 
 class _Found(NamedTuple):

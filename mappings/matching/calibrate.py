@@ -19,7 +19,7 @@ from xxhash import xxh3_64_intdigest
 
 from mappings.matching.blocking import block_cap, soundex
 from mappings.matching.bulk import BulkScorer, Levels, Numbers
-from mappings.matching.bulk_blocking import bulk_keys, bulk_oversized
+from mappings.matching.bulk_blocking import bulk_oversized, shared_keys
 from mappings.matching.columns import Values
 from mappings.matching.model import MatchModel, compile_model
 from mappings.matching.pairing import pairs_of
@@ -156,7 +156,7 @@ class Sample(NamedTuple):
 
 def _blocked_sample(scorer: BulkScorer, model: MatchModel, records: Table) -> Sample:
     """The pairs of records that share a key, or ``BLOCKED_PAIRS`` of them at even distances."""
-    rows = bulk_keys(model.kind, records, model.oversized, model.words)
+    rows = shared_keys(model.kind, records, model.oversized, model.words)[0]
     pairs = pairs_of(rows.keys, rows.owners, len(records))
     count = len(pairs)
     if count > BLOCKED_PAIRS:

@@ -112,11 +112,16 @@ def renumbered(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
 
 
 def combined(parts: Sequence[Coded]) -> tuple[Codes, Codes]:
-    """For every record the number of its combination of values, and for every number a record that has it."""
+    """For every record the number of its combination of values, and for every number the first record that has it."""
     codes = np.zeros(len(parts[0].codes), dtype=np.int64)
     for part in parts:
         codes = codes * (len(part.pool) + 1) + part.codes + 1
         if len(part.pool) and codes.max(initial=0) > 2**31:  # keep room for the next part
             codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    size, count = int(codes.max(initial=-1)) + 1, len(codes)
+    if size <= 8 * count + 1_000:  # few enough possible combinations to look up instead of sorting
+        first = np.full(size, -1, dtype=np.int64)
+        first[codes[::-1]] = np.arange(count - 1, -1, -1)  # of several records the last one written stays
+        return (np.cumsum(first >= 0) - 1)[codes], first[first >= 0]
     _found, examples, numbers = np.unique(codes, return_index=True, return_inverse=True)
     return numbers.astype(np.int64), examples

@@ -16,7 +16,7 @@ from mappings.contract import Features, Member
 from mappings.matching import bulk_cluster
 from mappings.matching.blocking import proof_key
 from mappings.matching.bulk import BulkScorer, Numbers, Weights
-from mappings.matching.bulk_blocking import bulk_keys
+from mappings.matching.bulk_blocking import shared_keys
 from mappings.matching.bulk_cluster import cluster_all, groups_of
 from mappings.matching.calibrate import LEAST, calibrate, with_settings
 from mappings.matching.cluster import MERGE_AT
@@ -99,7 +99,7 @@ class Matching:
         """The profiles of a kind that share a key: rows (left, right), left < right, sorted."""
         table, numbers = self.records.profiles.of_kind(letter)
         model = self._models[letter]
-        rows = bulk_keys(model.kind, table, model.oversized, model.words)
+        rows, keyed = shared_keys(model.kind, table, model.oversized, model.words)
         proofs = [
             (proof_key(model.kind, number), self._places[profile])
             for profile, (_tax, ids) in self.records.profiles.numbered.items()
@@ -109,7 +109,8 @@ class Matching:
         keys = np.concatenate([rows.keys, np.array([key for key, _ in proofs], dtype=np.int64)])
         owners = np.concatenate([rows.owners, np.array([owner for _, owner in proofs], dtype=np.int64)])
         order = np.argsort(owners, kind="stable") if proofs else slice(None)
-        self.unblocked += len(numbers) - int(np.count_nonzero(np.bincount(owners, minlength=len(numbers))))
+        keyed[owners] = True
+        self.unblocked += int(np.count_nonzero(~keyed))
         return numbers[pairs_of(keys[order], owners[order], max(len(numbers), 1))]
 
     def _weights(self, letter: str, left: Numbers, right: Numbers) -> Weights:

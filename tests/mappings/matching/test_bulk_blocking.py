@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.matching.blocking import block_keys, oversized_keys
-from mappings.matching.bulk_blocking import bulk_keys, bulk_oversized
+from mappings.matching.bulk_blocking import bulk_keys, bulk_oversized, shared_keys
 from mappings.matching.columns import ORGANISATION_COLUMNS, PERSON_COLUMNS, Values
 from mappings.matching.model import Kind
+from mappings.matching.pairing import pairs_of
 from mappings.matching.table import Table
 
 TEXTS = st.sampled_from(["anna", "ann", "bo", "b", "", "smith", "1990-01-02", "1990-02-01", "12345", "a b c", "\ud800"])
@@ -43,6 +44,10 @@ def test_keys_of_a_table_are_those_of_its_records(kind: Kind, data: st.DataObjec
     table = Table(COLUMNS[kind], records)
     oversized = oversized_keys(kind, records, words, cap)
     assert bulk_oversized(kind, table, words, cap) == oversized
+    rows, keyed = shared_keys(kind, table, oversized, words)
+    whole = bulk_keys(kind, table, oversized, words)
+    assert pairs_of(*rows, len(records)).tolist() == pairs_of(*whole, len(records)).tolist()
+    assert [bool(one) for one in keyed] == [bool(block_keys(kind, r, oversized, words)) for r in records]
     found: dict[int, set[int]] = defaultdict(set)
     rows = bulk_keys(kind, table, oversized, words)
     for key, owner in zip(rows.keys.tolist(), rows.owners.tolist(), strict=True):
