@@ -10,7 +10,7 @@ from connectors.errors import ConnectorError
 from dashboard import guard
 from dashboard.api import problems, resources
 from dashboard.assets import Assets
-from dashboard.pages import access, customers, health, overview, palette, quarantine, runs
+from dashboard.pages import access, customers, duplicates, health, overview, palette, quarantine, runs
 from dashboard.permissions import undeclared
 from dashboard.rendering import render
 from mappings.errors import MappingError
@@ -18,7 +18,7 @@ from sync.access import Access
 from sync.errors import SyncError
 from sync.project import Project
 
-PAGES = (access, health, overview, palette, customers, runs, quarantine)
+PAGES = (access, health, overview, palette, customers, runs, quarantine, duplicates)
 HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 
 

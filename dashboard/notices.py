@@ -27,6 +27,12 @@ NOTICES = {
     "reopened": Phrase("{count} records stand in quarantine again."),
     "replayed": Phrase("{count} records landed."),
     "mapping-published": Phrase("Version {count} of the mapping is published; the next run follows it."),
+    "said-same": Phrase("They are one customer now."),
+    "said-different": Phrase("They stay apart from now on."),
+    "said-undecided": Phrase("Noted as undecided; the pair is out of the queue."),
+    "decided-many": Phrase("{count} decisions are in effect."),
+    "decided-most": Phrase("{count} decisions are in effect; pairs that had changed meanwhile were left out."),
+    "undone": Phrase("{count} decisions were taken back."),
     "draft-kept": Phrase("The draft is kept; nothing is published yet."),
 }
 

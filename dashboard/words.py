@@ -83,6 +83,31 @@ WORDS = {
     "split": Phrase("split"),
     "deleted": Phrase("deleted"),
     "erased": Phrase("erased"),
+    # acts of stewards, and what they say
+    "act decide": Phrase("decision"),
+    "act merge": Phrase("merge"),
+    "act exclude": Phrase("exclusion"),
+    "act unmerge": Phrase("unmerge"),
+    "act pin": Phrase("pin"),
+    "act unpin": Phrase("unpin"),
+    "act undo": Phrase("undo of"),
+    "said same": Phrase("the same"),
+    "said different": Phrase("not the same"),
+    "said undecided": Phrase("undecided"),
+    # what a match model compares, and its vetoes
+    "prior": Phrase("prior"),
+    "given": Phrase("given name"),
+    "family": Phrase("family name"),
+    "birth": Phrase("birth date"),
+    "email": Phrase("email"),
+    "phone": Phrase("phone"),
+    "number": Phrase("number"),
+    "tax": Phrase("tax number"),
+    "contact": Phrase("contact person"),
+    "relatives": Phrase("relatives"),
+    "proof": Phrase("proof"),
+    "different tax numbers": Phrase("different tax numbers"),
+    "different given name and date of birth": Phrase("different given name and date of birth"),
 }
 
 

@@ -15,6 +15,7 @@ from sync.master import streams
 from sync.master.bulk import bulk_for
 from sync.master.identity import public_id
 from sync.master.inforce import MatcherSource, reading_with
+from sync.matching.active import plain
 from sync.stewardship.records import address
 
 _PAIRS = """
@@ -76,7 +77,8 @@ class Candidate(NamedTuple):
 
 def thresholds(matcher: Matcher) -> tuple[float, float]:
     """Weights from and below which a pair is to be reviewed: what the matcher says, else all weights."""
-    low, high = getattr(matcher, "review_from", None), getattr(matcher, "accept_from", None)
+    known = plain(matcher)
+    low, high = getattr(known, "review_from", None), getattr(known, "accept_from", None)
     return (float("-inf") if low is None else low, float("inf") if high is None else high)
 
 

@@ -21,7 +21,7 @@ from sync.stewardship.errors import (
 from sync.stewardship.log import Entry, log
 from sync.stewardship.merging import exclude, merge, unmerge
 from sync.stewardship.pinning import PINNABLE, STRUCTURED, PinView, pin, pins, unpin
-from sync.stewardship.records import CustomerRef, SourceRef
+from sync.stewardship.records import CustomerRef, SourceRef, find_customer, find_record
 from sync.stewardship.review import Candidate, Side, queue
 from sync.stewardship.undoing import undo
 
@@ -51,6 +51,8 @@ __all__ = [
     "carry_out",
     "decide",
     "exclude",
+    "find_customer",
+    "find_record",
     "log",
     "merge",
     "pin",
