@@ -36,6 +36,7 @@ GROUPS = {
     "match": ("sync.cli.match", _("How records are matched: versions of the model, and why two records are one.")),
     "steward": ("sync.cli.steward", _("Decide which records are one customer, and take it back.")),
     "changes": ("sync.cli.changes", _("What changed in the master, in order.")),
+    "webhook": ("sync.cli.webhook", _("Who is told of changes.")),
     "user": ("sync.cli.users", _("Who may sign in, and what they may do.")),
     "key": ("sync.cli.keys", _("API keys for programs.")),
     "secret": ("sync.cli.secrets", _("Passwords of connections, stored encrypted in the database.")),

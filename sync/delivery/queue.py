@@ -83,7 +83,7 @@ def replay(
     """
     bulk = bulk_for(connection)
     known = tokens.bounds(bulk)
-    if not known.floor <= first - 1 or first > last:
+    if first - 1 < known.floor:
         raise Misused("Changes {first} to {last} are kept.", first=known.floor + 1, last=known.head)
     rows = _replayed(bulk, endpoint, first, min(last, endpoint.position), customer_id)
     if len(rows) > MOST_REPLAYED or length(connection, endpoint.id) + len(rows) > 2 * MOST_REPLAYED:

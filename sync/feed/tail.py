@@ -21,8 +21,8 @@ from sync.feed.tokens import Token
 from sync.logs import Logger
 from sync.master.bulk import Bulk, bulk_for
 
-POLL = 0.02
-"""Seconds between two looks, while somebody watches."""
+POLL, BUSY = 0.02, 2.5
+"""Seconds between two looks while somebody watches; so many times as long after one that brought something."""
 AGAIN_AFTER = 1.0
 """Seconds after a fault of the database."""
 LINGER = 50
@@ -114,15 +114,17 @@ class Tail:
         """Look again and again over one connection, until nobody has watched for a while."""
         with self._connected() as look:
             self._begin(look(tokens.bounds))
-            idle = 0
+            idle, pause = 0, self._poll
             while idle < LINGER:
                 with self._changed:
-                    self._changed.wait(self._poll)
+                    self._changed.wait(pause)
                     if self._stopped:
                         return
                     idle = 0 if self._watchers else idle + 1
-                while self._take(look(self._newer)) == PAGE:
+                while (taken := self._take(look(self._newer))) == PAGE:
                     pass
+                # a burst is told in fewer, larger parts: each part costs every consumer an answer
+                pause = self._poll * BUSY if taken else self._poll
 
     @contextmanager
     def _connected(self) -> Iterator[Callable[[Callable[[Bulk], Any]], Any]]:

@@ -137,7 +137,7 @@ def test_a_range_is_replayed_between_tokens(lab: Any, client: TestClient) -> Non
     token = client.get("/api/v1/changes", params={"start": "now"}).json()["token"]
     hook = made(client)
     path = f"{HOOKS}/{hook['id']}"
-    assert client.post(f"{path}/replay", json={"after": token}).status_code == 422, "nothing came after it"
+    assert client.post(f"{path}/replay", json={"after": token}).json() == {"changes": 0}
     with lab.project.database.transaction() as connection:
         bulk = bulk_for(connection)
         [seq] = bulk.numbers("change", 1)
