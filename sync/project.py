@@ -254,13 +254,19 @@ class Project:
             return False
         return True
 
+    def is_mapped_by_default(self, name: str, stream: str) -> bool:
+        """Whether the mapping in use is the shipped one as it is: fields that it reads in vain are nobody's mistake."""
+        return self.mapping_file(name, stream) == self.default_mapping_file(name, stream)
+
     def default_mapping_file(self, name: str, stream: str) -> Path | None:
-        """The mapping that the connector ships for a stream; None where it ships none."""
+        """The mapping that the connector ships for a stream, or for the known export its file is; else None."""
         info = self.connector_info(name)
         note = info.streams.get(stream)
-        if note is None or note.mapping is None:
-            return None
-        return info.mappings.get(note.mapping)
+        if note is None:
+            from sync.recognition import shipped_for
+
+            return shipped_for(self, name, stream)
+        return info.mappings.get(note.mapping) if note.mapping is not None else None
 
     def _own_mapping(self, name: str, stream: str, file: str) -> Path:
         path = (self.folder / self.settings.mappings / file).resolve()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from connectors.contract import Capability, Checked, Connector, Context, Deletes, Field, Page, Read, Stream
 from connectors.errors import BadConfiguration, ConnectorError
 from connectors.files.config import FilesConfig, StreamConfig
+from connectors.files.exports import recognise
 from connectors.files.locate import Folder
 from connectors.files.rows import printable
 from connectors.files.streams import FileStream
@@ -31,7 +34,10 @@ class FilesConnector(Connector[FilesConfig]):
         return Checked("The files of {streams} streams can be read.", details, {"streams": len(details)})
 
     def discover(self) -> Sequence[Stream]:
-        """The configured streams with the columns of their first files; without, where those cannot be read now."""
+        """The configured streams with the columns of their first files; without, where those cannot be read now.
+
+        A stream whose first file is a known export names the mapping that is shipped for it.
+        """
         return [self._describe(stream) for stream in self._streams.values()]
 
     def read(self, request: Read) -> Iterator[Page]:
@@ -47,7 +53,10 @@ class FilesConnector(Connector[FilesConfig]):
         capabilities = {Capability.INCREMENTAL}
         if deletes is Deletes.SWEEP:
             capabilities.add(Capability.IDS)
-        return Stream(stream.name, stream.name, frozenset(capabilities), deletes, fields=_fields(stream), sweep_every=0)
+        fields = _fields(stream)
+        export = recognise(field.path for field in fields)
+        mapping = None if export is None else os.path.relpath(export.mapping, Path(__file__).parent)
+        return Stream(stream.name, stream.name, frozenset(capabilities), deletes, 0, fields, mapping, sweep_every=0)
 
     def _stream(self, name: str) -> FileStream:
         if name in self._streams:

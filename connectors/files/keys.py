@@ -19,16 +19,17 @@ _ID_NAMES = re.compile(
 )
 
 
-def choose_key(rows: Sequence[Row]) -> list[str]:
+def choose_key(rows: Sequence[Row], preferred: str | None = None) -> list[str]:
     """The first column whose name says that it identifies and whose values in ``rows`` are there and distinct.
 
-    An empty list, meaning that the content identifies, if there is none. Columns such as 姓名 that are distinct by
-    chance are not taken.
+    ``preferred`` comes first, whatever its name says. An empty list, meaning that the content identifies, if there is
+    none. Columns such as 姓名 that are distinct by chance are not taken.
     """
     if not rows:
         return []
-    for name in rows[0]:
-        if _is_id_name(name) and _is_distinct([row.get(name) for row in rows]):
+    named = [name for name in rows[0] if _is_id_name(name)]
+    for name in named if preferred is None else [preferred, *named]:
+        if _is_distinct([row.get(name) for row in rows]):
             return [name]
     return []
 

@@ -27,6 +27,7 @@ from connectors.errors import (
     StreamBroken,
 )
 from connectors.files.config import FilesConfig, Shape, StreamConfig
+from connectors.files.exports import recognise
 from connectors.files.keys import Keys, choose_key
 from connectors.files.locate import Folder, Source, fingerprint, is_same, settled
 from connectors.files.readers import open_file, open_reader
@@ -148,12 +149,14 @@ class FileStream:
                     raise _still_written(source.name)
 
     def key_columns(self) -> list[str]:
-        """The columns that identify a row: configured, or chosen by the first file's first rows.
+        """The columns that identify a row: configured, those of a known export, or chosen by the first rows.
 
         Raises BadConfiguration for a configured column that none of the first rows has.
         """
         if self.config.key is None:
-            return choose_key(self.sample(SAMPLE_ROWS))
+            rows = self.sample(SAMPLE_ROWS)
+            export = recognise(rows[0]) if rows else None
+            return choose_key(rows, preferred=export.key if export else None)
         columns = dict.fromkeys(name for row in self.sample(KEY_ROWS) for name in row)
         for wanted in self.config.key_columns if columns else ():
             if wanted not in columns:

@@ -13,7 +13,7 @@ import typer
 from connectors.contract import Connector, Mode, Read, Record, Stream
 from connectors.errors import ConnectorError
 from sync import language, oneshot
-from sync.cli.console import emit_json, emit_table, next_step, say
+from sync.cli.console import emit, emit_json, emit_table, next_step, say
 from sync.cli.exits import Exit, exit_code, worst
 from sync.cli.options import Connection, DryRun, Json, Limit
 from sync.cli.reporting import report
@@ -21,6 +21,7 @@ from sync.cli.session import session
 from sync.errors import NotFound
 from sync.language import _
 from sync.project import Project
+from sync.recognition import MappedBy, mapping_of
 from sync.runs import services
 
 app = typer.Typer(no_args_is_help=True)
@@ -69,13 +70,15 @@ def discover(
         streams = list(connector.discover())
     if accept:
         _accept(context, connection)
+    mapped = {stream.name: mapping_of(project, connection, stream) for stream in streams}
     if as_json:
-        emit_json("streams", [_stream_data(stream) for stream in streams])
+        emit_json("streams", [{**_stream_data(stream), **mapped[stream.name]._asdict()} for stream in streams])
         return
     for stream in streams:
         capabilities = ", ".join(sorted(stream.capabilities)) or "-"
         say(f"{stream.name}  {stream.title}  [{capabilities}; {_('deletes')}: {stream.deletes}]", "bold")
         emit_table((_("Field"), _("Type"), _("Title")), [(f.path, f.type, f.title) for f in stream.fields])
+        _show_mapping(connection, stream.name, mapped[stream.name])
     next_step(f"kehu connection preview {connection} --stream {streams[0].name}" if streams else "kehu doctor")
 
 
@@ -218,6 +221,15 @@ def _mapped(project: Project, connection: str, stream: str, records: Sequence[Re
             continue
         shown += [{"key": record.key + (f" {part}" if part else ""), "body": customer} for part, customer in customers]
     return shown
+
+
+def _show_mapping(connection: str, stream: str, mapped: MappedBy) -> None:
+    if mapped.recognised is not None:
+        say(mapped.recognised, "green")
+    if mapped.proposal is not None:
+        say(_("There is no mapping yet. This one is proposed from the fields' names and values:"), "yellow")
+        emit(mapped.proposal.rstrip("\n"))
+        say(_("Save it with `kehu mapping suggest {target}`.", target=f"{connection}.{stream}"))
 
 
 def _accept(context: typer.Context, connection: str) -> None:

@@ -79,7 +79,10 @@ class _Watcher:
     def update(self, name: str, done: int, total: int | None = None) -> None:
         self._bar.update(name, done, total)
 
-    def proposed(self, text: str) -> None:
+    def proposed(self, text: str, recognised: str | None) -> None:
+        if recognised is not None:
+            say(recognised, "green")
+            return
         say(_("No mapping was given. This one is proposed from the columns' names and values:"))
         say(text.rstrip("\n"), "dim")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,13 @@ from sync import language
 from sync.cli.console import emit, emit_json, next_step, say
 from sync.cli.options import DryRun, Json, Yes
 from sync.cli.reporting import refuse_without_terminal
-from sync.cli.skeleton import Wanted, files
+from sync.cli.skeleton import Wanted, drafted_name, files
 from sync.errors import Misused
 from sync.language import _
 from sync.settings import Settings
+
+if TYPE_CHECKING:
+    from sync.cli.begun import Begun
 
 
 def init(
@@ -26,7 +29,8 @@ def init(
     database: Annotated[str | None, typer.Option(help=_("Database URL; by default SQLite in the folder."))] = None,
     broker: Annotated[str | None, typer.Option(help=_("Redis URL; by default one is started for you."))] = None,
     connection: Annotated[
-        list[str] | None, typer.Option(help=_("NAME=CONNECTOR; may be repeated. See `kehu connector list`."))
+        list[str] | None,
+        typer.Option(help=_("NAME=CONNECTOR or NAME=FILE; may be repeated. See `kehu connector list`.")),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -40,13 +44,17 @@ def init(
             folder=str(folder.resolve().name),
         )
     ask = not yes and not as_json and not refuse_without_terminal()
+    connections = _connections(connection or [], ask)
+    begun = _begun(connections)
     wanted = Wanted(
+        folder=folder,
         language=language.current(),
         region=_region(region, ask),
         time_zone=_time_zone(time_zone, ask),
         database=database,
         broker=broker,
-        connections=_connections(connection or [], ask),
+        connections={name: "files" if name in begun else connector for name, connector in connections.items()},
+        begun=begun,
     )
     made = files(wanted, load_registry())
     if not dry_run:
@@ -56,6 +64,8 @@ def init(
         return
     for name in made:
         emit(str(folder / name))
+    for name, start in begun.items():
+        say(f"{name}: {start.recognised or _told_draft(name, start.stream)}", "green" if start.recognised else "yellow")
     if not dry_run:
         say(_("The project is ready. Secrets belong into .env, everything else into kehu.yaml."), "green")
         say(
@@ -66,6 +76,22 @@ def init(
             )
         )
         next_step(_first_command(folder))
+
+
+def _begun(connections: dict[str, str]) -> dict[str, Begun]:
+    """The connections that are given as a file, looked at."""
+    found = {name: Path(given) for name, given in connections.items() if Path(given).is_file()}
+    if not found:
+        return {}
+    from sync.cli.begun import begin_with
+
+    return {name: begin_with(file) for name, file in found.items()}
+
+
+def _told_draft(name: str, stream: str) -> str:
+    return _(
+        "A mapping was drafted from the file's columns: check {file}.", file=f"mappings/{drafted_name(name, stream)}"
+    )
 
 
 def _first_command(folder: Path) -> str:

@@ -82,7 +82,8 @@ def preview(
             _show_mapped(mapped)
         for error in filter(None, (row.error, *row.notes)):
             say("    " + language.told(error)[0], "yellow")
-    for path, meant in trial.absent(mapping, records) if records else ():
+    own = file is not None or not project.is_mapped_by_default(connection, stream)
+    for path, meant in trial.absent(mapping, records) if records and own else ():
         say(_absent(path, meant, len(records)), "yellow")
     next_step(f"kehu sync run {target}")
 
@@ -133,10 +134,11 @@ def suggest(
 ) -> None:
     """Write a first draft into the mappings folder (to stdout with --dry-run)."""
     from mappings.suggest import suggest_mapping
+    from sync.recognition import tell
 
     project = session(context).project
     connection, stream = _one(project, target)
-    text = suggest_mapping(_records(project, connection, stream, limit))
+    text = suggest_mapping(_records(project, connection, stream, limit), tell=tell)
     own = project.connection(connection).streams.get(stream)
     name = own.mapping if own is not None and own.mapping else f"{connection}.{stream}.yaml"
     path = project.folder / project.settings.mappings / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +16,17 @@ from sync import language
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+    from sync.cli.begun import Begun
+
 TEMPLATES = Path(__file__).parent / "templates"
 IGNORED = ".env\n.kehu/\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the user asked for. ``connections``: name to connector."""
+    """What the user asked for. ``connections``: name to connector; ``begun``: those that begin with a file."""
+
+    folder: Path = Path()
 
     language: str = "en"
     region: str = "US"
@@ -29,12 +34,19 @@ class Wanted:
     database: str | None = None
     broker: str | None = None
     connections: Mapping[str, str] = field(default_factory=dict)
+    begun: Mapping[str, Begun] = field(default_factory=dict)
 
 
 def files(wanted: Wanted, registry: Registry) -> dict[str, str]:
     """The files of a new project by relative path. Raises BadConfiguration for an unknown connector."""
     template = (TEMPLATES / f"kehu.{wanted.language}.yaml").read_text(encoding="utf-8")
-    blocks = [_connection(name, connector, registry) for name, connector in wanted.connections.items()]
+    blocks = [
+        _begun(name, wanted.begun[name], wanted.folder) if name in wanted.begun else _connection(name, one, registry)
+        for name, one in wanted.connections.items()
+    ]
+    drafts = {
+        f"mappings/{drafted_name(name, one.stream)}": one.draft for name, one in wanted.begun.items() if one.draft
+    }
     variables = [line for name, connector in wanted.connections.items() for line in _secrets(name, connector, registry)]
     text = template.format(
         region=_quoted(wanted.region),
@@ -49,7 +61,21 @@ def files(wanted: Wanted, registry: Registry) -> dict[str, str]:
         ".env": "".join(f"{line}\n" for line in variables),
         "mappings/.gitkeep": "",
         "connectors/.gitkeep": "",
+        **drafts,
     }
+
+
+def drafted_name(connection: str, stream: str) -> str:
+    """The mapping file that is drafted for a stream."""
+    return "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in f"{connection}.{stream}.yaml")
+
+
+def _begun(name: str, begun: Begun, folder: Path) -> str:
+    """A connection of files that begins with one, as YAML."""
+    mapping = {"mapping": drafted_name(name, begun.stream)} if begun.draft else None
+    settings = begun.settings(folder)
+    body = {"connector": "files", "every": "15m", "settings": settings, "streams": {begun.stream: mapping}}
+    return textwrap.indent(yaml.safe_dump({name: body}, allow_unicode=True, sort_keys=False), "  ") + "\n"
 
 
 def variable(connection: str, setting: str) -> str:

@@ -54,8 +54,8 @@ class Watcher(Protocol):
     def update(self, name: str, done: int, total: int | None = None) -> None:
         """So much of a step is done."""
 
-    def proposed(self, text: str) -> None:
-        """This mapping was proposed, because none was given."""
+    def proposed(self, text: str, recognised: str | None) -> None:
+        """This mapping is used, because none was given: proposed, or of what the files were recognised as."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ def dedupe(request: Request, watcher: Watcher) -> Report:
 def _run(request: Request, watcher: Watcher, store: Store, folder: Path) -> Report:
     found = reading.read_files(request.files, store, lambda done: watcher.update(_("Reading rows"), done))
     accuracy.require_column(found, request.truth)
-    mapper, proposal = proposing.choose_mapping(
+    mapper, proposal, recognised = proposing.choose_mapping(
         request.mapping, store, found, request.truth, request.kind, request.region
     )
     if proposal is not None:
-        watcher.proposed(proposal)
+        watcher.proposed(proposal, recognised)
         (folder / "mapping.yaml").write_text(proposal, encoding="utf-8")
     records = map_rows(store, mapper, lambda done: watcher.update(_("Mapping rows"), done, found.rows))
     watcher.update(_("Learning what is common"), 0)

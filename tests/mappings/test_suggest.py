@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.errors import RecordInvalid
+from mappings.guessing import guess
 from mappings.preview import check
-from mappings.suggest import guess, suggest_mapping
+from mappings.suggest import suggest_mapping
 
 CHINESE = [
     {

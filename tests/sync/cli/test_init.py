@@ -12,6 +12,7 @@ from sync.cli import run
 from sync.cli.skeleton import Wanted, files, variable
 from sync.project import Project
 from sync.settings import load_settings
+from tests.connectors.files.exports import SAMPLES, written
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +92,32 @@ def test_variables_are_made_of_letters_digits_and_underscores() -> None:
     assert variable("my-shop", "api_key") == "MY_SHOP_API_KEY"
     assert variable("1c", "key") == "_1C_KEY"
     assert variable("客户", "key") == "___KEY"
+
+
+@pytest.mark.parametrize("place", [".", "shop/data"])
+def test_a_file_begins_a_connection_with_what_it_was_recognised_as(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    file = written(tmp_path / place / "customers.csv", SAMPLES["shopify_customers"], "utf-8-sig")
+    assert run(["init", "shop", "--connection", f"old={file}"]) == 0
+    assert "old: Recognised as a Shopify customer export" in capsys.readouterr().err
+    project = Project.load(tmp_path / "shop")
+    assert project.streams("old") == ["customers"]
+    assert project.mapping_file("old", "customers").name == "shopify_customers.yaml"
+
+
+def test_a_file_nobody_knows_begins_with_a_draft(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path / "客户 2025.csv", {"客户名称": "甲有限公司", "电话": "13800138001"}, "gb18030")
+    assert run(["init", "shop", "--connection", f"old={file.name}"]) == 0
+    assert "A mapping was drafted" in capsys.readouterr().err
+    project = Project.load(tmp_path / "shop")
+    ((_part, customer),) = project.mapping("old", "客户 2025")({"客户名称": "甲有限公司", "电话": "13800138001"})
+    assert customer["name"] == "甲有限公司"
+
+
+def test_a_file_that_cannot_be_read_makes_no_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04 this is no workbook")
+    assert run(["init", "shop", "--connection", "old=broken.xlsx"]) != 0
+    assert "broken.xlsx" in capsys.readouterr().err
+    assert not (tmp_path / "shop").exists()
