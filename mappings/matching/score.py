@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from mappings.matching.model import Comparison, Kind, Level, MatchModel
-from mappings.matching.sql import Row
+from mappings.matching.sql import Row, Term
+from mappings.matching.sql_functions import jaro_winkler_similarity, levenshtein, list_intersect
 
 _REMEMBERED = 20_000
 LIST_COLUMNS = frozenset({"emails", "phones", "words"})
@@ -67,8 +69,9 @@ class Scorer:
     def __init__(self, model: MatchModel) -> None:
         self._model = model
         common = COMMON[model.kind]
-        self._own = [_evaluator(c, model) for c in model.comparisons if c.name not in common]
-        self._common = [_evaluator(c, model) for c in model.comparisons if c.name in common]
+        flat = [_flattened(c, s, model) for c, s in zip(model.comparisons, model.settings["comparisons"], strict=True)]
+        self._own = [_evaluator(c, model) for c in flat if c.name not in common]
+        self._common = [_evaluator(c, model) for c in flat if c.name in common]
         self._prior = model.prior
 
     def weight(self, left: Row, right: Row) -> float:
@@ -143,9 +146,77 @@ def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row]
     return evaluate
 
 
-def _unremembered(
-    comparison: Comparison, model: MatchModel, nothing: int, equal: int
-) -> Callable[[Row, Row], float]:
+def _flattened(comparison: Comparison, settings: Mapping[str, Any], model: MatchModel) -> Comparison:
+    """The comparison with the commonest conditions of Splink's library as one function each, not a tree of them."""
+    places = {name: place for place, name in enumerate(model.columns)}
+    levels = []
+    for level, data in zip(comparison.levels, settings["comparison_levels"], strict=True):
+        made = None if level.condition is None else _flat(data["sql_condition"], places)
+        levels.append(level if made is None else replace(level, condition=made))
+    return replace(comparison, levels=tuple(levels))
+
+
+def _flat(condition: str, places: Mapping[str, int]) -> Term | None:
+    for pattern, make in _FLAT:
+        found = pattern.fullmatch(condition)
+        if found and found[1] in places:
+            return make(places[found[1]], float(found[2]))
+    return None
+
+
+def _similar(place: int, least: float) -> Term:
+    def similar(left: Row, right: Row) -> bool | None:
+        one, other = left[place], right[place]
+        return None if one is None or other is None else jaro_winkler_similarity(one, other) >= least
+
+    return similar
+
+
+def _near(place: int, most: float) -> Term:
+    def near(left: Row, right: Row) -> bool | None:
+        one, other = left[place], right[place]
+        return None if one is None or other is None else levenshtein(one, other) <= most
+
+    return near
+
+
+def _overlapping(place: int, least: float) -> Term:
+    def overlapping(left: Row, right: Row) -> bool | None:
+        one, other = left[place], right[place]
+        if one is None or other is None:
+            return None
+        if len(one) == len(other) == 1:
+            return (one[0] is not None and one[0] == other[0]) >= least
+        return len(list_intersect(one, other)) >= least
+
+    return overlapping
+
+
+def _near_mailbox(place: int, most: float) -> Term:
+    def near(left: Row, right: Row) -> bool | None:
+        one, other = left[place], right[place]
+        if one is None or other is None:
+            return None
+        return levenshtein(one, other) <= most or one.partition("@")[0] == other.partition("@")[0]
+
+    return near
+
+
+_FLAT: tuple[tuple[re.Pattern[str], Callable[[int, float], Term]], ...] = (
+    (re.compile(r'jaro_winkler_similarity\("(\w+)_l", "\1_r"\) >= ([\d.]+)'), _similar),
+    (re.compile(r'levenshtein\("(\w+)_l", "\1_r"\) <= (\d+)'), _near),
+    (
+        re.compile(
+            r'levenshtein\("(\w+)_l", "\1_r"\) <= (\d+) OR '
+            r"""regexp_extract\("\1_l", '\^\[\^@\]\+', 0\) = regexp_extract\("\1_r", '\^\[\^@\]\+', 0\)"""
+        ),
+        _near_mailbox,
+    ),
+    (re.compile(r'len\(list_intersect\("(\w+)_l", "\1_r"\)\) >= (\d+)'), _overlapping),
+)
+
+
+def _unremembered(comparison: Comparison, model: MatchModel, nothing: int, equal: int) -> Callable[[Row, Row], float]:
     """The same for a comparison of lists (several mailboxes), whose values hardly ever meet again."""
 
     def evaluate(left: Row, right: Row) -> float:
@@ -165,7 +236,8 @@ def _plain_columns(comparison: Comparison, model: MatchModel) -> tuple[int, int]
     """The column that the null level asks for (-1: it asks more than that), and the one whose equality is the next
     level.
     """
-    levels = model.settings["comparisons"][model.comparisons.index(comparison)]["comparison_levels"]
+    names = [c.name for c in model.comparisons]
+    levels = model.settings["comparisons"][names.index(comparison.name)]["comparison_levels"]
     null, equal = (_PLAIN[n].fullmatch(levels[n]["sql_condition"]) for n in (0, 1))
     places = {name: place for place, name in enumerate(model.columns)}
     nothing = places.get(null[1], -1) if null and comparison.levels[0].is_null else -1

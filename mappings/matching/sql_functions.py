@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from rapidfuzz.distance import DamerauLevenshtein, Jaro, JaroWinkler, Levenshtein
@@ -18,6 +19,7 @@ from mappings.errors import SpecError
 _ISO_DATE = re.compile(r"[ \t\n\v\f\r]*([0-9]{1,4})-([0-9]{1,2})-([0-9]{1,2})[ \t\n\v\f\r]*")
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _EPOCH_DAY = 719_468
+_REMEMBERED = 1 << 16  # a comparison asks for the same similarity at several thresholds
 _SAFE_PATTERNS = frozenset({"^[^@]+", "@([^@]+)$", "[^@]+$"})
 
 
@@ -25,6 +27,7 @@ def _units(text: str) -> str | bytes:
     return text if text.isascii() else text.encode("utf-8", "surrogatepass")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def jaro_winkler_similarity(left: str, right: str) -> float:
     """0 to 1; two empty texts have 0."""
     return JaroWinkler.similarity(_units(left), _units(right)) if left and right else 0.0
@@ -35,6 +38,7 @@ def jaro_similarity(left: str, right: str) -> float:
     return Jaro.similarity(_units(left), _units(right)) if left and right else 0.0
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def levenshtein(left: str, right: str) -> int:
     """Edits between the bytes of two texts."""
     return Levenshtein.distance(_units(left), _units(right))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from sync.master.landing import Landed
+from sync.runs import events
 from sync.runs.failpoints import around
 from sync.runs.session import Session
+from sync.runs.states import Level
 
 
 def resolve(session: Session, landed: Landed) -> None:
@@ -14,11 +16,24 @@ def resolve(session: Session, landed: Landed) -> None:
     from sync.master import resolving  # the matching of customers is loaded with the first change
 
     with around("resolve"):
-        resolving.resolve(
+        done = resolving.resolve(
             session.database,
             [landed.landing_id],
             matcher=session.workspace.matcher,
             survivorship=session.workspace.survivorship,
             batch=landed.batch,
             derived_by=landed.version,
+        )
+    if done.oversized_blocks:
+        _tell_of_blocks(session, done.oversized_blocks)
+
+
+def _tell_of_blocks(session: Session, count: int) -> None:
+    with session.database.transaction() as connection:
+        events.add(
+            connection,
+            session.run.id,
+            Level.INFO,
+            "{count} blocking keys were shared by too many records; finer ones took over (`kehu match blocks`).",
+            count=count,
         )
