@@ -130,8 +130,7 @@ def get_export(request: Request, id: ExportId) -> Response:
         200: {"description": "The whole file.", "content": {media: {} for media in MEDIA.values()}},
         206: {"description": "The part asked for by Range.", "content": {media: {} for media in MEDIA.values()}},
         304: {"description": "You hold it already."},
-        **MISSING,
-        **problem(409, "It is not finished, or has failed: `not_finished`."),
+        **problem(404, "No such export, or not yours: `not_found`; no file, or not yet: `not_finished`."),
         **problem(410, "It was deleted when its time was over: `expired`."),
         **problem(416, "Nothing of the file lies in the range: `range_not_satisfiable`."),
     },
@@ -218,7 +217,7 @@ def _opened(folder: FilePath, job: JobView) -> BinaryIO:
         raise Problem("The file was deleted.", status=410, code="expired", remedy="Ask for a new export.")
     raise Problem(
         "The export is not finished.",
-        status=409,
+        status=404,
         code="not_finished",
         more={"state": job.state},
         remedy="Get the export until its state is `done`; if it is `failed`, its error tells why.",

@@ -25,16 +25,21 @@ class Growing:
     """A file that is being written: counts and hashes what goes in. Usable as a binary file by others."""
 
     def __init__(self, descriptor: int) -> None:
-        self._file = os.fdopen(descriptor, "wb", buffering=BUFFER, closefd=False)
+        self._descriptor: int | None = descriptor
+        self._buffer = bytearray()
         self._hash = sha256()
         self.bytes = 0
         self.closed = False
 
     def write(self, data: bytes) -> int:
-        """Append."""
-        self._file.write(data)
+        """Append. After ``end`` nothing happens: libraries write their endings even when they are thrown away."""
+        if self._descriptor is None:
+            return len(data)
+        self._buffer += data
         self._hash.update(data)
         self.bytes += len(data)
+        if len(self._buffer) >= BUFFER:
+            self.flush()
         return len(data)
 
     def tell(self) -> int:
@@ -43,11 +48,17 @@ class Growing:
 
     def flush(self) -> None:
         """Give what is buffered to the operating system."""
-        self._file.flush()
+        while self._descriptor is not None and self._buffer:
+            written = os.write(self._descriptor, self._buffer)
+            del self._buffer[:written]
+
+    def end(self) -> None:
+        """The descriptor is no longer ours."""
+        self._descriptor = None
 
     def close(self) -> None:
         """For others that close what they write; the file is closed by whoever made it."""
-        self._file.flush()
+        self.flush()
 
     def readable(self) -> bool:
         """It is not."""
@@ -79,8 +90,8 @@ def appearing(path: Path, *, replace: bool = False) -> Iterator[Growing]:
         if not replace and path.exists():
             raise _exists(path)
         descriptor = _claimed(part)
+        growing = Growing(descriptor)
         try:
-            growing = Growing(descriptor)
             try:
                 yield growing
                 growing.flush()
@@ -91,6 +102,7 @@ def appearing(path: Path, *, replace: bool = False) -> Iterator[Growing]:
                     part.unlink()
                 raise
         finally:
+            growing.end()
             os.close(descriptor)
     except OSError as error:
         raise cannot_write(path, error) from None

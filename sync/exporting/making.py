@@ -6,9 +6,12 @@ same snapshot of the database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
 
 from sync.database import Database
 from sync.exporting.files import Growing, appearing
@@ -18,6 +21,8 @@ from sync.exporting.writing import writer_for
 from sync.feed import tokens
 
 MOST_LACKING = 20
+CACHE = -4096
+"""In units of PRAGMA cache_size: kilobytes, negative."""
 
 Told = Callable[[int, int | None], None]
 """Is told after each page how many customers are written, and of how many. What it raises ends the export."""
@@ -60,9 +65,23 @@ def make(
     return made
 
 
+@contextmanager
+def _small_cache(connection: Connection) -> Iterator[None]:
+    """Everything is read once: SQLite need not keep it (64 MB otherwise)."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    before = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA cache_size = {CACHE}")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA cache_size = {before}")
+
+
 def _written(database: Database, request: Request, file: Growing, told: Told) -> Exported:
     writer, records = writer_for(request, file), 0
-    with database.reading() as connection:
+    with database.reading() as connection, _small_cache(connection):
         source, token = Source(connection, request), tokens.encode(tokens.now(connection))
         expected = source.expected()
         told(0, expected)

@@ -47,6 +47,7 @@ class ParquetWriter:
         self._typed = [_typed(name) for name, _value in self._columns]
         fields = [pa.field(header(c[0]), t.type) for c, t in zip(self._columns, self._typed, strict=True)]
         self._schema = pa.schema(fields)
+        pa.set_memory_pool(pa.system_memory_pool())  # gives back what it has freed
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
         self._rows: list[list[Any]] = []
 

@@ -96,7 +96,7 @@ def test_exports_of_others_are_not_seen_except_by_an_administrator(lab: Any, cli
 def test_a_file_that_is_not_there_is_told_with_the_reason(lab: Any, client: Any) -> None:
     waiting = client.post(API, json={}).json()["id"]
     early = client.get(f"{API}/{waiting}/file")
-    assert (early.status_code, early.json()["code"], early.json()["state"]) == (409, "not_finished", "queued")
+    assert (early.status_code, early.json()["code"], early.json()["state"]) == (404, "not_finished", "queued")
     done = made(lab, client)
     with lab.project.database.transaction() as connection:
         jobs.expire(connection, working.folder_of(lab.project), at_once=True)
