@@ -138,6 +138,11 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def carry(self, **options: Any) -> None:
+        """What connections bring along to whoever is given one (``Connection.get_execution_options``)."""
+        for engine in {self.engine, self._hot}:
+            engine.update_execution_options(**options)
+
     def dispose(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()

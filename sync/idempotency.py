@@ -91,6 +91,13 @@ def find(connection: Connection, vault: Vault, claim: Claim) -> Stored | None:
     return Stored(bytes(row.fingerprint), Answer(row.status, orjson.loads(row.headers), body))
 
 
+def opened(connection: Connection, vault: Vault, owner: str, key: str) -> bytes:
+    """The stored answer's body; empty for none. Raises VaultError."""
+    mine = (idempotency_key.c.owner == owner) & (idempotency_key.c.key == key)
+    sealed = connection.execute(select(idempotency_key.c.body).where(mine)).scalar_one_or_none()
+    return b"" if sealed is None else vault.open(connection, _place(Claim(owner, key, b"")), bytes(sealed))
+
+
 def store(connection: Connection, vault: Vault, claim: Claim, answer: Answer) -> None:
     """Keep an answer, sealed, in the caller's transaction; forgets the old ones."""
     own = (idempotency_key.c.owner == claim.owner) & (idempotency_key.c.key == claim.key)

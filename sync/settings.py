@@ -132,6 +132,7 @@ class ConnectionSettings(Section):
     time_zone: str | None = Field(default=None, description="of times without a zone; default: the project's")
     rate: RateSettings | None = Field(default=None, description="default: what the connector knows")
     priority: int = Field(default=100, ge=0, le=10_000, description="default priority of its streams")
+    purpose: str | None = Field(default=None, max_length=300, description="what it holds customers for; reports tell")
 
     @field_validator("streams", mode="before")
     @classmethod

@@ -207,7 +207,7 @@ def apply_change(
     body: Mapping[str, Any],
 ) -> None:
     """One event of the feed, as docs/change-feed.md tells consumers to apply it."""
-    if kind in {"merged", "deleted"}:
+    if kind in {"merged", "deleted", "erased"}:
         customers.pop(number)
         for address in [address for address, holder in placed.items() if holder == number]:
             del placed[address]

@@ -44,7 +44,11 @@ Fields = Annotated[
 MERGED: dict[int | str, dict[str, Any]] = {
     308: {"description": "The id was merged away; Location leads to the survivor, as does the header Merged-Into."},
     **problem(404, "No such id was ever issued: `not_found`."),
-    **problem(410, "Merged away, with `?redirect=false`: `merged`; the body's `merged_into` names the survivor."),
+    **problem(
+        410,
+        "Merged away, with `?redirect=false`: `merged`; the body's `merged_into` names the survivor. "
+        "Or the person was erased: `erased`.",
+    ),
 }
 
 
@@ -63,7 +67,7 @@ class Filters(BaseModel):
     email: str | None = Field(None, max_length=254, description="Exactly this email.")
     phone: str | None = Field(None, max_length=40, description="Exactly this phone number.")
     identifier: str | None = Field(None, max_length=120, description="Exactly this number, or `scheme:number`.")
-    status: Literal["active", "merged", "deleted"] = Field("active", description="What became of them.")
+    status: Literal["active", "merged", "deleted", "erased"] = Field("active", description="What became of them.")
     kind: Literal["person", "organisation"] | None = None
     tag: str | None = Field(None, max_length=200, description="With this tag.")
     connection: str | None = Field(None, max_length=80, description="With a record in this system.")
@@ -129,11 +133,9 @@ def get_customer(
     """Get one customer."""
     names = chosen_fields(fields, schemas.CUSTOMER_FIELDS)
     with request.app.state.project.database.reading() as connection:
-        row, old = lookup.customer(connection, id)
-    if row is None:
-        raise NotFound("There is no customer {customer}.", customer=id, remedy="Check the address.")
-    if old is not None:
-        return _lead_on(request, row, "", redirect=redirect)
+        row, led = _found(request, connection, id, "", redirect)
+    if led is not None:
+        return led
     personal = sees_personal(request)
     return answer(request, shown(row, names, personal), tag=tag_of(row, names, personal))
 
@@ -286,6 +288,10 @@ def _found(
     row, old = lookup.customer(connection, customer_id)
     if row is None:
         raise NotFound("There is no customer {customer}.", customer=customer_id, remedy="Check the address.")
+    if row.status == "erased":
+        raise Problem(
+            "The person was erased.", status=410, code="erased", remedy="Forget the id and what you hold of it."
+        )
     return row, None if old is None else _lead_on(request, row, below, redirect=redirect)
 
 

@@ -25,6 +25,8 @@ from dashboard.api import (
 ROUTERS: tuple[APIRouter, ...] = (
     customers.router,  # first: what is asked most is found soonest
     privacy.revealed,
+    privacy.erased,
+    privacy.erasures,
     crosswalk.router,
     changes.router,
     openapi.router,

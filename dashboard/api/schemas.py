@@ -70,7 +70,7 @@ class CustomerOut(Schema):
 
     id: str = Field(description="stable; an id that was merged away leads to the survivor", examples=["C6H4NS4FB2FJSK"])
     version: int | None = Field(None, description="counts the changes; also the ETag")
-    status: Literal["active", "merged", "deleted"] | None = None
+    status: Literal["active", "merged", "deleted", "erased"] | None = None
     kind: Literal["person", "organisation"] | None = None
     name: str | None = None
     members: int | None = Field(None, description="how many source records it stands for")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sync.cli import privacy
 from sync.cli.console import emit_json, emit_table, field_rows, next_step, number, say
 from sync.cli.options import Json, Limit
 from sync.cli.session import session
@@ -89,6 +90,9 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
     columns = (_("Connection"), _("Stream"), _("Records"))
     emit_table(columns, [(s["connection"], s["stream"], number(s["records"])) for s in streams], right=(2,))
     next_step("kehu master search NAME")
+
+
+privacy.add_to(app)
 
 
 def data(view: CustomerView) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Goldens:
 
 def _named(canonical: bytes, stream: StreamRef, source_id: str) -> GoldenRecord:
     """The golden record of a single source: its canonical customer as it is (``survivorship.golden`` agrees)."""
-    if b'"organisation":' in canonical:
+    if b'"organisation":' in canonical or b'"consents":' in canonical:
         canonical = orjson.dumps(anchored(orjson.loads(canonical), stream, source_id))
     head = _HEAD.decode(canonical)
     return GoldenRecord(canonical, head.kind, head.name or _display_name(orjson.loads(canonical)))

@@ -10,8 +10,9 @@ from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import Connection
 from xxhash import xxh3_128_digest
 
@@ -19,6 +20,7 @@ from connectors.contract import Page, Record
 from connectors.errors import RecordRejected
 from mappings.contract import CompiledMapping, Matcher
 from mappings.errors import RecordInvalid
+from sync.master import tombstones
 from sync.master.bulk import Bulk, bulk_for
 from sync.master.deriving import Derived, derive
 from sync.master.inforce import UNVERSIONED, MatcherSource, landing_with
@@ -111,12 +113,20 @@ def land(
 ) -> Landed:
     """Store what changed on a page and queue it for RESOLVE. Idempotent: landing a page again changes nothing."""
     bulk = bulk_for(connection)
+    tombstones.share(bulk)
+    guard = tombstones.guard(connection)
     force = landing_with(matcher, bulk)
     latest = {record.key: record for record in page.records}
+    erased = {} if guard is None else _erased(guard, stream, [*latest, *(bad.key for bad in page.rejected)])
+    latest = {key: record for key, record in latest.items() if key not in erased}
     gone = [key for key in dict.fromkeys(page.deleted) if key not in latest]
     known = _look_up(bulk, stream.id, [*latest, *gone])
     sorting = _sort(latest, known, mapping, force.matcher)
-    sorting.rejections += [Rejection(bad.key, bad.body, bad.reason, None) for bad in page.rejected]
+    rejected = (bad for bad in page.rejected if bad.key not in erased)
+    sorting.rejections += [Rejection(bad.key, bad.body, bad.reason, None) for bad in rejected]
+    sorting.rejections += [_refusal(mark) for mark in erased.values()]
+    if guard is not None:
+        _keep_away(guard, stream, sorting)
 
     writes = Writes(bulk, stream, force, now)
     writes.add_new(sorting.fresh)
@@ -144,6 +154,7 @@ def delete(
 ) -> Landed:
     """Mark records as deleted at their source (a sweep) and queue them for RESOLVE."""
     bulk = bulk_for(connection)
+    tombstones.share(bulk)
     force = landing_with(matcher, bulk)
     live = bulk.fetch(
         "SELECT id, source_id FROM source_record "
@@ -183,6 +194,7 @@ def remap(
     are untouched.
     """
     bulk = bulk_for(connection)
+    tombstones.share(bulk)
     force = landing_with(matcher, bulk)
     rows = bulk.fetch(
         "SELECT id, source_id, raw, version, changed_at FROM source_record WHERE stream_id = ? AND part = '' "
@@ -204,6 +216,37 @@ def remap(
     counts = Counts(len(rows), 0, updated, len(rows) - updated - rejected, rejected, 0)
     landed = Landed(counts, landing_id, writes.batch, b"", sorting.accepted, sorting.rejections, force.number)
     return landed, rows[-1][0] if len(rows) == limit else None
+
+
+def _erased(guard: tombstones.Guard, stream: StreamRef, keys: Sequence[str]) -> dict[str, str]:
+    """The keys of records whose person was erased, with their marks."""
+    return guard.addresses(stream.connection, stream.name, keys)
+
+
+def _keep_away(guard: tombstones.Guard, stream: StreamRef, sorting: _Sorted) -> None:
+    """Turn new records with a contact of somebody who was erased into refusals; what is known already may change."""
+    met = guard.contacts([_customers(change) for change in sorting.fresh])
+    kept: list[Change] = []
+    refused: list[Change] = []
+    for change, is_met in zip(sorting.fresh, met, strict=True):
+        (refused if is_met else kept).append(change)
+    names = {
+        change.key: guard.mark(tombstones.RECORD, stream.connection, stream.name, change.key) for change in refused
+    }
+    sorting.rejections += [_refusal(mark) for mark in names.values()]
+    sorting.accepted = [key for key in sorting.accepted if key not in names]
+    sorting.fresh = kept
+
+
+def _customers(change: Change) -> list[dict[str, Any]]:
+    derived = [*change.parts.values(), *([] if change.main is None else [change.main])]
+    return [orjson.loads(one.canonical) for one in derived]
+
+
+def _refusal(mark: str) -> Rejection:
+    """A refused record, without its key and its content."""
+    name, why = tombstones.refused(mark)
+    return Rejection(name, b"", why, None)
 
 
 def _look_up(bulk: Bulk, stream_id: int, keys: list[str]) -> dict[str, _Known]:

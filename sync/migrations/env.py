@@ -16,6 +16,7 @@ import sync.identity.tables
 import sync.master.search.tables
 import sync.master.tables
 import sync.monitoring.tables
+import sync.privacy.tables
 import sync.runs.tables
 import sync.vault  # noqa: F401 - all of them fill the metadata
 from sync.database import metadata

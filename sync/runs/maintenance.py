@@ -89,9 +89,11 @@ def maintain(database: Database, broker_url: str, stop: Event, also: Iterable[Ch
 def _of(project: Project) -> Iterator[Chore]:
     """Chores that need more of the project than its database."""
     from sync.exporting.actors import look_after
+    from sync.privacy import erasing
 
     bell = Doorbell.at(project.broker_url)
     yield Chore("exports", EXPORTS_EVERY, lambda: look_after(project, bell))
+    yield Chore("erasures", FORGET_EVERY, lambda: erasing.finish(project))
     keep = timedelta(seconds=project.settings.changes.keep)
     yield Chore("changes", FORGET_EVERY, lambda: compaction.compact(project.database, keep))
 

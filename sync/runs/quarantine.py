@@ -12,6 +12,7 @@ from xxhash import xxh3_64_hexdigest
 from sync.database import upsert
 from sync.master.bulk import bulk_for
 from sync.master.landing import Rejection
+from sync.master.tombstones import PersonErased
 from sync.runs import clock
 from sync.runs.tables import quarantine
 from sync.runs.wording import failure, packed, storable
@@ -43,7 +44,8 @@ def lock(connection: Connection, stream_id: int, source_ids: Collection[str]) ->
 def keep(connection: Connection, stream_id: int, run_id: int | None, rejections: Sequence[Rejection]) -> int:
     """Store rejected records, one open row per key. Answers how many of them a human said to ignore.
 
-    A record that was ignored stays ignored for as long as it comes with the same content.
+    A record that was ignored stays ignored for as long as it comes with the same content. One whose person was erased
+    is ignored from the beginning, and nothing of it is kept.
     """
     if not rejections:
         return 0
@@ -52,6 +54,7 @@ def keep(connection: Connection, stream_id: int, run_id: int | None, rejections:
     fresh = [row for key, row in rows.items() if key not in ignored]
     if fresh:
         connection.execute(_upsert(connection), fresh)
+    ignored |= {row["source_id"] for row in fresh if row["state"] == IGNORED}
     return sum(key_of(rejection) in ignored for rejection in rejections)
 
 
@@ -103,12 +106,12 @@ def key_of(rejection: Rejection) -> str:
 
 def _row(stream_id: int, run_id: int | None, rejection: Rejection) -> dict[str, Any]:
     error, now = rejection.error, clock.now()
-    why = failure(error)
+    why, erased = failure(error), isinstance(error, PersonErased)
     return {
         "stream_id": stream_id,
         "source_id": key_of(rejection),
         "run_id": run_id,
-        "state": OPEN,
+        "state": IGNORED if erased else OPEN,
         "code": why.code,
         "path": storable(str(getattr(error, "path", ""))),
         "value": storable(str(getattr(error, "value", ""))),
@@ -120,6 +123,7 @@ def _row(stream_id: int, run_id: int | None, rejection: Rejection) -> dict[str, 
         "attempts": 1,
         "first_seen_at": now,
         "last_seen_at": now,
+        "closed_at": now if erased else None,
     }
 
 

@@ -6,7 +6,7 @@ source lists them. Keys are compared as these hashes, so that millions fit into 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from xxhash import xxh3_64_intdigest
 from connectors.contract import Connector
 from sync.database import Database
 from sync.errors import Refused
+from sync.master import tombstones
 from sync.master.bulk import bulk_for
 from sync.master.streams import StreamRef
 from sync.runs import clock, declared, quarantine
@@ -63,7 +64,7 @@ class Reconciliation:
 
     @property
     def agrees(self) -> bool:
-        """Whether all that differs is explained by the quarantine."""
+        """Whether all that differs is explained: by the quarantine, or by people who were erased."""
         return self.extra_count == 0 and self.missing_count == self.quarantined
 
 
@@ -73,6 +74,7 @@ class _Comparison:
 
     live: NDArray[np.uint64]
     open_quarantine: set[str]
+    erased: Callable[[Sequence[str]], Collection[str]]
     found: NDArray[np.bool_] = field(init=False)
     source: set[int] = field(default_factory=set)
     missing_count: int = 0
@@ -95,9 +97,11 @@ class _Comparison:
         self._note_missing([key for key, is_known in zip(fresh.values(), known.tolist(), strict=True) if not is_known])
 
     def _note_missing(self, keys: list[str]) -> None:
+        erased = self.erased(keys)
         self.missing_count += len(keys)
-        self.quarantined += len(self.open_quarantine.intersection(keys))
-        self.missing += [storable(key) for key in keys[: SAMPLE - len(self.missing)]]
+        self.quarantined += len(self.open_quarantine.intersection(keys)) + len(erased)
+        shown = [storable(key) for key in keys if key not in erased]
+        self.missing += shown[: SAMPLE - len(self.missing)]
 
 
 def reconcile(
@@ -118,8 +122,14 @@ def compare(
     database: Database, stream: StreamRef, listed: Iterable[Sequence[str]], run_id: int | None = None
 ) -> Reconciliation:
     """Compare with keys given in batches, and record the outcome. Commits."""
+    def erased(keys: Sequence[str]) -> Collection[str]:
+        with database.reading() as connection:
+            guard = tombstones.guard(connection)
+            return () if guard is None else guard.addresses(stream.connection, stream.name, keys)
+
     with database.reading() as connection:
-        comparison = _Comparison(_live_hashes(connection, stream.id), quarantine.open_keys(connection, stream.id))
+        live, held_back = _live_hashes(connection, stream.id), quarantine.open_keys(connection, stream.id)
+    comparison = _Comparison(live, held_back, erased)
     for batch in listed:
         comparison.add(batch)
     gone = comparison.live[~comparison.found]

@@ -51,7 +51,12 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The whole thing; tests leave the customers as they are."""
-    project = make_project(tmp_path_factory.mktemp("project"))
+    yield from laboratory(tmp_path_factory.mktemp("project"))
+
+
+def laboratory(folder: Path) -> Iterator[Lab]:
+    """The same in a folder."""
+    project = make_project(folder)
     with project.database.transaction() as connection:
         made = {role: _key(connection, role) for role in Role}
         users.add(connection, "anna", Role.VIEWER, by="test")
