@@ -25,8 +25,9 @@ from connectors.registry import ConnectorInfo, Registry, find_connector, load_re
 from sync.database import Database
 from sync.errors import NotFound, raise_faults
 from sync.faults import faults_of
+from sync.master.tombstones import VAULT
 from sync.secrets import Secrets
-from sync.settings import ConnectionSettings, Settings, find_settings, load_settings
+from sync.settings import ConnectionSettings, Section, Settings, find_settings, load_settings
 
 if TYPE_CHECKING:
     import redis
@@ -77,6 +78,12 @@ class Project:
             ) from None
         return folder
 
+    @property
+    def exports_folder(self) -> Path:
+        """Where the files of exports stand; every worker and every web process must reach it."""
+        given = self.settings.exports.folder
+        return self.state_folder / "exports" if given is None else self.folder / Path(given).expanduser()
+
     @cached_property
     def database_url(self) -> str:
         """The configured database, else SQLite in the project's state folder."""
@@ -93,7 +100,7 @@ class Project:
     def database(self) -> Database:
         """The database; nothing is connected yet. Raises BadConfiguration for a URL that makes no sense."""
         try:
-            return Database(self.database_url)
+            made = Database(self.database_url)
         except (ArgumentError, ImportError, ValueError):
             raise BadConfiguration(
                 "{file}: database is not a URL of SQLite or PostgreSQL.",
@@ -104,6 +111,8 @@ class Project:
                 ),
                 file=self.path.name,
             ) from None
+        made.carry(**{VAULT: lambda: self.vault})
+        return made
 
     @property
     def embedded_broker(self) -> bool:
@@ -283,6 +292,13 @@ class Project:
             connection=name,
             stream=stream,
         )
+
+    def resolved_alert(self, channel: str) -> Section:
+        """The settings of a channel of alerts with their secrets; they were checked before. Raises BadConfiguration."""
+        given: Section = getattr(self.settings.alerts, channel)
+        where, key = f"{self.path.name}, line {self.document.line(('alerts', channel))}", f"alerts.{channel}"
+        texts = {name: value for name, value in given if isinstance(value, str)}
+        return given.model_copy(update=self._with_vault.resolve(texts, where=where, key=key))
 
     def register(self, connection: Connection) -> None:
         """Bring connections, streams and schedules into the tables; see ``sync.registration``."""
