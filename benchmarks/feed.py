@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import socket
 import statistics
 import tempfile
@@ -135,13 +136,27 @@ def measure(url: str, folder: Path, key: str, rate: int, batch: int, seconds: fl
     ready.wait(60)
     writer = context.Process(target=write, args=(url, rate, batch, seconds, written), daemon=True)
     writer.start()
+    late = []
+    while written.empty():
+        began = time.perf_counter()
+        time.sleep(0.02)
+        late.append(time.perf_counter() - began - 0.02)
     committed, took = written.get()
     time.sleep(1)
     over.set()
     read = seen.get()
+    busy = {"server": cpu(server), "consumers": cpu(reader)}
     for process in (writer, reader, server):
         process.terminate()
-    return judged(committed, took, read, batch)
+    machine = sorted(late)[int(len(late) * 0.99)] * 1000
+    figures = judged(committed, took, read, batch) | {name: seconds / took for name, seconds in busy.items()}
+    return {**figures, "machine": machine}
+
+
+def cpu(process: Any) -> float:
+    """Seconds of processor time a process has used, its start included."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def judged(committed: list[tuple[int, float]], took: float, read: list[Any], batch: int) -> dict[str, Any]:
@@ -181,7 +196,10 @@ def main() -> None:
             found = measure(url, folder, key, rate, batch, seconds, many)
             lag = f"lag p50 {found['p50']:.0f} ms, p99 {found['p99']:.0f} ms, worst {found['worst']:.0f} ms"
             whole = "each saw all, in order" if found["whole"] else "SOME WERE MISSED"
+            cores = f"server {found['server']:.2f}, consumers {found['consumers']:.2f}"
+            machine = f"a sleeping process woke {found['machine']:.0f} ms late (p99)"
             print(f"{many:3} consumers, {found['rate']:6.0f} changes/s for {seconds:.0f} s: {lag}; {whole}")
+            print(f"    cores: {cores}; {machine}")
         project.close()
 
 

@@ -10,7 +10,7 @@ import random
 from datetime import timedelta
 
 MINUTE, HOUR = 60.0, 3600.0
-DELAYS = (5.0, 30.0, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, *[8 * HOUR] * 8)
+DELAYS = (5.0, 30.0, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, *[8 * HOUR] * 9)
 """After the first, second, ... failure of an event. Their sum is more than three days; then it is given up."""
 OPEN_AFTER = 5
 """Failures in a row, of whatever customers, after which the endpoint itself is taken to be at fault."""
