@@ -14,7 +14,7 @@ import os
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from sync import collector, telemetry
+from sync import collector, telemetry, tracing
 from sync.errors import Misused
 from sync.exporting import actors as exports
 from sync.project import Project
@@ -25,6 +25,7 @@ from sync.runs.dispatch import make_broker
 def compose(project: Project) -> RedisBroker:
     """The broker of a project with all actors declared, made dramatiq's global one."""
     telemetry.configure()
+    tracing.configure("kehu-worker")
     broker = make_broker(project.broker_url, middleware=_middleware())
     dramatiq.set_broker(broker)
     actors.register(broker, project)

@@ -7,10 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from connectors.errors import ConnectorError
-from dashboard import guard
+from dashboard import guard, observing
 from dashboard.api import problems, resources
 from dashboard.assets import Assets
-from dashboard.pages import access, customers, duplicates, health, overview, palette, quarantine, runs
+from dashboard.pages import access, customers, duplicates, health, metrics, overview, palette, quarantine, runs
 from dashboard.permissions import undeclared
 from dashboard.rendering import render
 from mappings.errors import MappingError
@@ -18,7 +18,7 @@ from sync.access import Access
 from sync.errors import SyncError
 from sync.project import Project
 
-PAGES = (access, health, overview, palette, customers, runs, quarantine, duplicates)
+PAGES = (access, health, metrics, overview, palette, customers, runs, quarantine, duplicates)
 HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 
 
@@ -30,6 +30,7 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
     for router in (*resources.ROUTERS, *(pages.router for pages in PAGES)):
         app.router.routes.extend(router.routes)  # flat, so that every route can be enumerated
     app.mount("/static", Assets(), name="static")
+    observing.install(app, project)
     guard.install(app, fault)
     for kind in HANDLED:
         app.add_exception_handler(kind, fault)
