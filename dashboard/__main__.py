@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from dashboard.app import create_app
-from sync import telemetry
+from sync import telemetry, tracing
 from sync.access import Access
 from sync.lifeline import die_with_parent
 from sync.project import Project
@@ -32,6 +32,7 @@ def main() -> None:
     if arguments.die_with_parent:
         die_with_parent()
     telemetry.configure()
+    tracing.configure("kehu-web")
     project = Project.load(arguments.project)
     web = project.settings.web  # its host can only be this machine: the settings refuse others
     app = create_app(project, Access(project.state_folder))

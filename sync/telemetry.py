@@ -6,6 +6,7 @@ Logs are for whoever runs the program; what operators need stands in the databas
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -18,10 +19,17 @@ from connectors.redaction import MASK, is_secret_name, mask_text
 LONGEST_TEXT = 2000
 
 
-def configure(*, level: str = "INFO", json: bool | None = None, stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's logging alike. ``json`` by default where no terminal listens."""
+FORMAT, LEVEL = "KEHU_LOG", "KEHU_LOG_LEVEL"
+"""Variables: json or text; DEBUG, INFO, WARNING or ERROR."""
+
+
+def configure(*, level: str | None = None, json: bool | None = None, stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging alike.
+
+    What is not said is taken from ``KEHU_LOG`` and ``KEHU_LOG_LEVEL``; by default JSON where no terminal listens.
+    """
     out = sys.stderr if stream is None else stream
-    as_json = not out.isatty() if json is None else json
+    as_json = _is_json(out) if json is None else json
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,7 +59,17 @@ def configure(*, level: str = "INFO", json: bool | None = None, stream: TextIO |
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level or _level())
+
+
+def _is_json(out: TextIO) -> bool:
+    chosen = os.environ.get(FORMAT, "").strip().lower()
+    return chosen == "json" or (chosen != "text" and not out.isatty())
+
+
+def _level() -> str:
+    chosen = os.environ.get(LEVEL, "").strip().upper()
+    return chosen if chosen in ("DEBUG", "INFO", "WARNING", "ERROR") else "INFO"
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -12,6 +12,7 @@ import dramatiq
 import structlog
 from dramatiq.middleware import Middleware
 
+from sync import telemetry, tracing
 from sync.database import database_errors
 from sync.matching import due
 from sync.runs import dispatch, pending, run, sweeper
@@ -61,7 +62,9 @@ def register(broker: dramatiq.Broker, workspace: Workspace, *, pace: Pace | None
     def run_sync(run_id: int) -> None:
         """Work on one run until it ends, waits or the worker shuts down."""
         try:
-            status = run.execute(workspace, run_id, stop=shutdown.stop, pace=pace)
+            with telemetry.bound(run_id=run_id), tracing.span("run", {"kehu.run": run_id}) as span:
+                status = run.execute(workspace, run_id, stop=shutdown.stop, pace=pace)
+                span.note({"kehu.status": "none" if status is None else status.value})
         except database_errors() as error:
             log.warning("the database could not be reached", run=run_id, kind=type(error).__name__)
             return

@@ -122,10 +122,11 @@ def _beside(project: Project, stop: Event) -> Iterator[None]:
 
 def main() -> None:
     """Run for the project named by ``KEHU_PROJECT`` until SIGTERM or SIGINT."""
-    from sync import telemetry
+    from sync import telemetry, tracing
     from sync.project import Project
 
     telemetry.configure()
+    tracing.configure("kehu-maintenance")
     project = Project.load(os.environ.get("KEHU_PROJECT", "."))
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, select
 
 from sync.database import Database
 from sync.delivery import attempts
+from sync.monitoring import totals
 from sync.runs import clock
 from sync.runs.states import Status, Trigger
 from sync.runs.tables import hint_delivery, quarantine, reconciliation, run_event, sync_run
@@ -27,6 +28,7 @@ def forget(database: Database) -> int:
     while True:
         with database.transaction() as connection:
             ids = list(connection.execute(select(sync_run.c.id).where(_old()).limit(BATCH)).scalars())
+            totals.keep(connection, ids)
             connection.execute(delete(run_event).where(run_event.c.run_id.in_(ids)))
             connection.execute(delete(sync_run).where(sync_run.c.id.in_(ids)))
             _forget_the_rest(connection)
