@@ -10,7 +10,18 @@ from connectors.errors import ConnectorError
 from dashboard import guard, observing
 from dashboard.api import problems, resources
 from dashboard.assets import Assets
-from dashboard.pages import access, customers, duplicates, health, metrics, overview, palette, quarantine, runs
+from dashboard.pages import (
+    access,
+    customer,
+    customers,
+    duplicates,
+    health,
+    metrics,
+    overview,
+    palette,
+    quarantine,
+    runs,
+)
 from dashboard.permissions import undeclared
 from dashboard.rendering import render
 from mappings.errors import MappingError
@@ -18,7 +29,7 @@ from sync.access import Access
 from sync.errors import SyncError
 from sync.project import Project
 
-PAGES = (access, health, metrics, overview, palette, customers, runs, quarantine, duplicates)
+PAGES = (access, health, metrics, overview, palette, customers, runs, quarantine, duplicates, customer)
 HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 
 

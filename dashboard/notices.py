@@ -33,6 +33,10 @@ NOTICES = {
     "decided-many": Phrase("{count} decisions are in effect."),
     "decided-most": Phrase("{count} decisions are in effect; pairs that had changed meanwhile were left out."),
     "undone": Phrase("{count} decisions were taken back."),
+    "did-unmerge": Phrase("The merge is taken apart."),
+    "did-exclude": Phrase("The record is taken out, and stays out."),
+    "did-pin": Phrase("The value is pinned; no sync overwrites it."),
+    "did-unpin": Phrase("The sources rule the field again."),
     "draft-kept": Phrase("The draft is kept; nothing is published yet."),
 }
 

@@ -1,21 +1,40 @@
-"""Looking customers up: search, list, and one customer with the origin of every value."""
+"""Looking customers up: found as one types, by name, pinyin, initials, email, phone or number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, NamedTuple
 
 import orjson
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import Connection
 
+from dashboard import showing
 from dashboard.permissions import Permission, Requires
 from dashboard.rendering import render
-from sync import provenance
-from sync.master import queries
+from sync.master import lookup
+from sync.master.identity import parse_public_id, public_id
+from sync.master.lookup import CustomerRow
+from sync.master.search import index, query, terms
+from sync.master.search.query import Place
+from sync.project import Project
 
 router = APIRouter(dependencies=[Depends(Requires(Permission.CUSTOMERS_READ))])
 PAGE = 50
+IN_PASSING = 200
+"""So many changes a search takes into the index before it answers."""
+
+
+class Found(NamedTuple):
+    """A customer in a list, as the visitor may see it."""
+
+    id: str
+    name: str
+    kind: str
+    email: str
+    phone: str
+    members: int
+    changed_at: datetime
 
 
 @router.get("/customers")
@@ -24,51 +43,41 @@ def search(
     q: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
-    """A page of customers that contain all words, in order of id."""
-    with request.app.state.project.database.reading() as connection:
-        found = queries.search(connection, q, limit=PAGE + 1, after=after or None)
-    page, more = found[:PAGE], len(found) > PAGE
-    return render(request, "customers.html", q=q, customers=page, more=page[-1].id if more else "", first=not after)
-
-
-@router.get("/customers/{customer_id}")
-def show(request: Request, customer_id: str) -> Response:
-    """One customer; an older id leads to the customer it stands for now."""
-    project = request.app.state.project
+    """A page of customers that fit all words, in order of id."""
+    project: Project = request.app.state.project
+    eyes, asked = showing.eyes_of(request), q.strip()
+    if asked:
+        index.catch_up(project.database, IN_PASSING)
     with project.database.reading() as connection:
-        found = queries.get(connection, customer_id[:40])
-        if found is None:
-            raise HTTPException(404)
-        if found.asked:
-            return RedirectResponse(f"/customers/{found.id}", status_code=308, headers={"Merged-Into": found.id})
-        fields = provenance.of_customer(connection, found, project.survivorship)
-        changes = queries.history(connection, found.id)
-    return render(request, "customer.html", customer=found, fields=fields, changes=changes, plain=plain, pretty=pretty)
+        rows = _rows(connection, asked, parse_public_id(after) if after else None, eyes.personal)
+        behind = index.behind(connection) if asked else 0
+    page, more = [_shown(row, eyes) for row in rows[:PAGE]], len(rows) > PAGE
+    last = page[-1].id if more else ""
+    return render(request, "customers.html", q=q, customers=page, more=last, first=not after, behind=behind)
 
 
-def plain(value: object, word: Callable[[str], str] = str) -> list[str]:
-    """A golden value as lines of text: one for each entry of a list. ``word`` puts names of fields into words."""
-    entries = value if isinstance(value, list) else [value]
-    return [_line(entry, word) for entry in entries]
+def _rows(connection: Connection, asked: str, after: int | None, personal: bool) -> list[CustomerRow]:
+    if not asked:
+        return lookup.customers(connection, after=after, limit=PAGE + 1)
+    if parse_public_id(asked) is not None:
+        row, _old = lookup.customer(connection, asked)
+        return [] if row is None else [row]
+    conditions = terms.words(asked)
+    if not personal:  # by the beginnings of contacts one could spell them out
+        conditions = [terms.whole_contacts(one) for one in conditions]
+    if not conditions:
+        return []
+    place = None if after is None else Place(after)
+    return query.customers(connection, conditions, after=place, limit=PAGE + 1)
 
 
-def pretty(value: object) -> str:
-    """Nested data as indented JSON."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+def _shown(row: CustomerRow, eyes: showing.Eyes) -> Found:
+    golden = eyes.fields(row.kind, orjson.loads(row.golden))
+    first = {field: (golden.get(field) or [{}])[0].get("value", "") for field in ("emails", "phones")}
+    name = eyes.name(row.kind, row.name)
+    return Found(public_id(row.id), name, row.kind, first["emails"], first["phones"], row.members, _instant(row))
 
 
-def _line(entry: object, word: Callable[[str], str]) -> str:
-    if not isinstance(entry, dict):
-        return str(entry)
-    known = {key: value for key, value in entry.items() if value not in (None, "")}
-    main = known.pop("value", None) or known.pop("text", None)
-    rest = ", ".join(_part(key, value, word) for key, value in known.items())
-    if main is None:
-        return rest
-    return f"{main} ({rest})" if rest else str(main)
-
-
-def _part(key: str, value: object, word: Callable[[str], str]) -> str:
-    if isinstance(value, bool):  # a refused consent must not look like a given one
-        return word(key if value else f"not {key}")
-    return f"{word(key)}: {value}"
+def _instant(row: CustomerRow) -> datetime:
+    moment = lookup.moment(row.changed_at)
+    return moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)

@@ -48,7 +48,7 @@ class CustomerView:
 
 
 class ChangeView(NamedTuple):
-    """One event of the change feed."""
+    """One event of the change feed; ``cause`` tells why (see ``sync.master.cause``), where that was noted."""
 
     seq: int
     customer: str
@@ -56,6 +56,7 @@ class ChangeView(NamedTuple):
     version: int
     body: dict[str, Any]
     at: datetime
+    cause: dict[str, Any] | None = None
 
 
 class Stats(NamedTuple):
@@ -139,10 +140,7 @@ def changes(connection: Connection, after: int = 0, limit: int = 100) -> list[Ch
     rows = connection.execute(
         select(change).where(change.c.seq > after).order_by(change.c.seq).limit(min(limit, MAX_LIMIT))
     )
-    return [
-        ChangeView(row.seq, public_id(row.customer_id), row.type, row.version, orjson.loads(row.body), row.at)
-        for row in rows
-    ]
+    return [_change(row) for row in rows]
 
 
 def history(connection: Connection, customer_id: str, limit: int = 50, before: int | None = None) -> list[ChangeView]:
@@ -150,10 +148,21 @@ def history(connection: Connection, customer_id: str, limit: int = 50, before: i
     mine = change.c.customer_id == parse_public_id(customer_id)
     earlier = mine if before is None else mine & (change.c.seq < before)
     rows = connection.execute(select(change).where(earlier).order_by(change.c.seq.desc()).limit(limit))
+    return [_change(row) for row in rows]
+
+
+def latest_changes(connection: Connection, limit: int = 50, before: int | None = None) -> list[ChangeView]:
+    """The latest events of all customers, newest first; ``before`` a number to page on."""
+    statement = select(change).order_by(change.c.seq.desc()).limit(min(limit, MAX_LIMIT))
     return [
-        ChangeView(row.seq, public_id(row.customer_id), row.type, row.version, orjson.loads(row.body), row.at)
-        for row in rows
+        _change(row)
+        for row in connection.execute(statement if before is None else statement.where(change.c.seq < before))
     ]
+
+
+def _change(row: Any) -> ChangeView:
+    why = None if row.cause is None else orjson.loads(row.cause)
+    return ChangeView(row.seq, public_id(row.customer_id), row.type, row.version, orjson.loads(row.body), row.at, why)
 
 
 def _active_after(after: str | None) -> Select[Any]:

@@ -17,7 +17,7 @@ from dashboard.pages import access, customers, health, overview, quarantine, run
 from dashboard.permissions import Permission, declared, undeclared
 from sync import migrations, oneshot
 from sync.access import Access
-from sync.master import queries
+from sync.master import lookup, queries
 from sync.project import Project
 
 HOSTILE = "<script>alert('x')</script>"
@@ -278,7 +278,7 @@ def test_what_nobody_foresaw_is_a_page_of_ours_too(
     def broken(*_given: object, **_named: object) -> None:
         raise RuntimeError("geheim")
 
-    monkeypatch.setattr(queries, "search", broken)
+    monkeypatch.setattr(lookup, "customers", broken)
     calm = TestClient(client.app, base_url=BASE, cookies=client.cookies, raise_server_exceptions=False)
     answer = calm.get("/customers?lang=zh")
     assert answer.status_code == 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from dashboard.pages.customers import plain
+from dashboard.showing import plain
 from dashboard.words import word
 from mappings.customer import Customer
 from mappings.survivorship import Rule
