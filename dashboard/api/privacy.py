@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from pydantic import Field
 
 from dashboard.api import answers, schemas
@@ -171,7 +171,10 @@ def erase_customer(request: Request, id: CustomerId, body: Erase, idempotency_ke
     response_model=None,
     responses={200: {"model": ErasureOut}, **problem(404, "No such erasure: `not_found`.")},
 )
-def get_erasure(request: Request, id: str) -> Response:
+def get_erasure(
+    request: Request,
+    id: Annotated[str, Path(max_length=40, description="The erasure's id.", examples=["E0123456789ABCDEF"])],
+) -> Response:
     """Get an erasure with its receipt."""
     with request.app.state.project.database.reading() as connection:
         return answers.answer(request, erasing.get(connection, id)._asdict())
