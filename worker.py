@@ -20,6 +20,7 @@ from sync.exporting import actors as exports
 from sync.project import Project
 from sync.runs import actors
 from sync.runs.dispatch import make_broker
+from sync.runs.following import FollowFiles
 
 
 def compose(project: Project) -> RedisBroker:
@@ -28,6 +29,7 @@ def compose(project: Project) -> RedisBroker:
     tracing.configure("kehu-worker")
     broker = make_broker(project.broker_url, middleware=_middleware())
     dramatiq.set_broker(broker)
+    broker.add_middleware(FollowFiles(project.refresh))
     actors.register(broker, project)
     exports.register(broker, project)
     collector.settle()

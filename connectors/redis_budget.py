@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from connectors.budget import LONGEST_PAUSE, Decision, PacedBudget, Rate
+from connectors.budget import _ROUNDING, LONGEST_PAUSE, Decision, PacedBudget, Rate
 from connectors.errors import RetryLater
 
 _SCRIPT = """
@@ -62,12 +62,22 @@ class RedisBudget(PacedBudget):
     ) -> None:
         super().__init__(account, patience=patience, sleep=sleep, now=now)
         self._rate = rate
-        self._script = client.register_script(_SCRIPT)
+        self._client, self._script = client, client.register_script(_SCRIPT)
         # the braces keep both keys on one node of a cluster
         self._keys = [f"{prefix}{{{account}}}:used", f"{prefix}{{{account}}}:pause"]
         self._lock = threading.Lock()
         self._known_used = self._known_pause = 0
         self._owed_pause = 0.0
+
+    def left(self) -> int | None:
+        """How many calls may go at once now, for people who watch; None without a rate. Raises redis.RedisError."""
+        if self._rate is None:
+            return None
+        _wait, _reserved, used, paused = self._told(0.0, 0.0, 0.0, 0.0)
+        seconds, micros = self._client.time()
+        now = seconds * _MICRO + micros
+        room = self._rate.depth - max(0, used - now) / _MICRO
+        return 0 if paused > now else max(0, int(room / self._rate.interval + _ROUNDING))
 
     def _decide(self, weight: float, patience: float) -> Decision:
         interval = self._rate.interval if self._rate else 0.0
@@ -98,6 +108,11 @@ class RedisBudget(PacedBudget):
             self._sleep(0.2)
 
     def _asked(self, cost: float, depth: float, patience: float, pause: float) -> tuple[float, bool]:
+        wait, reserved, _used, _paused = self._told(cost, depth, patience, pause)
+        return wait / _MICRO, bool(reserved)
+
+    def _told(self, cost: float, depth: float, patience: float, pause: float) -> tuple[int, int, int, int]:
+        """What the script answers: microseconds to wait, whether a place is kept, and both points in time."""
         with self._lock:
             known_used, known_pause, owed = self._known_used, self._known_pause, self._owed_pause
         pause = max(pause, owed - time.monotonic() if owed else 0.0)
@@ -110,4 +125,4 @@ class RedisBudget(PacedBudget):
             self._known_used, self._known_pause = used, paused
             if self._owed_pause == owed:
                 self._owed_pause = 0.0
-        return wait / _MICRO, bool(reserved)
+        return wait, reserved, used, paused

@@ -10,8 +10,12 @@ from connectors.errors import ConnectorError
 from dashboard import guard, observing
 from dashboard.api import problems, resources
 from dashboard.assets import Assets
+from dashboard.following import FollowFiles
 from dashboard.pages import (
     access,
+    adding,
+    connection,
+    connections,
     customer,
     customers,
     duplicates,
@@ -29,7 +33,21 @@ from sync.access import Access
 from sync.errors import SyncError
 from sync.project import Project
 
-PAGES = (access, health, metrics, overview, palette, customers, runs, quarantine, duplicates, customer)
+PAGES = (
+    access,
+    health,
+    metrics,
+    overview,
+    palette,
+    customers,
+    customer,
+    duplicates,
+    adding,
+    connections,
+    connection,
+    runs,
+    quarantine,
+)
 HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 
 
@@ -41,6 +59,7 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
     for router in (*resources.ROUTERS, *(pages.router for pages in PAGES)):
         app.router.routes.extend(router.routes)  # flat, so that every route can be enumerated
     app.mount("/static", Assets(), name="static")
+    app.add_middleware(FollowFiles, project=project, state=app.state)
     observing.install(app, project)
     guard.install(app, fault)
     for kind in HANDLED:

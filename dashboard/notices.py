@@ -20,6 +20,7 @@ NOTICES = {
     "cancelling": Phrase("The run stops at the end of the page in hand; nothing stored is lost."),
     "schema-accepted": Phrase("The fields of {count} streams are learnt anew with the next run."),
     "secret-rotated": Phrase("The new secret is stored; the next run uses it."),
+    "connected": Phrase("The test passed."),
     "settings-saved": Phrase("The settings are saved; the next run uses them."),
     "connection-removed": Phrase("The connection is removed. Its records stay until somebody decides otherwise."),
     "draft-discarded": Phrase("The draft is discarded, with the secrets it had stored."),

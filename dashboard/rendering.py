@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -14,6 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from dashboard import assets, charts, navigation
 from dashboard.notices import notice
@@ -28,6 +30,7 @@ THEMES = ("auto", "light", "dark")
 PASSING = ("lang", "theme", "told", "count")
 """Parts of an address that say nothing about what the page shows."""
 A_YEAR = 31_536_000
+_COMMAND = re.compile(r"`([^`]+)`")
 
 
 def language_of(request: Request) -> str:
@@ -110,6 +113,7 @@ def _environment() -> Environment:
         _cached.filters["moment"] = moment
         _cached.filters["number"] = number
         _cached.filters["since"] = since
+        _cached.filters["ticks"] = ticks
     return _cached
 
 
@@ -127,6 +131,11 @@ def _translator(chosen: str) -> Callable[..., str]:
 def moment(context: Context, value: datetime | None) -> str:
     """An absolute time with its zone: the project's."""
     return "" if value is None else value.astimezone(context["zone"]).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def ticks(text: str) -> Markup:
+    """A text whose commands in `backticks` are set as code; everything is escaped."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def since(value: datetime | None) -> float | None:

@@ -17,15 +17,17 @@ from mappings.tables import TableSpec, load_table
 __all__ = ["MappingSpec", "build_spec", "load_spec", "nearest"]
 
 
-def load_spec(source: Path | str, *, default: Path | str | None = None, name: str | None = None) -> MappingSpec:
-    """The mapping in a file (``Path``) or in YAML text (``str``).
+def load_spec(
+    source: Path | str, *, default: Path | str | None = None, name: str | None = None, folder: Path | None = None
+) -> MappingSpec:
+    """The mapping in a file (``Path``) or in YAML text (``str``), which may stand for a file in ``folder``.
 
     ``default`` is the mapping that `extends: default` means: the one shipped with the connector. ``name`` is how
     messages call a text. Value tables in CSV files beside the mapping are read here. Raises ``SpecError`` that
     names file, line and key, what is allowed, and the nearest valid spelling.
     """
     document = read_document(source, name)
-    folder = source.parent if isinstance(source, Path) else None
+    folder = source.parent if isinstance(source, Path) else folder
     _require_object(document)
     _load_tables(document, folder)
     if "extends" in document.data:

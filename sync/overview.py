@@ -30,6 +30,7 @@ class LastRun(NamedTuple):
     finished_at: datetime | None
     error: Wording | None
     remedy: str
+    waiting_until: datetime | None = None
 
 
 class StreamOverview(NamedTuple):
@@ -48,6 +49,7 @@ class StreamOverview(NamedTuple):
     every_seconds: float | None
     fresh_seconds: float | None
     run: LastRun | None
+    reason_code: str | None = None
 
     @property
     def late(self) -> bool:
@@ -69,6 +71,7 @@ def streams(connection: Connection) -> list[StreamOverview]:
             connections.c.removed_at,
             connections.c.state.label("connection_state"),
             connections.c.reason.label("connection_reason"),
+            connections.c.reason_code.label("connection_reason_code"),
             connections.c.remedy.label("connection_remedy"),
             schedule.c.every_seconds,
         )
@@ -95,6 +98,7 @@ def streams(connection: Connection) -> list[StreamOverview]:
                 every_seconds=row.every_seconds,
                 fresh_seconds=(now - row.succeeded_at).total_seconds() if row.succeeded_at else None,
                 run=runs.get(row.id),
+                reason_code=row.connection_reason_code if whole else row.reason_code,
             )
         )
     return found
@@ -183,6 +187,7 @@ def _last_runs(connection: Connection) -> dict[int, LastRun]:
             finished_at=row.finished_at,
             error=unpacked(row.error),
             remedy=row.remedy or "",
+            waiting_until=row.waiting_until,
         )
         for row in rows
     }

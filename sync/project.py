@@ -6,9 +6,11 @@ connection, so that one missing password stops one connection and not the others
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +21,13 @@ from sqlalchemy.exc import ArgumentError
 
 from connectors.budget import Budget, LocalBudget, Rate
 from connectors.contract import Connector, Context
-from connectors.documents import Document
+from connectors.documents import Document, Place
 from connectors.errors import BadConfiguration
 from connectors.registry import ConnectorInfo, Registry, find_connector, load_registry
 from sync.database import Database
 from sync.errors import NotFound, raise_faults
 from sync.faults import faults_of
+from sync.included import mapping_name, stamp_of, with_included
 from sync.master.tombstones import VAULT
 from sync.secrets import Secrets
 from sync.settings import ConnectionSettings, Section, Settings, find_settings, load_settings
@@ -54,6 +57,8 @@ class Project:
         self.settings = settings
         self.document = document
         self.secrets = Secrets(self.folder)
+        self._included: Mapping[str, Document] = {}
+        self._stamp = stamp_of(self.path, settings)
         self._mappings: dict[tuple[str, str], CompiledMapping] = {}
         self._connectors: dict[str, ConnectorInfo] = {}
 
@@ -61,7 +66,46 @@ class Project:
     def load(cls, path: Path | str = ".") -> Project:
         """The project of a folder (or one above it) or of a settings file. Raises BadConfiguration."""
         found = find_settings(Path(path))
-        return cls(found, *load_settings(found))
+        settings, document = load_settings(found)
+        whole, included = with_included(found, settings)
+        made = cls(found, whole, document)
+        made._included = included
+        return made
+
+    def refresh(self) -> bool:
+        """Take in configuration and mapping files that have changed; answers whether any has.
+
+        Cheap when nothing has: a look at the files' stamps. Database and broker stay those of the start. Raises
+        BadConfiguration for faulty files, and everything stays as it was.
+        """
+        if stamp_of(self.path, self.settings) == self._stamp:
+            return False
+        fresh = Project.load(self.path)
+        self.settings, self.document, self._included = fresh.settings, fresh.document, fresh._included
+        self.secrets, self._mappings, self._connectors = fresh.secrets, {}, {}
+        for made in ("registry", "survivorship", "_with_vault"):
+            self.__dict__.pop(made, None)
+        self._stamp = fresh._stamp
+        return True
+
+    def trying(self, name: str, settings: ConnectionSettings, document: Document) -> Project:
+        """The same project with one more connection (or another version of one), which nobody else sees."""
+        other = copy.copy(self)
+        connections = {**self.settings.connections, name: settings}
+        other.settings = self.settings.model_copy(update={"connections": connections})
+        other._included = {**self._included, name: document}
+        other._mappings, other._connectors = {}, {}
+        return other
+
+    def place_of(self, name: str, *key: str) -> tuple[Document, Place]:
+        """Where a setting of a connection stands: the file, and the place in it."""
+        if name in self._included:
+            return self._included[name], key
+        return self.document, ("connections", name, *key)
+
+    def is_included(self, name: str) -> bool:
+        """Whether a connection has a file of its own in ``connections.d``."""
+        return name in self._included
 
     @property
     def state_folder(self) -> Path:
@@ -198,16 +242,20 @@ class Project:
         Raises BadConfiguration, or ConfigurationFaults when several settings are wrong.
         """
         settings = self.connection(name)
-        place = ("connections", name, "settings")
-        where = f"{self.path.name}, line {self.document.line(place)}"
+        document, place = self.place_of(name, "settings")
+        where = f"{document.path.name}, line {document.line(place)}"
         kind = self.connector_info(name).load()
-        values = self._with_vault.resolve(settings.settings, where=where, key=".".join(place))
+        values = self._with_vault.resolve(settings.settings, where=where, key=".".join(map(str, place)))
         try:
             config = kind.config_model.model_validate(values)
         except ValidationError as error:
-            raise_faults(self.path.name, faults_of(kind.config_model, error, self.document, place, connection=name))
+            raise_faults(document.path.name, faults_of(kind.config_model, error, document, place, connection=name))
             raise
         return kind(config, self.context(name))
+
+    def resolved(self, value: Any, key: str) -> Any:
+        """A setting with what it refers to in its place. Raises BadConfiguration for a reference that leads nowhere."""
+        return self._with_vault.resolve(value, where=self.path.name, key=key)
 
     def context(self, name: str) -> Context:
         """What the connection's connector is given by the engine."""
@@ -238,22 +286,34 @@ class Project:
         return self._mappings[key]
 
     def mapping_file(self, name: str, stream: str) -> Path:
-        """Where the mapping of a stream stands; raises BadConfiguration where there is none."""
+        """Where the mapping of a stream stands: the file that its settings name, else ``CONNECTION.STREAM.yaml`` in the
+        folder of mappings, else what the connector ships. Raises BadConfiguration where there is none.
+        """
         own = self.connection(name).streams.get(stream)
         if own is not None and own.mapping is not None:
             return self._own_mapping(name, stream, own.mapping)
+        conventional = self.own_mapping_path(name, stream)
+        if conventional.is_file():
+            return conventional
         shipped = self.default_mapping_file(name, stream)
         if shipped is not None:
             return shipped
         raise BadConfiguration(
             "{file}: the stream {stream} of {connection} needs a mapping; its connector ships none.",
             setting=f"connections.{name}.streams.{stream}.mapping",
-            remedy="Write `mapping: FILE.yaml` under the stream, then draft it with "
-            "`kehu mapping suggest {connection}.{stream}`.",
+            remedy="Draft one with `kehu mapping suggest {connection}.{stream}`, or on the page of the mapping.",
             file=self.path.name,
             stream=stream,
             connection=name,
         )
+
+    def own_mapping_path(self, name: str, stream: str) -> Path:
+        """Where the project's own mapping of a stream stands, or would: never the file that its connector ships."""
+        own = self.connection(name).streams.get(stream)
+        folder = self.folder / self.settings.mappings
+        if own is not None and own.mapping is not None:
+            return folder / own.mapping
+        return folder / mapping_name(name, stream)
 
     def has_mapping(self, name: str, stream: str) -> bool:
         """Whether a mapping file exists for a stream, right or not."""
@@ -281,12 +341,12 @@ class Project:
         path = (self.folder / self.settings.mappings / file).resolve()
         if path.is_file():
             return path
-        place = ("connections", name, "streams", stream, "mapping")
+        document, place = self.place_of(name, "streams", stream, "mapping")
         raise BadConfiguration(
             "{file}, line {line}: there is no mapping file {path}.",
-            setting=".".join(place),
-            file=self.path.name,
-            line=self.document.line(place),
+            setting=".".join(map(str, place)),
+            file=document.path.name,
+            line=document.line(place),
             remedy="Draft one with `kehu mapping suggest {connection}.{stream}`, or correct the name.",
             path=f"{self.settings.mappings}/{file}",
             connection=name,
@@ -316,6 +376,20 @@ class Project:
         from connectors.redis_budget import RedisBudget
 
         return RedisBudget(self._redis, account, rate)
+
+    def calls_left(self, name: str) -> int | None:
+        """How many calls the account of a connection may make now; None where that is not known."""
+        import redis
+
+        from connectors.redis_budget import RedisBudget
+
+        if self.settings.connections.get(name) is None or not self.broker_answers():
+            return None
+        budget = self._budget(name)
+        try:
+            return budget.left() if isinstance(budget, RedisBudget) else None
+        except redis.RedisError:
+            return None
 
     def broker_answers(self) -> bool:
         """Whether the broker can be reached now."""

@@ -1,30 +1,75 @@
-"""The first page: every stream's state, and the size of the master."""
+"""The first page: who needs you, how fresh everything is, and what happened in the last day."""
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from fastapi import APIRouter, Depends, Request, Response
 
+from dashboard import live, remembered
 from dashboard.permissions import Permission, Requires
-from dashboard.rendering import render
-from sync import overview
+from dashboard.rendering import render, render_text
+from sync import activity, attention, overview
+from sync.attention import Standing
 from sync.master import queries
+from sync.master.search import index
+from sync.stewardship import services as stewardship
 
 router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
+HOURS = {"24h": 24, "7d": 168, "30d": 720}
+Range = Literal["24h", "7d", "30d"]
+MOST_PAIRS = 100
+"""The queue of duplicates is counted no further."""
+EVERY = 3.0
 
 
 @router.get("/")
-def show(request: Request) -> Response:
-    """Streams, counts, freshness; how many systems know each customer."""
-    with request.app.state.project.database.reading() as connection:
-        streams = overview.streams(connection)
-        stats = queries.stats(connection)
-        histogram = overview.members_histogram(connection)
-    return render(
-        request,
-        "overview.html",
-        streams=streams,
-        stats=stats,
-        histogram=histogram,
-        largest=max(histogram.values(), default=1),
-        quarantined=sum(stream.quarantined for stream in streams),
-    )
+def show(request: Request, range: Range = "24h") -> Response:
+    """What needs somebody, connections against their targets, charts, queues, and the size of the master."""
+    return render(request, "overview.html", range=range, ranges=list(HOURS), **_now(request, range))
+
+
+@router.get("/overview/live")
+def watch(request: Request, range: Range = "24h") -> Response:
+    """The same, as it changes."""
+
+    def look() -> live.News:
+        html = render_text(request, "overview_now.html", range=range, ranges=list(HOURS), **_now(request, range))
+        return live.News({"now": html})
+
+    return live.stream(request, look, every=EVERY)
+
+
+def _now(request: Request, chosen: Range) -> dict[str, Any]:
+    project, memory = request.app.state.project, remembered.of(request)
+
+    def counted() -> tuple[Any, ...]:
+        with project.database.reading() as connection:
+            pairs = stewardship.queue(connection, project.matcher, MOST_PAIRS)
+            return queries.stats(connection), overview.members_histogram(connection), len(pairs)
+
+    def standing() -> list[overview.StreamOverview]:
+        with project.database.reading() as connection:
+            return overview.streams(connection)
+
+    def happened() -> list[activity.Column]:
+        with project.database.reading() as connection:
+            return activity.activity(connection, hours=HOURS[chosen])
+
+    stats, histogram, pairs = memory.get("master", counted)
+    found = attention.connections(memory.get("streams", standing, fresh=1.0))
+    shown = [one for one in found if one.standing is not Standing.REMOVED]
+    with project.database.reading() as connection:
+        behind = index.behind(connection)
+    return {
+        "connections": sorted(shown, key=lambda one: one.standing is not Standing.NEEDS_YOU),
+        "needing": [one for one in shown if one.standing is Standing.NEEDS_YOU],
+        "stats": stats,
+        "histogram": histogram,
+        "largest": max(histogram.values(), default=1),
+        "pairs": pairs,
+        "most_pairs": MOST_PAIRS,
+        "quarantined": sum(one.quarantined for one in shown),
+        "behind": behind,
+        "columns": memory.get(f"activity {chosen}", happened),
+    }

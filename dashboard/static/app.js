@@ -99,6 +99,12 @@ document.addEventListener("click", (event) => {
   if (opener) openDialog(byId(opener.dataset.open));
   const all = event.target.closest("input[data-all]");
   if (all) for (const box of all.form.querySelectorAll(`input[name="${all.dataset.all}"]`)) box.checked = all.checked;
+  const inserter = event.target.closest("[data-insert]");
+  if (inserter) {
+    const area = byId(inserter.dataset.into);
+    area.value = `${area.value.trimEnd()}\n${inserter.dataset.insert}\n`;
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
   const kept = event.target.closest("a[data-keep-hash]");
   if (kept) kept.hash = location.hash;
 });
@@ -118,7 +124,7 @@ document.addEventListener("submit", (event) => {
     }, { once: true });
     dialog.returnValue = "";
     dialog.showModal();
-  } else if (button && !event.target.hasAttribute("hx-post")) {
+  } else if (button && !event.target.dataset.again) {
     setTimeout(() => { button.disabled = true; }); // once is enough; what was sent is not touched any more
     setTimeout(() => { button.disabled = false; }, 8000);
   }

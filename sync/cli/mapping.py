@@ -151,7 +151,7 @@ def suggest(
     path.write_text(text, encoding="utf-8")
     emit(str(path))
     if own is None or own.mapping is None:
-        say(_("Write `mapping: {file}` under the stream in kehu.yaml, so that it is used.", file=name), "yellow")
+        say(_("It is used from now on; check every line."), "yellow")
     next_step(f"kehu mapping preview {target}")
 
 

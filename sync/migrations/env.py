@@ -13,6 +13,7 @@ import sync.delivery.tables
 import sync.exporting.tables
 import sync.idempotency
 import sync.identity.tables
+import sync.mapping_versions
 import sync.master.search.tables
 import sync.master.tables
 import sync.monitoring.tables

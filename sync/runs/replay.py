@@ -104,13 +104,14 @@ def records(
     stream_ids: Collection[int] | None = None,
     code: str | None = None,
     path: str | None = None,
+    rule: str | None = None,
     state: str | None = keeping.OPEN,
     after_id: int = 0,
     limit: int = 50,
 ) -> list[Quarantined]:
     """Records in quarantine, oldest first, after ``after_id``; all filters must fit."""
     statement = _records().where(quarantine.c.id > after_id).order_by(quarantine.c.id).limit(limit)
-    wanted = {quarantine.c.code: code, quarantine.c.path: path, quarantine.c.state: state}
+    wanted = {quarantine.c.code: code, quarantine.c.path: path, quarantine.c.rule: rule, quarantine.c.state: state}
     for column, value in wanted.items():
         if value is not None:
             statement = statement.where(column == value)
