@@ -17,6 +17,7 @@ from pathlib import Path
 
 import requests
 
+import sync.privacy.tables
 import sync.runs.tables  # noqa: F401 - fills the metadata
 from benchmarks.sync.measure import Cost, run, server_work
 from benchmarks.sync.project import LAND_ONLY, WHOLE, write_project

@@ -102,15 +102,16 @@ def begin(connection: Connection, number: int, *, by: str, reason: str = "") -> 
     return int(switch)
 
 
-def go_on(database: Database, told: Told = lambda _: None) -> bool:
+def go_on(database: Database, told: Told = lambda _: None, *, expiry: float = lease.EXPIRY) -> bool:
     """Work on the switch that is under way, if any, until customers can be settled; answers whether it is done.
 
-    False: another process is at it. Commits. Raises LeaseLost when it was taken over.
+    False: another process is at it, or was killed less than ``expiry`` seconds ago. Commits. Raises LeaseLost when it
+    was taken over.
     """
     if under_way(database) is None:
         return True
     with database.transaction() as connection:
-        held = lease.acquire(connection, LEASE)
+        held = lease.acquire(connection, LEASE, expiry=expiry)
     if held is None:
         return False
     source = ActiveVersion()

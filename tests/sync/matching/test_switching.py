@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from sync.matching.active import ActiveVersion
 from tests.master_kit import consistent, record
 from tests.matching_kit import customer, land, resolve, switch, versioned
 
+ROOT = Path(__file__).parents[3]
 Key = tuple[int, str]
 
 
@@ -173,3 +177,38 @@ def test_keys_are_those_of_the_version_and_its_blocks_after_any_history(database
         sizes = shared(bulk, {key for key, _ in wanted} - force.linked).values()
     assert force.refined
     assert max(map(len, sizes)) <= 3
+
+
+KILLED = """
+import os, signal, sys
+from sync.database import Database
+from sync.matching import switching
+switching.BATCH = 3
+steps = int(sys.argv[2])
+inner = switching._step
+def step(connection, source):
+    global steps
+    more = inner(connection, source)
+    steps -= 1
+    if steps < 0:
+        os.kill(os.getpid(), signal.SIGKILL)  # the batch is done and not committed
+    return more
+switching._step = step
+assert switching.go_on(Database(sys.argv[1]), expiry=1.0)
+"""
+
+
+@pytest.mark.slow
+def test_a_switch_survives_kill_9_at_any_batch(databases: Any) -> None:
+    lived = databases(cap=3)
+    state, other = live(lived, random.Random(17), 25), version_b(lived)
+    with lived.transaction() as connection:
+        switching.begin(connection, other, by="test")
+    ends = []
+    for steps in (0, 2, 3, 100):
+        command = [sys.executable, "-c", KILLED, str(lived.url), str(steps)]
+        ends.append(subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60).returncode)
+        time.sleep(1.1)  # until the lease of the dead runs out
+    assert ends == [-9, -9, -9, 0]
+    resolve(lived)
+    assert consistent(lived) == fresh(databases(family=store.RULES), state)

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import orjson
 from sqlalchemy import Connection, insert, select, text
 
+import sync.privacy.tables  # noqa: F401 - fills the metadata
 from connectors.contract import (
     Capability,
     Checked,
