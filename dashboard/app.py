@@ -20,6 +20,7 @@ from dashboard.pages import (
     customers,
     duplicates,
     health,
+    mappings,
     metrics,
     overview,
     palette,
@@ -45,6 +46,7 @@ PAGES = (
     adding,
     connections,
     connection,
+    mappings,
     runs,
     quarantine,
 )
