@@ -21,6 +21,7 @@ from dashboard.pages import (
     duplicates,
     health,
     mappings,
+    matching,
     metrics,
     overview,
     palette,
@@ -49,6 +50,7 @@ PAGES = (
     mappings,
     runs,
     quarantine,
+    matching,
 )
 HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 

@@ -38,6 +38,8 @@ NOTICES = {
     "did-exclude": Phrase("The record is taken out, and stays out."),
     "did-pin": Phrase("The value is pinned; no sync overwrites it."),
     "did-unpin": Phrase("The sources rule the field again."),
+    "learning": Phrase("A version is being learnt; it will be proposed, and used by nothing yet."),
+    "switching": Phrase("The switch has begun; customers stay as they are until it is done."),
     "draft-kept": Phrase("The draft is kept; nothing is published yet."),
 }
 
