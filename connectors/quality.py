@@ -7,6 +7,10 @@ that what is missing is as visible as what is there::
       full_read: done
       write_back: {todo: needs a test account}
       webhooks: {exempt: the system sends none}
+    unverified:
+      - the code of an expired token is not documented
+
+``unverified`` lists what could not be tried on the real system: what to look at first when something is odd there.
 """
 
 from __future__ import annotations
@@ -15,9 +19,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from connectors.documents import load_document, nearest
 
@@ -67,12 +71,15 @@ RULES: Mapping[Grade, Mapping[str, str]] = {
     },
 }
 
+MIN_REASON = 5
+
 _LEVEL = {rule: grade for grade, rules in RULES.items() for rule in rules}
 
 
 class _Scale(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
     rules: dict[str, Any]
+    unverified: list[Annotated[str, StringConstraints(min_length=MIN_REASON, max_length=300)]] = []
 
     @field_validator("rules")
     @classmethod
@@ -87,9 +94,6 @@ class _Scale(BaseModel):
                     f" {MIN_REASON} letters, in quotes if it holds a comma"
                 )
         return rules
-
-
-MIN_REASON = 5
 
 
 def _said(said: Any) -> tuple[Status, str] | None:
@@ -116,9 +120,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """All rules of one connector; a rule that its file does not name is open."""
+    """All rules of one connector; a rule that its file does not name is open. ``unverified``: see above."""
 
     verdicts: tuple[Verdict, ...]
+    unverified: tuple[str, ...] = ()
 
     @property
     def grade(self) -> Grade:
@@ -140,8 +145,9 @@ def load_quality(folder: Path) -> Quality | None:
     path = folder / QUALITY_NAME
     if not path.is_file():
         return None
-    rules = load_document(path).validate(_Scale).rules
-    return Quality(tuple(_verdict(rule, level, rules.get(rule, "todo")) for rule, level in _LEVEL.items()))
+    scale = load_document(path).validate(_Scale)
+    verdicts = (_verdict(rule, level, scale.rules.get(rule, "todo")) for rule, level in _LEVEL.items())
+    return Quality(tuple(verdicts), tuple(scale.unverified))
 
 
 def _verdict(rule: str, level: Grade, said: Any) -> Verdict:

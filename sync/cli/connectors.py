@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.errors import BadConfiguration
+from connectors.quality import Grade
 from connectors.registry import ConnectorInfo, Registry, load_registry
 from sync import language
 from sync.cli.console import emit, emit_json, emit_table, next_step, say
@@ -30,7 +31,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         emit_json("connectors", [_data(info) for info in infos])
         return
-    columns = (_("Connector"), _("Title"), _("Kind"), _("Maturity"), _("From"), _("State"))
+    columns = (_("Connector"), _("Title"), _("Kind"), _("Grade"), _("Maturity"), _("From"), _("State"))
     emit_table(columns, [_row(info) for info in infos])
     next_step("kehu connector show CONNECTOR")
 
@@ -50,6 +51,7 @@ def show(context: typer.Context, connector: Name, as_json: Json = False) -> None
         emit_table((_("Stream"), _("Title")), streams)
     rows = [(s["name"], _yes(s["required"]), s["default"], s["about"]) for s in _settings(info)]
     emit_table((_("Setting"), _("Required"), _("Default"), _("Meaning")), rows)
+    _show_quality(info)
     if info.docs:
         say(_("Read more in {path}", path=str(info.docs)))
     next_step(f"kehu init --connection NAME={info.id}")
@@ -90,7 +92,7 @@ def check(
     if as_json:
         emit_json("connectors", [_data(info) for info in infos])
     else:
-        emit_table((_("Connector"), _("Grade"), _("State")), [(i.id, str(i.grade), _state(i)) for i in infos])
+        emit_table((_("Connector"), _("Grade"), _("State")), [(i.id, _grade(i), _state(i)) for i in infos])
     if any(info.broken for info in infos):
         raise typer.Exit(Exit.CONFIGURATION)
 
@@ -105,7 +107,25 @@ def registry(context: typer.Context) -> Registry:
 
 def _row(info: ConnectorInfo) -> tuple[object, ...]:
     title = info.title.to(language.current())
-    return (info.id, title, info.kind, info.maturity, info.origin, _state(info))
+    return (info.id, title, info.kind, _grade(info), info.maturity, info.origin, _state(info))
+
+
+def _grade(info: ConnectorInfo) -> str:
+    """The grade in words: it is not left to colours."""
+    words = {Grade.GOLD: _("gold"), Grade.SILVER: _("silver"), Grade.BRONZE: _("bronze"), Grade.NONE: _("none")}
+    return words[info.grade]
+
+
+def _show_quality(info: ConnectorInfo) -> None:
+    """The grade, the rules that are open, and what could not be tried on the real system."""
+    if info.quality is None:
+        return
+    say(_("Grade: {grade}", grade=_grade(info)))
+    open_rules = [(verdict.rule, verdict.reason) for verdict in info.quality.open()]
+    if open_rules:
+        emit_table((_("Open rule"), _("Why")), open_rules)
+    if info.quality.unverified:
+        say(_("Not verified on the real system: {points}.", points="; ".join(info.quality.unverified)))
 
 
 def _state(info: ConnectorInfo) -> str:
@@ -123,6 +143,7 @@ def _data(info: ConnectorInfo) -> dict[str, Any]:
         "kind": info.kind,
         "maturity": info.maturity,
         "grade": str(info.grade),
+        "unverified": list(info.quality.unverified) if info.quality else [],
         "origin": info.origin,
         "streams": list(info.streams),
         "broken": language.told(info.broken)[0] if info.broken else None,

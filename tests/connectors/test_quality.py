@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from connectors.contract import Connector
 from connectors.errors import BadConfiguration
 from connectors.quality import RULES, Grade, Status, load_quality
+from connectors.registry import BUILT_IN_FOLDER, ConnectorInfo, load_registry
 
 
 def scale(folder: Path, lines: dict[str, str]):
@@ -64,3 +68,73 @@ def test_a_wrong_scale_says_what_is_wrong(tmp_path, line, expected):
     with pytest.raises(BadConfiguration) as caught:
         scale(tmp_path, line)
     assert expected in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+
+
+def test_what_could_not_be_verified_is_told(tmp_path):
+    (tmp_path / "quality.yaml").write_text("rules: {check: done}\nunverified: [the code of an expired token]\n")
+    assert load_quality(tmp_path).unverified == ("the code of an expired token",)
+
+
+BUILT_IN = [info for info in load_registry(plugins=()) if info.origin == "kehu"]
+SIMULATED = "tested against a simulator"
+each = pytest.mark.parametrize("info", BUILT_IN, ids=lambda info: info.id)
+
+
+@each
+def test_every_connector_is_at_least_silver(info: ConnectorInfo) -> None:
+    assert info.broken is None
+    assert info.grade in (Grade.SILVER, Grade.GOLD), [verdict.rule for verdict in info.quality.open()]
+
+
+@each
+def test_every_rule_is_judged_and_whatever_is_open_says_why(info: ConnectorInfo) -> None:
+    given = yaml.safe_load((info.folder / "quality.yaml").read_text(encoding="utf-8"))["rules"]
+    assert list(given) == [rule for rules in RULES.values() for rule in rules]
+    for verdict in info.quality.verdicts:
+        assert verdict.status is Status.DONE or verdict.reason, verdict.rule
+
+
+@each
+def test_rules_that_can_be_seen_from_outside_are_true(info: ConnectorInfo) -> None:
+    status = {verdict.rule: verdict.status for verdict in info.quality.verdicts}
+    fields = info.config_model.model_fields
+    described = getattr(info.manifest, "config", {})
+    for name, setting in fields.items():
+        assert setting.description or name in described, f"{name} has no help text"
+        if re.search(r"secret|password|token$|api_key", name) and setting.annotation is not bool:
+            assert "Secret" in str(setting.annotation), f"{name} is no secret"
+    mapped = [note.mapping for note in info.streams.values() if note.mapping]
+    assert (status["default_mapping"] is Status.DONE) == bool(mapped)
+    assert set(mapped) <= set(info.mappings)
+    code = "".join(path.read_text(encoding="utf-8") for path in info.folder.glob("*.py"))
+    budgeted = info.rate is not None or "connectors.http" in code  # its client takes every call from the budget
+    assert (status["rate_budget"] is Status.DONE) <= budgeted
+
+
+@each
+def test_the_readme_tells_credentials_what_is_synced_limits_and_removal(info: ConnectorInfo) -> None:
+    text = info.docs.read_text(encoding="utf-8").casefold()
+    for wanted in ("credentials", "synced", "limits", "remov"):
+        assert wanted in text, wanted
+
+
+@each
+def test_what_was_only_simulated_says_so_and_what_stays_unverified(info: ConnectorInfo) -> None:
+    (real,) = [verdict for verdict in info.quality.verdicts if verdict.rule == "real_system"]
+    if real.status is not Status.DONE:
+        assert SIMULATED in real.reason
+        assert info.quality.unverified, "a wire that was never seen has something unverified"
+
+
+@each
+def test_webhooks_and_writing_are_claimed_only_where_there_is_code_for_them(info: ConnectorInfo) -> None:
+    kind = info.load()
+    status = {verdict.rule: verdict.status for verdict in info.quality.verdicts}
+    if info.manifest.connector is not None:
+        assert (status["webhooks"] is Status.DONE) <= (kind.verify is not Connector.verify)
+        assert (status["write_back"] is Status.DONE) <= (kind.write is not Connector.write)
+
+
+def test_every_folder_of_a_connector_has_its_files() -> None:
+    for manifest in BUILT_IN_FOLDER.glob("*/manifest.yaml"):
+        assert {"README.md", "quality.yaml"} <= {path.name for path in manifest.parent.iterdir()}, manifest.parent.name

@@ -1,0 +1,30 @@
+"""`kehu connector` shows how good a connector is, in both languages."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from sync.cli import run
+
+
+@pytest.mark.parametrize(("language", "grade"), [("en", "gold"), ("zh", "金级")])
+def test_list_and_show_tell_the_grade(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, language: str, grade: str
+) -> None:
+    monkeypatch.setenv("KEHU_LANG", language)
+    assert run(["connector", "list"]) == 0
+    rows = {line.split("\t")[0]: line.split("\t") for line in capsys.readouterr().out.splitlines()}
+    assert rows["tryton"][3] == grade
+    assert run(["connector", "show", "kingdee"]) == 0
+    shown = capsys.readouterr()
+    assert "real_system\ttested against a simulator" in shown.out
+    assert "how many calls at once a licence allows" in shown.err
+
+
+def test_what_stays_unverified_is_data_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["connector", "list", "--json"]) == 0
+    found = {one["id"]: one for one in orjson.loads(capsys.readouterr().out)["data"]}
+    assert found["odoo"]["grade"] == "gold"
+    assert found["youzan"]["unverified"]
+    assert found["files"]["unverified"] == []
