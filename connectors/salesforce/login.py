@@ -6,16 +6,10 @@ the org (``instance_url``), where all calls go.
 
 from __future__ import annotations
 
-import base64
-import json
-from typing import Any
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import SecretStr
 
 from connectors.auth import ClientCredentials, RefreshToken, Token, TokenAuth, Wire
+from connectors.auth.jwt import BEARER_GRANT, signed
 from connectors.errors import BadConfiguration, ConnectorError
 from connectors.response import Response
 from connectors.salesforce.config import SalesforceConfig
@@ -75,19 +69,10 @@ class JwtLogin(InstanceLogin, ClientCredentials):
             "aud": self._config.audience,
             "exp": int(self._clock()) + JWT_LIFE,
         }
-        signed = f"{_part({'alg': 'RS256', 'typ': 'JWT'})}.{_part(claims)}"
-        signature = self._loaded().sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        assertion = f"{signed}.{_base64url(signature)}"
-        return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-
-    def _loaded(self) -> rsa.RSAPrivateKey:
         try:
-            key = serialization.load_pem_private_key(self._key.get_secret_value().encode(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            key = None
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise bad_key()
-        return key
+            return {"grant_type": BEARER_GRANT, "assertion": signed(claims, self._key)}
+        except ValueError:
+            raise bad_key() from None
 
 
 def bad_key() -> ConnectorError:
@@ -107,11 +92,3 @@ def login_of(config: SalesforceConfig) -> InstanceLogin:
     if config.refresh_token is not None:
         return RefreshLogin(url, config.client_id, config.client_secret, config.refresh_token, client_auth="body")
     return CredentialsLogin(url, config.client_id, config.client_secret)
-
-
-def _part(value: Any) -> str:
-    return _base64url(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

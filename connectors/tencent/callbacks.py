@@ -1,9 +1,7 @@
 """Callbacks of WeCom and WeChat official accounts: signature, envelope and message.
 
 The signature is the SHA-1, in hexadecimal, of the sorted and joined texts: token, timestamp, nonce and, of an encrypted
-message, its ciphertext. The envelope is AES-256 in CBC mode; key is the decoded EncodingAESKey, the initial vector its
-first 16 bytes, padding PKCS#7 to 32 bytes. The plaintext is 16 random bytes, the length of the message as four bytes
-(big-endian), the message, and the id of its receiver.
+message, its ciphertext. The envelope (see ``connectors.sealed``) opens with the decoded EncodingAESKey.
 
 The scheme has no protection against replays: what is older than five minutes is refused, and what comes again within
 them carries the same delivery id.
@@ -21,18 +19,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.etree import ElementTree
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 from pydantic import SecretStr
 
 from connectors.contract import Inbound
 from connectors.errors import BadConfiguration, BadCredentials, ConnectorError
+from connectors.sealed import open_envelope
 from connectors.wording import Wording
 
 MAX_BODY = 1 << 20
 SKEW = 300.0
 """Seconds by which a callback's clock may differ from ours."""
-_RANDOM, _LENGTH, _BLOCK_BITS = 16, 4, 256
 _SIGNATURE = Wording("{connection}: a callback was not accepted: its signature does not fit `callback_token`.")
 _STALE = Wording("{connection}: a callback was not accepted: its time is not within five minutes of ours.")
 _SEALED = Wording("{connection}: a callback was not accepted: it does not open with `encoding_aes_key`.")
@@ -100,21 +96,13 @@ class Callbacks:
 
     def _decrypted(self, sealed: str) -> bytes:
         """The message in an envelope. Only called once the signature has proved its sender."""
-        key = self._key()
         try:
-            content = base64.b64decode(sealed, validate=True)
-            cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16])).decryptor()
-            padding = PKCS7(_BLOCK_BITS).unpadder()
-            plain = padding.update(cipher.update(content) + cipher.finalize()) + padding.finalize()
-        except (ValueError, binascii.Error):
+            message, receiver = open_envelope(self._key(), sealed)
+        except ValueError:
             raise self._forged(_SEALED) from None
-        start = _RANDOM + _LENGTH
-        end = start + int.from_bytes(plain[_RANDOM:start], "big")
-        if len(plain) < start or end > len(plain):
-            raise self._forged(_SEALED)
-        if plain[end:] != self._keys.receiver.encode():
+        if receiver != self._keys.receiver.encode():
             raise self._forged(_ELSEWHERE)
-        return plain[start:end]
+        return message
 
     def _key(self) -> bytes:
         given = self._keys.aes_key.get_secret_value() if self._keys.aes_key else ""

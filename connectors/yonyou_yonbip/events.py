@@ -1,9 +1,8 @@
 """Event pushes of the open platform: signed, encrypted, and only ever a hint.
 
 The signature is the base64 of HMAC-SHA256, keyed with the App Secret, over timestamp, nonce and ciphertext, sorted and
-joined. The envelope is AES-256 in CBC mode; its key is made of the App Secret (without dashes, cut or filled up with 0
-to 43 letters, and read as base64), the initial vector are its first 16 bytes, padding is PKCS#7 to 32 bytes. Within are
-16 random bytes, the length of the text as four bytes (big-endian), the text, and our App Key.
+joined. The key of the envelope (see ``connectors.sealed``) is made of the App Secret: without dashes, cut or filled up
+with 0 to 43 letters, and read as base64; the receiver is our App Key.
 """
 
 from __future__ import annotations
@@ -16,15 +15,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 
 from connectors.contract import Hint, Inbound
 from connectors.errors import BadCredentials
 from connectors.inbound import payload
+from connectors.sealed import open_envelope
 from connectors.yonyou_yonbip.config import YonBipConfig
 
-_RANDOM, _LENGTH, _BLOCK_BITS = 16, 4, 256
 SUBJECT = "MERCHANT"
 """In the type of every event about customers."""
 TEST = "CHECK_URL"
@@ -61,19 +58,13 @@ class Events:
 
     def _decrypted(self, sealed: str) -> bytes:
         """The text in the envelope. Only called once the signature has proved its sender."""
-        key = cipher_key(self._config.app_secret.get_secret_value())
         try:
-            cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16])).decryptor()
-            padding = PKCS7(_BLOCK_BITS).unpadder()
-            plain = cipher.update(base64.b64decode(sealed, validate=True)) + cipher.finalize()
-            plain = padding.update(plain) + padding.finalize()
-        except (ValueError, binascii.Error):
+            message, receiver = open_envelope(cipher_key(self._config.app_secret.get_secret_value()), sealed)
+        except ValueError:
             raise self._forged() from None
-        start = _RANDOM + _LENGTH
-        end = start + int.from_bytes(plain[_RANDOM:start], "big")
-        if len(plain) < start or plain[end:] != self._config.app_key.encode():
+        if receiver != self._config.app_key.encode():
             raise self._forged()
-        return plain[start:end]
+        return message
 
     def _forged(self) -> BadCredentials:
         return BadCredentials(
