@@ -7,22 +7,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, func, inspect, select, text
 
-import sync.alerts.tables
-import sync.audit
-import sync.delivery.tables
-import sync.exporting.tables
-import sync.idempotency
-import sync.identity.tables
-import sync.master.search.tables
-import sync.master.tables
-import sync.monitoring.tables
-import sync.runs.tables
-import sync.vault  # noqa: F401 - all of them fill the metadata
 from sync import audit
-from sync.database import metadata
 from sync.errors import SyncError
 from sync.feed import tokens
 from sync.master.bulk import bulk_for
+from sync.schema import metadata
 
 REVISION_TABLE = "alembic_version"
 CONTENT = ("source_record", "customer", "change", "audit_entry", "user_account", "sync_run", "connection")

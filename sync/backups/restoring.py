@@ -19,7 +19,7 @@ from sync.backups import facts as known
 from sync.backups.archive import Manifest, Opened
 from sync.backups.facts import REVISION_TABLE, facts_of, is_empty, tables_of
 from sync.backups.saving import DATABASE, private_file
-from sync.database import Database, metadata
+from sync.database import Database
 from sync.errors import Misused, Refused, SchemaNewer
 from sync.exporting.files import cannot_write
 from sync.exporting.tables import export_job
@@ -29,6 +29,7 @@ from sync.identity.tables import one_time_link, user_session
 from sync.master.tables import counter, record_id
 from sync.migrations import SchemaState
 from sync.runs.tables import lease
+from sync.schema import metadata
 from sync.vault import Vault
 
 Told = Callable[[str], None]

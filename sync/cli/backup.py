@@ -77,7 +77,7 @@ def restore(
     say(
         _(
             "Consumers of the change feed begin again, everybody signs in again. Users, keys and webhook endpoints are "
-            "those of that moment: revoke again what was revoked since."
+            "those of that moment: revoke again what was revoked since, erase again who was erased."
         ),
         "yellow",
     )

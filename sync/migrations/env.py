@@ -7,20 +7,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import DateTime
 
-import sync.alerts.tables
-import sync.audit
-import sync.delivery.tables
-import sync.exporting.tables
-import sync.idempotency
-import sync.identity.tables
-import sync.mapping_versions
-import sync.master.search.tables
-import sync.master.tables
-import sync.monitoring.tables
-import sync.privacy.tables
-import sync.runs.tables
-import sync.vault  # noqa: F401 - all of them fill the metadata
-from sync.database import metadata
+from sync.schema import metadata
 
 
 def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:

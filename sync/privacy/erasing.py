@@ -242,10 +242,10 @@ def _whole(record: person.Record, found: Person) -> bool:
 
 
 def _drop_files(project: Project) -> int:
-    from sync.exporting import jobs
+    from sync.exporting import jobs, working
 
     with project.database.transaction() as connection:
-        return jobs.expire(connection, project.exports_folder, at_once=True)
+        return jobs.expire(connection, working.folder_of(project), at_once=True)
 
 
 def _close(connection: Connection, project: Project, number: str, files: int) -> None:

@@ -22,7 +22,7 @@ from sync import audit, migrations
 from sync.backups import archive, facts, restoring, saving
 from sync.backups.archive import MANIFEST, Opened
 from sync.backups.facts import Damaged
-from sync.database import Database, metadata
+from sync.database import Database
 from sync.errors import Misused, Refused, SchemaNewer
 from sync.feed import tokens
 from sync.identity import users
@@ -30,6 +30,7 @@ from sync.identity.permissions import Role
 from sync.master.tables import change
 from sync.runs.tables import connection as connections
 from sync.runs.tables import lease, stream_state
+from sync.schema import metadata
 from sync.vault import Vault
 from tests.master_kit import NOW, dump, record, sync
 
@@ -233,6 +234,7 @@ def test_every_table_is_saved(source: Database) -> None:
     with source.reading() as connection:
         there = set(inspect(connection).get_table_names()) - {facts.REVISION_TABLE}
         assert there == {table.name for table in facts.tables_of(connection)} == set(metadata.tables)
+        assert {"customer", "erasure", "audit_entry", "alert_state"} <= there
 
 
 @pytest.mark.services
@@ -258,6 +260,7 @@ KILLED = """
 import sys
 from sync.backups import restoring
 from sync.database import Database
+from sync.schema import metadata
 from sync.vault import Vault
 def told(step):
     if step == "load":
@@ -267,6 +270,7 @@ restoring.restore(Database(sys.argv[1]), sys.argv[2], Vault([bytes(32)]), replac
 """
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_leaves_the_target_as_it_was(
     source: Database, target: Database, tmp_path: Path
 ) -> None:

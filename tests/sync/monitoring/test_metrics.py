@@ -49,9 +49,9 @@ def read(database: Database, depths: dict[str, int] | None = None) -> dict[tuple
 
 
 def parsed(text: str) -> dict[tuple[str, ...], float]:
-    """Name and values of the labels to the number."""
+    """Name and values of the labels, in order of their names, to the number."""
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -70,8 +70,8 @@ def test_metrics_tell_how_everything_stands(database: Database) -> None:
     assert found["kehu_stream_target_seconds", "erp", "customers"] == 180
     assert found["kehu_stream_late", "erp", "customers"] == 1
     assert found["kehu_stream_late", "shop", "customers"] == 0
-    assert found["kehu_runs_total", "erp", "customers", "failed"] == 1
-    assert found["kehu_records_total", "erp", "customers", "created"] == 2
+    assert found["kehu_runs_total", "erp", "failed", "customers"] == 1
+    assert found["kehu_records_total", "erp", "created", "customers"] == 2
     assert found["kehu_runs_open", "queued"] == 1
     assert found["kehu_queue_messages", "bulk"] == 3
     assert found["kehu_customers",] == 2
