@@ -113,8 +113,11 @@ class FellegiSunterMatcher:
         if left[KIND] != right[KIND]:
             return None
         proven = _share(left[IDS], right[IDS])
-        weight = self._weight(left, right)
-        if weight < self.review_from and not proven:
+        if proven:
+            weight: float | None = self._weight(left, right)
+        else:
+            weight = self._scorers[left[KIND]].weight_from(left[VALUES:], right[VALUES:], self.review_from)
+        if weight is None:
             return None
         veto = self._veto(left, right)
         if veto is not None:

@@ -27,6 +27,7 @@ from mappings.matching.sql import Row, Term
 from mappings.matching.sql_functions import jaro_winkler_similarity, levenshtein, list_intersect
 
 _REMEMBERED = 20_000
+_ROUNDING = 1e-9
 LIST_COLUMNS = frozenset({"emails", "phones", "words"})
 """Columns that hold several values."""
 _PLAIN = (
@@ -73,6 +74,34 @@ class Scorer:
         self._own = [_evaluator(c, model) for c in flat if c.name not in common]
         self._common = [_evaluator(c, model) for c in flat if c.name in common]
         self._prior = model.prior
+        self._steps = sorted((_bounded(c, model) for c in flat), key=lambda step: -step.span)
+
+    def weight_from(self, left: Row, right: Row, least: float) -> float | None:
+        """The pair's total weight; None if it is below ``least``, which most pairs of strangers show early on.
+
+        Begins with what each comparison can weigh at most, told from which columns are known and equal, and puts the
+        weights in one by one, those first that may take most away.
+        """
+        most, open_steps = self._prior, []
+        for step in self._steps:
+            nothing = step.nothing
+            if nothing >= 0:
+                one, other = left[nothing], right[nothing]
+                if one is None or other is None:
+                    continue
+                bound = step.exact if one == other else step.rest
+            else:
+                bound = step.exact
+            most += bound
+            open_steps.append((step, bound))
+        for step, bound in open_steps:
+            if most < least - _ROUNDING:
+                return None
+            most += step.evaluate(left, right) - bound
+        if most < least - _ROUNDING:
+            return None
+        weight = self.weight(left, right)
+        return weight if weight >= least else None
 
     def weight(self, left: Row, right: Row) -> float:
         """The pair's total weight. Symmetric for models with symmetric conditions, as all of Splink's
@@ -144,6 +173,35 @@ def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row]
         return known
 
     return evaluate
+
+
+class _Bounded(NamedTuple):
+    """A comparison with its greatest weight: at all (``exact``), and where the column ``nothing`` differs (``rest``).
+
+    ``nothing`` is the column without which the comparison weighs nothing (-1: it cannot be told by one column).
+    """
+
+    nothing: int
+    exact: float
+    rest: float
+    span: float
+    evaluate: Callable[[Row, Row], float]
+
+
+def _bounded(comparison: Comparison, model: MatchModel) -> _Bounded:
+    nothing, equal = _plain_columns(comparison, model)
+    most = [0.0 if level.is_null else level.weight + _most_adjusted(level, model) for level in comparison.levels]
+    exact = max(most)
+    rest = max(most[2:]) if nothing >= 0 and equal == nothing else exact
+    return _Bounded(nothing, exact, rest, rest - min(most), _evaluator(comparison, model))
+
+
+def _most_adjusted(level: Level, model: MatchModel) -> float:
+    """What the rarest value would add to a level."""
+    rarest = min(model.term_frequencies.get(level.tf_column or "", {}).values(), default=0.0)
+    if level.tf_column is None or level.tf_weight == 0 or rarest <= 0:
+        return 0.0
+    return max(0.0, level.tf_weight * (math.log2(level.exact_u) - math.log2(max(rarest, level.tf_minimum_u))))
 
 
 def _flattened(comparison: Comparison, settings: Mapping[str, Any], model: MatchModel) -> Comparison:
