@@ -11,15 +11,20 @@ from dashboard import guard, observing
 from dashboard.api import problems, resources
 from dashboard.assets import Assets
 from dashboard.following import FollowFiles
+from dashboard.hot import Hot
 from dashboard.pages import (
     access,
     adding,
+    audit,
+    changes,
     connection,
     connections,
     customer,
     customers,
     duplicates,
+    exports,
     health,
+    keys,
     mappings,
     matching,
     metrics,
@@ -27,10 +32,14 @@ from dashboard.pages import (
     palette,
     quarantine,
     runs,
+    settings,
+    users,
+    webhooks,
 )
 from dashboard.permissions import undeclared
-from dashboard.rendering import render
+from dashboard.rendering import language_of, render
 from mappings.errors import MappingError
+from sync import language
 from sync.access import Access
 from sync.errors import SyncError
 from sync.project import Project
@@ -44,13 +53,20 @@ PAGES = (
     customers,
     customer,
     duplicates,
+    matching,
+    changes,
+    webhooks,
+    exports,
+    keys,
+    users,
+    audit,
+    settings,
     adding,
     connections,
     connection,
     mappings,
     runs,
     quarantine,
-    matching,
 )
 HANDLED = (RequestValidationError, HTTPException, *problems.DATABASE_ERRORS, SyncError, ConnectorError, MappingError)
 
@@ -65,7 +81,9 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
     app.mount("/static", Assets(), name="static")
     app.add_middleware(FollowFiles, project=project, state=app.state)
     observing.install(app, project)
+    app.state.hosts = guard.LOOPBACK_HOSTS
     guard.install(app, fault)
+    app.add_middleware(Hot, owner=app, limits=None)
     for kind in HANDLED:
         app.add_exception_handler(kind, fault)
     missing = undeclared(app)
@@ -81,6 +99,9 @@ def fault(request: Request, error: Exception) -> Response:
         return told
     if told.status_code == 401:
         return render(request, "sign_in.html", status=401, fault="", name="")
-    page = render(request, "problem.html", status=told.status_code, code=told.status_code)
+    of_ours = isinstance(error, SyncError | ConnectorError | MappingError)
+    message, remedy = language.told(error, language_of(request)) if of_ours else ("", "")
+    values = {"code": told.status_code, "message": message, "remedy": remedy}
+    page = render(request, "problem.html", status=told.status_code, **values)
     page.headers.update({name: told.headers[name] for name in ("allow", "retry-after") if name in told.headers})
     return page

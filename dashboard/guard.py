@@ -30,13 +30,14 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" browsers send forms with the origin "null"
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
 _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+RAW_WITHOUT_CACHING = [header for header in _RAW if header[0] != b"cache-control"]
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -117,6 +118,11 @@ def _counted(receive: Receive) -> Receive:
         return message
 
     return counted
+
+
+def is_request_id(given: str) -> bool:
+    """Whether a caller's own request id can be used."""
+    return _GIVEN_ID.fullmatch(given) is not None
 
 
 def host_of(header: str) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import orjson
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from dashboard import assets, charts, navigation
+from dashboard import assets, charts, navigation, showing
 from dashboard.notices import notice
 from dashboard.permissions import form_token
 from dashboard.words import word
@@ -114,6 +115,8 @@ def _environment() -> Environment:
         _cached.filters["number"] = number
         _cached.filters["since"] = since
         _cached.filters["ticks"] = ticks
+        _cached.filters["shown"] = shown
+        _cached.globals["plain"] = showing.plain
     return _cached
 
 
@@ -136,6 +139,11 @@ def moment(context: Context, value: datetime | None) -> str:
 def ticks(text: str) -> Markup:
     """A text whose commands in `backticks` are set as code; everything is escaped."""
     return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
+def shown(value: object) -> str:
+    """A raw value of a source: texts as they are, anything else as JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 
 def since(value: datetime | None) -> float | None:

@@ -171,7 +171,7 @@ def _settings(request: Request, one: ConnectionStanding) -> dict[str, Any]:
     if configured is None:
         return values
     document, place = project.place_of(one.name)
-    values["place"] = f"{document.path.name}, {document.line(place)}"
+    values["place"] = f"{document.path.name}:{document.line(place)}"
     values["secrets"] = settings.secrets_of(project, one.name)
     try:
         fields = settings.form_of(project, configured.connector)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from dashboard import navigation
 from dashboard.permissions import Permission, Requires, principal_of
 from dashboard.rendering import language_of, render
+from dashboard.showing import eyes_of
 from sync.language import text
 from sync.master import queries
 
@@ -55,5 +56,6 @@ def _customers(request: Request, words: str) -> list[Found]:
         return []
     with request.app.state.project.database.reading() as connection:
         customers = queries.search(connection, words, limit=MOST_CUSTOMERS)
-    found = [Found(one.name or one.id, f"/customers/{one.id}", one.id) for one in customers]
+    eyes = eyes_of(request)
+    found = [Found(eyes.name(one.kind, one.name) or one.id, f"/customers/{one.id}", one.id) for one in customers]
     return [*found, Found(f"“{words}”", "/customers?" + urlencode({"q": words}), "…")]

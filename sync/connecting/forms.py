@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -43,6 +43,7 @@ class FormField:
     required: bool
     choices: tuple[str, ...] = ()
     default: str = ""
+    example: str = ""
     advanced: bool = False
 
     def told(self, chosen: str) -> str:
@@ -60,7 +61,8 @@ class Unreadable(Exception):
 
 def fields_of(model: type[BaseModel]) -> list[FormField]:
     """The fields of a form, in the model's order; those with a default come as ``advanced``."""
-    return [_field(info.alias or name, info) for name, info in model.model_fields.items()]
+    found = [_field(info.alias or name, info) for name, info in model.model_fields.items()]
+    return [replace(one, advanced=one.advanced and bool(index)) for index, one in enumerate(found)]
 
 
 def shown(fields: Sequence[FormField], settings: Mapping[str, Any]) -> dict[str, str]:
@@ -113,6 +115,7 @@ def _field(name: str, info: FieldInfo) -> FormField:
     chinese = extra.get("zh")
     required = info.is_required()
     default = "" if required or info.default in (None, PydanticUndefined) else _as_text(info.default, kind)
+    example = _as_text(info.examples[0], kind) if info.examples else ""
     return FormField(
         name=name,
         kind=kind,
@@ -121,7 +124,8 @@ def _field(name: str, info: FieldInfo) -> FormField:
         required=required,
         choices=choices,
         default=default,
-        advanced=bool(default) and name not in _FIRST,
+        example=example or default,
+        advanced=(bool(default) or info.default_factory is not None) and name not in _FIRST,
     )
 
 
