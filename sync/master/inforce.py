@@ -6,6 +6,7 @@ commit was derived by what is in force at the commit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -77,6 +78,14 @@ class Refinable(Protocol):
 
     def block(self, features: Features, key: int) -> tuple[str, str]:
         """What a key of a record asks, and the value: ("family", "smith")."""
+
+
+@runtime_checkable
+class Sifting(Protocol):
+    """A matcher that tells many strangers apart at once."""
+
+    def promising(self, sides: Sequence[Features], left: Sequence[int], right: Sequence[int]) -> list[bool]:
+        """For pairs of sides, by number: whether ``compare`` may find evidence. False: it finds none."""
 
 
 def landing_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:

@@ -10,7 +10,7 @@ from threading import Lock, local
 from mappings.contract import Canonical, Decision, Evidence, Features, Matcher, Member
 from sync.errors import NotFound
 from sync.master.bulk import Bulk
-from sync.master.inforce import InForce, Refinable, without_blocks
+from sync.master.inforce import InForce, Refinable, Sifting, without_blocks
 
 _STATE = (
     "SELECT s.active, s.epoch, s.stage, s.cursor, s.last, m.block_cap, b.key, b.action, b.revision "
@@ -90,6 +90,10 @@ class _Stored:
     def cluster(self, members: Sequence[Member], decisions: Sequence[Decision]) -> list[list[int]]:
         """The customers among some members."""
         return self.compiled.cluster(members, decisions)
+
+    def promising(self, sides: Sequence[Features], left: Sequence[int], right: Sequence[int]) -> list[bool]:
+        """Which pairs may have evidence."""
+        return self.compiled.promising(sides, left, right) if isinstance(self.compiled, Sifting) else [True] * len(left)
 
     def without_blocks(self, keys: frozenset[int]) -> Matcher:
         """The matcher without these blocks."""

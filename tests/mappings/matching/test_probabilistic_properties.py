@@ -177,3 +177,19 @@ def test_calibrating_depends_on_the_records_and_not_on_their_order(
     expected = calibrate(default_model("person"), values).to_json()
     shuffler.shuffle(values)
     assert calibrate(default_model("person"), values).to_json() == expected
+
+
+@given(record_sets(decided=False))
+@settings(max_examples=150, deadline=None)
+def test_strangers_told_apart_in_bulk_are_exactly_the_pairs_without_evidence(
+    drawn: tuple[FellegiSunterMatcher, list[Member], list[Decision]],
+) -> None:
+    matcher, members, _ = drawn
+    sides = [member.features for member in members]
+    pairs = [(a, b) for a in range(len(sides)) for b in range(len(sides)) if a != b]
+    promising = matcher.promising(sides, [a for a, _ in pairs], [b for _, b in pairs])
+    for (a, b), hopeful in zip(pairs, promising, strict=True):
+        found = matcher.compare(sides[a], sides[b])
+        assert hopeful or found is None
+        if hopeful and found is None:
+            assert abs(matcher._weight(sides[a], sides[b]) - matcher.review_from) < 1e-5
