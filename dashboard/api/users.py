@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Path, Request, Response
 from pydantic import Field
@@ -76,7 +77,7 @@ def add_user(request: Request, body: NewUser, idempotency_key: IdempotencyKey = 
     with unit_of_work(request) as unit:
         user = users.add(unit.connection, body.name, body.role, by=who)
         token = links.make(unit.connection, user.name, by=who)
-        return unit.answer(_linked(user, token), status=201, headers={"Location": f"{request.url.path}/{user.name}"})
+        return unit.answer(_linked(user, token), status=201, headers={"Location": f"{request.url.path}/{quote(user.name)}"})
 
 
 @writing.patch("/{name}", response_model=None, responses={200: {"model": schemas.UserOut}, **MISSING, **LAST})

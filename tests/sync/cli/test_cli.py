@@ -197,7 +197,7 @@ def test_pages_that_were_set_aside_are_tried_again(
         raise RuntimeError("a fault in matching")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sync.runs.resolving.resolving.resolve", broken)
+        patch.setattr("sync.master.resolving.resolve", broken)
         kehu(capsys, "sync", "run")
     project = Project.load(folder)
     with project.database.transaction() as connection:
