@@ -7,9 +7,6 @@ connection, so that one missing password stops one connection and not the others
 from __future__ import annotations
 
 import copy
-import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +28,7 @@ from sync.included import mapping_name, stamp_of, with_included
 from sync.master.tombstones import VAULT
 from sync.secrets import Secrets
 from sync.settings import ConnectionSettings, Section, Settings, find_settings, load_settings
+from sync.sockets import socket_in
 
 if TYPE_CHECKING:
     import redis
@@ -45,7 +43,6 @@ STATE_FOLDER = ".kehu"
 LOCK_FILE = "up.lock"
 """In the state folder: held by whoever runs the project."""
 DEFAULT_REGION = "CN"
-LONGEST_SOCKET_PATH = 100  # the operating systems allow 104 to 108 bytes
 
 
 class Project:
@@ -173,11 +170,7 @@ class Project:
     @cached_property
     def broker_socket(self) -> Path:
         """Where the embedded broker listens: a socket that only this user may open."""
-        path = self.state_folder / "broker.sock"
-        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
-            return path
-        name = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
-        return _private_temporary_folder() / f"{name}.sock"
+        return socket_in(self.state_folder)
 
     @cached_property
     def registry(self) -> Registry:
@@ -440,17 +433,3 @@ class Project:
         """Give back pooled database connections."""
         if "database" in self.__dict__:
             self.database.dispose()
-
-
-def _private_temporary_folder() -> Path:
-    """A folder in the temporary folder that belongs to this user alone; refuses one that somebody else made."""
-    folder = Path(tempfile.gettempdir()) / f"kehu-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not folder.is_dir() or folder.is_symlink():
-        raise BadConfiguration(
-            "The folder {folder} for the broker's socket is not private to this user.",
-            remedy="Remove it, or move the project to a folder with a shorter path.",
-            folder=str(folder),
-        )
-    return folder

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from dashboard import live, remembered
 from dashboard.permissions import Permission, Requires
-from dashboard.rendering import render, render_text
-from sync import activity, attention, overview
+from dashboard.rendering import language_of, render, render_text
+from sync import activity, attention, language, overview
 from sync.attention import Standing
 from sync.master import queries
 from sync.master.search import index
@@ -61,7 +61,9 @@ def _now(request: Request, chosen: Range) -> dict[str, Any]:
     shown = [one for one in found if one.standing is not Standing.REMOVED]
     with project.database.reading() as connection:
         behind = index.behind(connection)
+    stale = request.app.state.stale
     return {
+        "stale": language.told(stale, language_of(request)) if stale is not None else None,
         "connections": sorted(shown, key=lambda one: one.standing is not Standing.NEEDS_YOU),
         "needing": [one for one in shown if one.standing is Standing.NEEDS_YOU],
         "stats": stats,
