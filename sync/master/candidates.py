@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import NamedTuple
 
 from mappings.contract import Features, Matcher
 from sync.master import blocks
 from sync.master.bulk import Bulk
-from sync.master.inforce import InForce, lock_against_recording, lock_for_recording, recorded
+from sync.master.inforce import InForce, Sifting, lock_against_recording, lock_for_recording, recorded
 from sync.master.records import LandedRecord, features_of
 
 CONNECTING_WEIGHT = -1.0
 """Edges from this weight on make one component, within which the matcher decides; lower ones are for stewards."""
+
+SIFTED_FROM = 300
+"""Fewer pairs are compared one by one: setting up to sift them costs some milliseconds."""
 
 _EDGE = (
     ("left_id", "int8"),
@@ -86,10 +90,10 @@ def find_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce, *, sen
     ``senior_only``: with records of lower ids only, as when all records are gone through in order of id.
     """
     found = Found([], force)
-    keys = _keys(batch, force)
-    shared = blocks.shared(bulk, {key for held in keys.values() for key in held} - force.linked)
+    keys = _keys(batch, {record.id: record.keys for record in batch}, force)
+    shared = blocks.shared(bulk, _distinct(keys) - force.linked)
     if blocks.crowded(force, shared):
-        shared, keys = _uncrowd(bulk, batch, found)
+        shared, keys = _uncrowd(bulk, batch, found, keys, shared)
     again = _unlinked(bulk, batch, found.force)
     keys |= again
     pairs = _pairs(keys, shared, senior_only) | _star_pairs(bulk, keys, found.force.linked)
@@ -121,33 +125,51 @@ def store_edges(bulk: Bulk, edges: Sequence[Edge], changed: Sequence[LandedRecor
     )
 
 
-def _keys(batch: Sequence[LandedRecord], force: InForce) -> dict[int, Sequence[int]]:
-    """The keys of the batch; what was landed before a block was recorded has others by now."""
-    keys = {record.id: record.keys for record in batch}
+def _keys(batch: Sequence[LandedRecord], keys: Mapping[int, Sequence[int]], force: InForce) -> dict[int, Sequence[int]]:
+    """The keys of the batch; what was keyed before a block was recorded has others by now."""
+    found = dict(keys)
     if force.refined:
         for record in batch:
-            if record.features is not None and not force.refined.isdisjoint(record.keys):
-                keys[record.id] = force.keys(record.features)
-    return keys
+            if record.features is not None and not force.refined.isdisjoint(found[record.id]):
+                found[record.id] = force.keys(record.features)
+    return found
+
+
+def _distinct(keys: Mapping[int, Sequence[int]]) -> set[int]:
+    return {key for held in keys.values() for key in held}
 
 
 def _uncrowd(
-    bulk: Bulk, batch: Sequence[LandedRecord], found: Found
+    bulk: Bulk,
+    batch: Sequence[LandedRecord],
+    found: Found,
+    keys: dict[int, Sequence[int]],
+    shared: dict[int, list[int]],
 ) -> tuple[dict[int, list[int]], dict[int, Sequence[int]]]:
-    """Record crowded blocks until none of the batch's is; answers its shared blocks and its keys then."""
+    """Record crowded blocks until none of the batch's is; answers its shared blocks and its keys then.
+
+    Whatever others land meanwhile meets the batch when it is resolved itself, so only crowds are read again.
+    """
     lock_for_recording(bulk)
-    found.force = recorded(bulk, found.force)  # somebody else may have recorded them while we waited
-    while True:
-        keys = _keys(batch, found.force)
-        wanted = {key for held in keys.values() for key in held} - found.force.linked
-        shared = blocks.shared(bulk, wanted)
-        crowded = blocks.crowded(found.force, shared)
-        if not crowded:
-            return shared, keys
+    now = recorded(bulk, found.force)
+    if now is not found.force:  # somebody else has recorded blocks while we waited
+        found.force = now
+        keys = _keys(batch, keys, now)
+        shared = blocks.shared(bulk, _distinct(keys) - now.linked)
+    while crowded := blocks.crowded(found.force, shared):
+        if bulk.is_postgres:
+            shared |= {key: [] for key in crowded} | blocks.shared(bulk, crowded)
+            crowded = blocks.crowded(found.force, shared)
+            if not crowded:
+                break
         crowd = blocks.record(bulk, found.force, crowded)
         found.force = crowd.force
         found.loosened |= crowd.loosened
         found.crowded += len(crowded)
+        before, keys = _distinct(keys), _keys(batch, keys, found.force)
+        shared = {key: members for key, members in shared.items() if key not in crowded}
+        shared |= blocks.shared(bulk, _distinct(keys) - before - found.force.linked)
+    return shared, keys
 
 
 def _pairs(
@@ -206,11 +228,20 @@ def _load_sides(bulk: Bulk, record_ids: Iterable[int]) -> dict[int, _Side]:
 
 def _compare(pairs: Iterable[tuple[int, int]], sides: Mapping[int, _Side], matcher: Matcher) -> list[Edge]:
     edges = []
-    for left, right in pairs:
-        one, other = sides.get(left), sides.get(right)
-        if one is None or other is None:
-            continue
+    for left, right in _promising([pair for pair in pairs if pair[0] in sides and pair[1] in sides], sides, matcher):
+        one, other = sides[left], sides[right]
         evidence = matcher.compare(one.features, other.features)
         if evidence is not None:
             edges.append(Edge(left, right, one.version, other.version, evidence.weight, evidence.rule))
     return edges
+
+
+def _promising(
+    pairs: Sequence[tuple[int, int]], sides: Mapping[int, _Side], matcher: Matcher
+) -> Iterable[tuple[int, int]]:
+    """The pairs worth comparing one by one: most of those that share a key are strangers, told apart in bulk."""
+    if len(pairs) < SIFTED_FROM or not isinstance(matcher, Sifting):
+        return pairs
+    numbers = {record_id: number for number, record_id in enumerate(sides)}
+    left, right = ([numbers[pair[end]] for pair in pairs] for end in (0, 1))
+    return compress(pairs, matcher.promising([side.features for side in sides.values()], left, right))
