@@ -195,7 +195,7 @@ class WorkerSettings(Section):
 class MatchingSettings(Section):
     """How a new master finds out which records are one customer; see `kehu match versions` for what is in force."""
 
-    model: Literal["probability", "rules"] = Field(default="probability", description="what a new master begins with")
+    model: Literal["rules", "probability"] = Field(default="rules", description="what a new master begins with")
     recalibrate: Literal["first-load", "ask", "never"] = Field(
         default="first-load",
         description="learn from the first load and use it at once; propose only; or do neither",

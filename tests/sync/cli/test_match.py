@@ -19,6 +19,7 @@ connections:
     connector: files
     settings: {streams: {customers: {path: customers.csv, key: id}}, settle_seconds: 0}
     streams: {customers: {mapping: customers.yaml}}
+matching: {model: probability}
 """
 ROWS = (
     "id,name,email\n1,张伟,zhang@example.com\n2,Zhang Wei,zhang@example.com\n3,Ann Smith,ann@example.com\n"
@@ -51,7 +52,7 @@ def data(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(kehu(capsys, *arguments, "--json")[0])["data"]
 
 
-def test_a_new_project_matches_by_the_shipped_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_project_may_begin_with_the_shipped_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = data(capsys, "versions")
     assert [(v["number"], v["family"], v["origin"], v["state"]) for v in found["versions"]] == [
         (1, "probability", "default", "active")
@@ -59,9 +60,9 @@ def test_a_new_project_matches_by_the_shipped_model(folder: Path, capsys: pytest
     assert found["progress"]["stage"] is None
 
 
-def test_a_new_project_may_begin_with_the_rules(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_project_begins_with_the_rules(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".kehu" / "kehu.db").unlink()
-    (folder / "kehu.yaml").write_text(SETTINGS + "matching: {model: rules}\n")
+    (folder / "kehu.yaml").write_text(SETTINGS.replace("matching: {model: probability}", ""))
     assert run(["sync", "run"]) == 0
     capsys.readouterr()
     assert data(capsys, "versions")["versions"][0]["family"] == "rules"
