@@ -60,7 +60,7 @@ MENU = (
             Place("/keys", Phrase("API keys"), "k", Permission.KEYS_READ),
             Place("/users", Phrase("Users"), "u", Permission.USERS_READ),
             Place("/audit", Phrase("Audit log"), "a", Permission.AUDIT_READ),
-            Place("/settings", Phrase("Settings"), "s", Permission.SELF),
+            Place("/settings", Phrase("Settings"), "s", Permission.CONNECTIONS_WRITE),
         ),
     ),
 )

@@ -40,6 +40,18 @@ NOTICES = {
     "did-unpin": Phrase("The sources rule the field again."),
     "learning": Phrase("A version is being learnt; it will be proposed, and used by nothing yet."),
     "switching": Phrase("The switch has begun; customers stay as they are until it is done."),
+    "key-revoked": Phrase("The key is revoked; it works no longer."),
+    "user-role": Phrase("The role is changed; the user signs in anew."),
+    "user-disable": Phrase("The user is shut out."),
+    "user-enable": Phrase("The user may sign in again."),
+    "webhook-change": Phrase("The endpoint is changed; what waits is sent in the new way."),
+    "webhook-enable": Phrase("The endpoint goes on where it stopped."),
+    "webhook-disable": Phrase("Nothing more is sent; what changes meanwhile waits."),
+    "webhook-remove": Phrase("The endpoint is removed."),
+    "webhook-replay": Phrase("The change is sent once more."),
+    "webhook-tested": Phrase("The test was accepted."),
+    "webhook-refused": Phrase("The test was not accepted; the newest delivery tells why."),
+    "export-asked": Phrase("The export will be made."),
     "draft-kept": Phrase("The draft is kept; nothing is published yet."),
 }
 

@@ -158,6 +158,14 @@ WORDS = {
     "asks number": Phrase("official number"),
     "asks contact": Phrase("contact"),
     "asks equal": Phrase("everything equal"),
+    # roles
+    "role admin": Phrase("administrator"),
+    "role operator": Phrase("operator"),
+    "role steward": Phrase("data steward"),
+    "role integrator": Phrase("integrator"),
+    "role viewer": Phrase("viewer"),
+    "tag": Phrase("tag"),
+    "connection": Phrase("system"),
     # what a match model compares, and its vetoes
     "prior": Phrase("prior"),
     "given": Phrase("given name"),

@@ -36,7 +36,7 @@ def found(client: TestClient, words: str) -> list[str]:
 def send(client: TestClient, customer: str, path: str = "", **data: str) -> str:
     answer = client.post(f"/customers/{customer}{path}", data={"csrf": token(client), **data})
     assert answer.status_code == 303, answer.text[-3000:]
-    return answer.headers["location"]
+    return str(answer.headers["location"])
 
 
 def undo(client: TestClient, location: str) -> None:

@@ -62,8 +62,8 @@ def test_a_waterfall_adds_up_and_stays_in_its_box(
     steps = [{"comparison": "c", "level": "l", "weight": one, "adjustment": 0.0} for one in weights]
     fall = waterfall(prior, steps, low, high)
     assert sum(step.weight for step in fall.steps) == pytest.approx(fall.total, abs=1e-6)
-    for step in (*fall.steps, fall.bar):
-        assert 0 <= step.x <= step.x + step.width <= 603
+    for x, width in [(step.x, step.width) for step in fall.steps] + [(fall.bar.x, fall.bar.width)]:
+        assert 0 <= x <= x + width <= 603
     assert 0 <= fall.zero <= 600
 
 
@@ -99,7 +99,7 @@ def test_precision_is_estimated_from_what_people_decided(client: TestClient, pro
 
 def wait_until_learnt(client: TestClient) -> str:
     for _ in range(200):
-        page = client.get("/matching").text
+        page = str(client.get("/matching").text)
         if "A version is being learnt from the records" not in page:
             return page
         time.sleep(0.05)
