@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from importlib.metadata import PackageNotFoundError, version
 
-import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Histogram, Info
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sync import tracing
+from sync import telemetry, tracing
 from sync.monitoring.metrics import DatabaseCollector
 from sync.project import Project
 from sync.runs.dispatch import Doorbell
@@ -24,21 +23,12 @@ QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked by machines every few seconds: not logged unless they fail."""
 UNKNOWN = "unknown"
 
-log = structlog.get_logger(__name__)
-
 
 class Requests:
     """Middleware: measures every request from its first byte to its last, and logs it."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self.app = app
-        self._durations = Histogram(
-            "kehu_http_request_seconds",
-            "Requests by route and status.",
-            ("method", "route", "status"),
-            registry=registry,
-            buckets=BUCKETS,
-        )
+    def __init__(self, app: ASGIApp, durations: Histogram) -> None:
+        self.app, self._durations = app, durations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -66,14 +56,22 @@ class Requests:
         self._durations.labels(scope["method"], route, str(status)).observe(seconds)
         if route not in QUIET or status >= 400:
             milliseconds = round(seconds * 1000, 1)
-            log.info("request", method=scope["method"], route=route, status=status, milliseconds=milliseconds)
+            request_id = scope.get("state", {}).get("request_id", "")
+            telemetry.request_line(scope["method"], route, status, milliseconds, request_id)
 
 
 def install(app: FastAPI, project: Project) -> None:
     """Observe the application. Add it before the guard, so that the guard's request id is on every line."""
     registry = CollectorRegistry()
     app.state.metrics = registry
-    app.add_middleware(Requests, registry=registry)
+    app.state.durations = Histogram(
+        "kehu_http_request_seconds",
+        "Requests by route and status.",
+        ("method", "route", "status"),
+        registry=registry,
+        buckets=BUCKETS,
+    )
+    app.add_middleware(Requests, durations=app.state.durations)
     registry.register(DatabaseCollector(project.database, lambda: _bell(app).depths()))
     Info("kehu", "The program.", registry=registry).info({"version": _version()})
 

@@ -83,6 +83,13 @@ def form_token(request: Request) -> str:
     return sessions.csrf_token(session_token(request))
 
 
+def recalled(token: str) -> tuple[bytes, Principal] | None:
+    """Who a key or cookie was found to be a moment ago, and what it is remembered by; None: look it up."""
+    number = digest(token)
+    known = _remembered.get(number)
+    return (number, known[1]) if known is not None and known[0] > time.monotonic() else None
+
+
 def forget(token: str) -> None:
     """This process believes nothing about a token any more, e.g. after signing out."""
     _remembered.pop(digest(token), None)

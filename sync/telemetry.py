@@ -10,8 +10,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
+import orjson
 import structlog
 
 from connectors.redaction import MASK, is_secret_name, mask_text
@@ -60,6 +62,42 @@ def configure(*, level: str | None = None, json: bool | None = None, stream: Tex
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level or _level())
+    global _json_handler
+    _json_handler = handler if as_json else None
+
+
+_json_handler: logging.StreamHandler[TextIO] | None = None
+
+
+def request_line(method: str, route: str, status: int, milliseconds: float, request_id: str) -> None:
+    """The line of an answered request. None of it comes from the request itself, so that nothing has to be redacted.
+
+    As JSON it is written directly: the way through all processors takes 90 µs, half of what answering takes.
+    """
+    handler, root = _json_handler, logging.getLogger()
+    if handler is None or root.handlers != [handler] or root.level > logging.INFO:
+        structlog.get_logger("dashboard.observing").info(
+            "request", method=method, route=route, status=status, milliseconds=milliseconds, request_id=request_id
+        )
+        return
+    line = {
+        "method": method,
+        "route": route,
+        "status": status,
+        "milliseconds": milliseconds,
+        "event": "request",
+        "request_id": request_id,
+        "level": "info",
+        "logger": "dashboard.observing",
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    text = orjson.dumps(line).decode() + "\n"
+    handler.acquire()
+    try:
+        handler.stream.write(text)
+        handler.flush()
+    finally:
+        handler.release()
 
 
 def _is_json(out: TextIO) -> bool:

@@ -38,6 +38,11 @@ class Span:
 _NOTHING = Span()
 
 
+def enabled() -> bool:
+    """Whether spans are made."""
+    return _tracer is not None
+
+
 def configure(service: str, exporter: Any = None) -> bool:
     """Switch tracing on if the environment says so; answers whether it is on. ``exporter`` is for tests.
 

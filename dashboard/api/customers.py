@@ -259,20 +259,28 @@ def _iso(row: CustomerRow) -> str:
 def shown(row: CustomerRow, names: tuple[str, ...] | None, personal: bool) -> dict[str, Any]:
     """A customer as it is answered; the golden record goes out as it is stored unless parts of it are asked for."""
     inside = names is not None and any(name.startswith("golden.") for name in names)
-    golden: Any = orjson.Fragment(row.golden)
+    found = whole(*row)
     if inside or not personal:
-        golden = masked(orjson.loads(row.golden), personal, kind=row.kind)
-    whole = {
-        "id": public_id(row.id),
-        "version": row.version,
-        "status": row.status,
-        "kind": row.kind,
-        "name": row.name if personal else masked_name(row.kind, row.name),
-        "members": row.members,
-        "updated_at": lookup.moment(row.changed_at),
-        "golden": golden,
+        found["golden"] = masked(orjson.loads(row.golden), personal, kind=row.kind)
+    if not personal:
+        found["name"] = masked_name(row.kind, row.name)
+    return found if names is None else sparse(found, names)
+
+
+def whole(
+    number: int, version: int, status: str, kind: str, name: str | None, golden: str, members: int, changed_at: Any
+) -> dict[str, Any]:
+    """All of a customer, unmasked, from the columns of its row."""
+    return {
+        "id": public_id(number),
+        "version": version,
+        "status": status,
+        "kind": kind,
+        "name": name,
+        "members": members,
+        "updated_at": lookup.moment(changed_at),
+        "golden": orjson.Fragment(golden),
     }
-    return whole if names is None else sparse(whole, names)
 
 
 def tag_of(row: CustomerRow, names: tuple[str, ...] | None = None, personal: bool = True) -> str:

@@ -25,8 +25,10 @@ def founder_id(connection: str, stream: str, source_id: str, part: str = "") -> 
 
 def public_id(customer_id: int) -> str:
     """The id as people and systems see it: ``C`` and 13 letters or digits without look-alikes."""
-    pairs = "".join([_PAIRS[customer_id >> bits & 1023] for bits in (50, 40, 30, 20, 10, 0)])
-    return f"C{_ALPHABET[customer_id >> 60]}{pairs}"
+    first, second = _PAIRS[customer_id >> 50 & 1023], _PAIRS[customer_id >> 40 & 1023]
+    third, fourth = _PAIRS[customer_id >> 30 & 1023], _PAIRS[customer_id >> 20 & 1023]
+    last = _PAIRS[customer_id >> 10 & 1023], _PAIRS[customer_id & 1023]  # written out: a page has many ids
+    return f"C{_ALPHABET[customer_id >> 60]}{first}{second}{third}{fourth}{last[0]}{last[1]}"
 
 
 def parse_public_id(text: str) -> int | None:

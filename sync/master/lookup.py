@@ -85,7 +85,7 @@ def owners(connection: Connection, addresses: Sequence[Address]) -> dict[Address
 
 def moment(value: Any) -> datetime | str:
     """A stored moment ready for JSON, whichever way the driver gave it."""
-    return value if isinstance(value, datetime) else f"{str(value).replace(' ', 'T')}Z"
+    return f"{value.replace(' ', 'T')}Z" if type(value) is str else value
 
 
 def _by_stream(connection: Connection, addresses: Sequence[Address]) -> dict[tuple[int, str, str], list[Address]]:
