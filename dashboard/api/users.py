@@ -77,7 +77,8 @@ def add_user(request: Request, body: NewUser, idempotency_key: IdempotencyKey = 
     with unit_of_work(request) as unit:
         user = users.add(unit.connection, body.name, body.role, by=who)
         token = links.make(unit.connection, user.name, by=who)
-        return unit.answer(_linked(user, token), status=201, headers={"Location": f"{request.url.path}/{quote(user.name)}"})
+        location = f"{request.url.path}/{quote(user.name)}"
+        return unit.answer(_linked(user, token), status=201, headers={"Location": location})
 
 
 @writing.patch("/{name}", response_model=None, responses={200: {"model": schemas.UserOut}, **MISSING, **LAST})

@@ -135,11 +135,12 @@ class FellegiSunterMatcher:
             if len(at):
                 members = np.flatnonzero(kinds == letter)
                 place = np.searchsorted(members, np.arange(len(sides)))
-                scorer = BulkScorer(model, [sides[number][VALUES:] for number in members])
+                scorer = BulkScorer(model, [sides[number][VALUES:] for number in members.tolist()])
                 weights = scorer.weights(model, place[one[at]], place[other[at]])
                 hopeful[at] = weights >= self.review_from - _ROUNDING
         proven = [bool(_share(sides[a][IDS], sides[b][IDS])) for a, b in zip(left, right, strict=True)]
-        return (hopeful | np.array(proven, dtype=bool)).tolist()
+        found: list[bool] = (hopeful | np.array(proven, dtype=bool)).tolist()
+        return found
 
     def explain(self, left: Features, right: Features) -> dict[str, Any]:
         """The waterfall: prior, every comparison's level with its weight and adjustment, the total, and a

@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("KEHU_LANG", "en")
     language.use("en")
     (tmp_path / "mappings").mkdir()
-    (tmp_path / "mappings" / "customers.yaml").write_text("customer:\n  kind: person\n  name: name\n  emails: [email]\n")
+    (tmp_path / "mappings" / "customers.yaml").write_text("customer: {kind: person, name: name, emails: [email]}\n")
     (tmp_path / "customers.csv").write_text(ROWS)
     (tmp_path / "kehu.yaml").write_text(SETTINGS)
     monkeypatch.chdir(tmp_path)
