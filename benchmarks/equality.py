@@ -1,7 +1,8 @@
 """A weight of ours beside Splink's, on every candidate pair of models that Splink has trained.
 
 ``python -m benchmarks.equality [FOLDER]`` with fake_1000.csv, febrl3.csv and organisations_chicago.csv in FOLDER;
-without it only the made-up Chinese customers. Columns are compared as they stand, with comparisons of Splink's library; u and m are Splink's (random pairs, EM on two blocking rules), the JSON that Splink saves is read by us.
+without it only the made-up Chinese customers. Columns are compared as they stand, with comparisons of Splink's library;
+u and m are Splink's (random pairs, EM on two blocking rules), the JSON that Splink saves is read by us.
 Thirty rows of mischief are added to every set: nulls, empty texts, impossible dates, accents, Chinese.
 
 Splink predicts in DuckDB; each pair's match weight is compared with ``mappings.matching.score.Scorer``'s and
