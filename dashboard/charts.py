@@ -1,4 +1,4 @@
-"""Charts as geometry: numbers in, rectangles and paths in a box of fixed units out. Templates draw them as SVG."""
+"""Charts as geometry: numbers in, rectangles in a box of fixed units out. Templates draw them as SVG."""
 
 from __future__ import annotations
 
@@ -38,20 +38,6 @@ def stacked(columns: Sequence[Sequence[float]], top: float, gap: float = 0.25) -
     step = WIDTH / len(columns)
     width = step * (1 - gap)
     return [_column(values, index * step + (step - width) / 2, width, top) for index, values in enumerate(columns)]
-
-
-def line(values: Sequence[float | None], top: float) -> str:
-    """The ``d`` of a path through the values; what is None is left out, and the line is interrupted there."""
-    if not values or top <= 0:
-        return ""
-    step = WIDTH / len(values)
-    parts, drawing = [], False
-    for index, value in enumerate(values):
-        if value is not None:
-            x, y = round((index + 0.5) * step, 1), round(HEIGHT * (1 - value / top), 1)
-            parts.append(f"{'L' if drawing else 'M'}{x} {y}" + ("" if drawing else f"h0.1 M{x} {y}"))
-        drawing = value is not None
-    return " ".join(parts)
 
 
 def _column(values: Sequence[float], x: float, width: float, top: float) -> list[Bar]:

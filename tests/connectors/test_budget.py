@@ -218,3 +218,14 @@ def test_while_redis_is_away_nobody_calls_and_a_pause_is_not_forgotten(valkey_se
     other = RedisBudget(redis.Redis.from_url(valkey_server.url()), "acme", patience=0.0)
     with pytest.raises(WaitUntil):
         other.take()
+
+
+def test_how_many_calls_are_left_is_told_without_using_any(valkey_url: str) -> None:
+    budget = RedisBudget(redis.Redis.from_url(valkey_url), "watched", Rate(10, 60), patience=0.0)
+    assert budget.left() == 10
+    budget.take(4)
+    assert budget.left() in (6, 7)
+    assert budget.left() in (6, 7), "looking costs nothing"
+    budget.pause_until(datetime.now(UTC) + timedelta(seconds=30))
+    assert budget.left() == 0
+    assert RedisBudget(redis.Redis.from_url(valkey_url), "watched").left() is None
