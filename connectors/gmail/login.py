@@ -82,5 +82,5 @@ def _bad_key() -> BadConfiguration:
     return BadConfiguration(
         "The setting service_account is not the JSON key of a service account.",
         setting="service_account",
-        remedy="Give the whole file that Google let you download, from { to }.",
+        remedy="Give the whole JSON file that Google let you download.",
     )
