@@ -22,6 +22,7 @@ PASSWORD = "correct horse battery staple"
 SETTINGS = """
 language: en
 region: CN
+matching: {model: probability}
 connections:
   shop:
     connector: files
