@@ -34,6 +34,7 @@ from sync.project import Project
 from tests.services import postgres
 
 CUSTOMERS, PAGE = 5_000, 50
+UNLIMITED = "web: {limit: {per_second: 1000000, burst: 10000000}}\n"
 COLUMNS = "id, version, status, kind, name, golden, members, changed_at"
 
 
@@ -228,11 +229,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.only != "postgres":
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "kehu.yaml").write_text("language: en\n")
+            Path(folder, "kehu.yaml").write_text(f"language: en\n{UNLIMITED}")
             measure(Project.load(folder), given.rounds, given.count)
     if given.only != "sqlite":
         with postgres() as server, server.database() as url, tempfile.TemporaryDirectory() as folder:
-            Path(folder, "kehu.yaml").write_text(f"language: en\ndatabase: '{url}'\n")
+            Path(folder, "kehu.yaml").write_text(f"language: en\ndatabase: '{url}'\n{UNLIMITED}")
             measure(Project.load(folder), given.rounds, given.count)
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     telemetry.configure()
     tracing.configure("kehu-web")
     project = Project.load(arguments.project)
-    web = project.settings.web  # its host can only be this machine: the settings refuse others
+    web = project.settings.web
     app = create_app(project, Access(project.state_folder))
     port = web.port if arguments.port is None else arguments.port
     server = uvicorn.Server(
@@ -45,6 +45,8 @@ def main() -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(web.proxies),
+            forwarded_allow_ips=web.proxies,
             timeout_graceful_shutdown=3,  # who waits for changes is not waited for: they come back
         )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -12,6 +14,7 @@ from dashboard.api import problems, resources
 from dashboard.assets import Assets
 from dashboard.following import FollowFiles
 from dashboard.hot import Hot
+from dashboard.limits import Buckets, Limited, Rate
 from dashboard.pages import (
     access,
     adding,
@@ -43,6 +46,7 @@ from sync import language
 from sync.access import Access
 from sync.errors import SyncError
 from sync.project import Project
+from sync.settings import WebSettings
 
 PAGES = (
     access,
@@ -80,16 +84,24 @@ def create_app(project: Project, access_keys: Access) -> FastAPI:
         app.router.routes.extend(router.routes)  # flat, so that every route can be enumerated
     app.mount("/static", Assets(), name="static")
     app.add_middleware(FollowFiles, project=project, state=app.state)
+    web = project.settings.web
+    limits = Buckets(Rate(web.limit.per_second, web.limit.burst))
+    app.add_middleware(Limited, limits=limits, fault=fault)
     observing.install(app, project)
-    app.state.hosts = guard.LOOPBACK_HOSTS
-    guard.install(app, fault)
-    app.add_middleware(Hot, owner=app, limits=None)
+    app.state.hosts = guard.LOOPBACK_HOSTS | public_hosts(web)
+    guard.install(app, fault, app.state.hosts, secure=web.is_secure)
+    app.add_middleware(Hot, owner=app, limits=limits)
     for kind in HANDLED:
         app.add_exception_handler(kind, fault)
     missing = undeclared(app)
     if missing:
         raise RuntimeError(f"routes without a permission: {', '.join(missing)}")
     return app
+
+
+def public_hosts(web: WebSettings) -> frozenset[str]:
+    """The name others know the service by, if it has one."""
+    return frozenset() if web.public_url is None else frozenset({guard.host_of(urlsplit(web.public_url).netloc)})
 
 
 def fault(request: Request, error: Exception) -> Response:

@@ -37,7 +37,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-RAW_WITHOUT_CACHING = [header for header in _RAW if header[0] != b"cache-control"]
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -47,9 +46,10 @@ Fault = Callable[[Request, Exception], Response]
 class Guard:
     """The outermost layer. ``hosts`` are the names under which the service is known, besides this machine's own."""
 
-    def __init__(self, app: ASGIApp, fault: Fault, hosts: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, fault: Fault, hosts: Collection[str] = (), secure: bool = False) -> None:
         self.app, self._fault = app, fault
         self._hosts = LOOPBACK_HOSTS | {host.lower() for host in hosts}
+        self._headers = headers_of(secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, set the headers of the answer."""
@@ -69,7 +69,7 @@ class Guard:
                 started = True
                 sent = message["headers"]
                 given_names = {name for name, _ in sent}
-                sent += [header for header in _RAW if header[0] not in given_names]
+                sent += [header for header in self._headers if header[0] not in given_names]
                 sent.append((REQUEST_ID.encode(), request_id.encode()))
             await send(message)
 
@@ -100,9 +100,17 @@ class Guard:
         return None
 
 
-def install(app: FastAPI, fault: Fault, hosts: Collection[str] = ()) -> None:
-    """Guard the application. ``fault`` answers what nobody foresaw; ``hosts`` are further names it is known under."""
-    app.add_middleware(Guard, fault=fault, hosts=hosts)
+def install(app: FastAPI, fault: Fault, hosts: Collection[str] = (), *, secure: bool = False) -> None:
+    """Guard the application. ``fault`` answers what nobody foresaw; ``hosts`` are further names it is known under.
+
+    ``secure``: browsers reach it by HTTPS, and are told to never come otherwise.
+    """
+    app.add_middleware(Guard, fault=fault, hosts=hosts, secure=secure)
+
+
+def headers_of(secure: bool) -> list[tuple[bytes, bytes]]:
+    """The headers of every answer that has none of the same name."""
+    return [*_RAW, (b"strict-transport-security", b"max-age=31536000")] if secure else _RAW
 
 
 def _counted(receive: Receive) -> Receive:

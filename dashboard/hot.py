@@ -59,6 +59,8 @@ class Hot:
         self._durations: Histogram = owner.state.durations
         self._needed = {path: _needed(owner, path) for path in (LIST, ONE)}
         self._hosts: frozenset[bytes] = frozenset(host.encode() for host in owner.state.hosts)
+        strict = guard.headers_of(owner.state.project.settings.web.is_secure)
+        self._headers = [header for header in strict if header[0] != b"cache-control"]  # ours may be kept
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hot")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +109,7 @@ class Hot:
         headers = [(b"etag", tag.encode()), *_CACHING, *more]
         if not same:
             headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json"), *headers]
-        headers += [*guard.RAW_WITHOUT_CACHING, (b"x-request-id", asked.request_id.encode())]
+        headers += [*self._headers, (b"x-request-id", asked.request_id.encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if same else body})
         seconds = time.perf_counter() - began

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import ceil
 from typing import NamedTuple
 
+from fastapi import Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboard import permissions
+from dashboard.api.problems import Problem
+
+FREE = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by machines that must not be refused."""
 MOST_BUCKETS = 50_000
 
 
@@ -46,3 +55,45 @@ class Buckets:
         if len(self._left) >= MOST_BUCKETS:
             kept = sorted(self._left.items(), key=lambda one: one[1][1])[MOST_BUCKETS // 2 :]
             self._left = dict(kept)
+
+
+class Limited:
+    """Middleware: who asks too often is told when to come back."""
+
+    def __init__(self, app: ASGIApp, limits: Buckets, fault: Callable[[Request, Exception], Response]) -> None:
+        self.app, self._limits, self._fault = app, limits, fault
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http" or scope["path"] in FREE or scope["path"].startswith("/static/"):
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        wait = self._limits.take(who(request))
+        if wait > 0:
+            await self._fault(request, too_many(wait))(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def who(request: Request) -> bytes | str:
+    """Whose bucket it is: of a key or session that is known at this moment, else of the address."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    token = key.strip() if scheme.lower() == "bearer" else "" if scheme else permissions.session_token(request)
+    known = permissions.recalled(token) if token else None
+    if known is not None:
+        return known[0]
+    return "" if request.client is None else request.client.host
+
+
+def too_many(wait: float) -> Problem:
+    """What who asks too often is told."""
+    seconds = ceil(wait)
+    return Problem(
+        "Too many requests; the next one is answered in {seconds} s.",
+        status=429,
+        code="too_many_requests",
+        seconds=seconds,
+        headers={"Retry-After": str(seconds)},
+        remedy="Wait as long as Retry-After says. `web: limit:` in kehu.yaml sets how many are allowed.",
+    )

@@ -68,6 +68,13 @@ def principal_of(request: Request) -> Principal:
     return found
 
 
+def is_secure(request: Request) -> bool:
+    """Whether the browser reached us by HTTPS, itself or through a proxy."""
+    public: str = request.app.state.project.settings.web.public_url or ""
+    known = public.startswith("https://") and public.partition("//")[2] == request.headers.get("host", "").lower()
+    return request.url.scheme == "https" or known
+
+
 def cookie_name(request: Request) -> str:
     """The session cookie; named by port, because cookies are shared between the ports of a machine."""
     return f"kehu_session_{request.url.port or 80}"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -32,6 +33,7 @@ from sync.faults import faults_of
 
 FILE_NAME = "kehu.yaml"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+RoleName = Literal["admin", "operator", "steward", "integrator", "viewer"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
@@ -164,18 +166,78 @@ class ConnectionSettings(Section):
         return self.priority
 
 
+class LimitSettings(Section):
+    """How often one key, session or address may ask; each web process grants it for itself."""
+
+    per_second: float = Field(default=200.0, gt=0, le=1_000_000, description="in the long run")
+    burst: int = Field(default=1_000, ge=1, le=10_000_000, description="at once, after a pause")
+
+
+class SignOnSettings(Section):
+    """Single sign-on by OpenID Connect. The client secret may be a reference to a secret."""
+
+    issuer: str = Field(max_length=2_000, pattern=r"^https?://[^\s]+$", description="as its discovery document says")
+    client_id: str = Field(max_length=400)
+    client_secret: str | None = Field(default=None, max_length=1_000, description="none: a public client (PKCE alone)")
+    scope: str = Field(default="openid profile email", max_length=400)
+    name_claim: str = Field(default="preferred_username", max_length=100, description="what users are called")
+    role_claim: str = Field(default="groups", max_length=100, description="a text, or a list of texts")
+    roles: dict[str, RoleName] = Field(default_factory=dict, max_length=100, description="claim: role; the first wins")
+    default_role: RoleName | None = Field(default=None, description="of who has none of them; default: no access")
+    title: str = Field(default="", max_length=60, description="on the button")
+
+
 class WebSettings(Section):
-    """Where the dashboard listens. This version binds to this machine only."""
+    """Where the dashboard and the REST interface listen, and the address that others know them by."""
 
-    host: str = Field(default="127.0.0.1", description="127.0.0.1, ::1 or localhost")
+    host: str = Field(default="127.0.0.1", max_length=255, description="beyond this machine only with a public_url")
     port: int = Field(default=8600, ge=0, le=65535, description="0: any free port")
+    public_url: str | None = Field(default=None, max_length=300, description="e.g. https://kehu.example.com")
+    proxies: list[str] = Field(
+        default_factory=list,
+        max_length=50,
+        description="addresses whose X-Forwarded-… headers are believed",
+    )
+    limit: LimitSettings = Field(default_factory=LimitSettings)
+    sign_on: SignOnSettings | None = None
 
-    @field_validator("host")
+    @field_validator("public_url")
     @classmethod
-    def _loopback_only(cls, value: str) -> str:
-        if value not in LOOPBACK:
-            raise ValueError("this version serves this machine only: 127.0.0.1, ::1 or localhost")
+    def _an_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.rstrip("/"))
+        plain = not (parts.path or parts.query or parts.fragment or parts.username) and parts.hostname
+        if parts.scheme not in ("http", "https") or not plain:
+            raise ValueError("a public_url is written like https://kehu.example.com, without a path")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("a public_url begins with https:// unless it is this machine's own")
+        return value.rstrip("/").lower()
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        from ipaddress import ip_network
+
+        for one in value:
+            try:
+                ip_network(one, strict=False)
+            except ValueError:
+                raise ValueError("proxies are written like 10.0.0.5 or 10.0.0.0/24") from None
         return value
+
+    @model_validator(mode="after")
+    def _public_needs_https(self) -> WebSettings:
+        if self.host not in LOOPBACK and not (self.public_url or "").startswith("https://"):
+            raise ValueError(
+                "without a public_url (https://…) it serves this machine only: 127.0.0.1, ::1 or localhost"
+            )
+        return self
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach it by HTTPS."""
+        return (self.public_url or "").startswith("https://")
 
 
 class AttributeSettings(Section):

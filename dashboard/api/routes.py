@@ -80,6 +80,7 @@ def _errors(permission: Permission) -> dict[int | str, dict[str, Any]]:
         401: "No session and no valid key: `not_signed_in`.",
         403: f"The permission `{permission.value}` is missing: `forbidden`.",
         422: "A parameter or the body is not right; `errors` names the places.",
+        429: "Asked too often: `too_many_requests`; `Retry-After` tells when to come back.",
         503: "The database does not answer: `database_unavailable`.",
     }
     declared: dict[int | str, dict[str, Any]] = {}

@@ -15,6 +15,7 @@ from dashboard.permissions import (
     cookie_name,
     forget,
     form,
+    is_secure,
     principal_of,
     session_token,
 )
@@ -129,7 +130,7 @@ def _signed_in(request: Request, token: str) -> Response:
         max_age=int(sessions.LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=is_secure(request),
     )
     return response
 

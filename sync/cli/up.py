@@ -86,7 +86,9 @@ def new_link(project: Project) -> str:
 
 
 def address_of(project: Project, port: int | None = None) -> str:
-    """Where the dashboard is reached: at the port given, else at the one configured."""
+    """Where the dashboard is reached: at its public address, else at the port given, or the one configured."""
+    if project.settings.web.public_url is not None:
+        return project.settings.web.public_url
     host = project.settings.web.host
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{project.settings.web.port if port is None else port}"
