@@ -33,9 +33,11 @@ from dashboard.pages import (
     metrics,
     overview,
     palette,
+    privacy,
     quarantine,
     runs,
     settings,
+    sign_on,
     users,
     webhooks,
 )
@@ -50,12 +52,14 @@ from sync.settings import WebSettings
 
 PAGES = (
     access,
+    sign_on,
     health,
     metrics,
     overview,
     palette,
     customers,
     customer,
+    privacy,
     duplicates,
     matching,
     changes,

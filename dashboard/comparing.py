@@ -76,7 +76,7 @@ def _pieces(line: str, others: Sequence[Sequence[str]], mark: str, *, single: bo
 
 def _against(line: str, model: str) -> list[Piece]:
     matcher = SequenceMatcher(None, model.casefold(), line.casefold(), autojunk=False)
-    if len(line.casefold()) != len(line) or matcher.ratio() < 0.5:  # little in common: marked as a whole
+    if len(line.casefold()) != len(line) or matcher.ratio() < 0.75:  # little in common: marked as a whole
         return [Piece(line, True)]
     parts = [(line[start:end], kind != "equal") for kind, _, _, start, end in matcher.get_opcodes() if end > start]
     return [Piece(text, differs) for text, differs in parts]

@@ -157,7 +157,7 @@ def test_no_page_shuts_anybody_out_or_overflows(
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
             found.append(f"{path} overflows with larger text")
     page.close()
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def _barriers(page: Any) -> list[str]:
