@@ -37,7 +37,6 @@ from dashboard.pages import (
     quarantine,
     runs,
     settings,
-    sign_on,
     users,
     webhooks,
 )
@@ -52,7 +51,6 @@ from sync.settings import WebSettings
 
 PAGES = (
     access,
-    sign_on,
     health,
     metrics,
     overview,
