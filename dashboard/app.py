@@ -37,6 +37,7 @@ from dashboard.pages import (
     quarantine,
     runs,
     settings,
+    sign_on,
     users,
     webhooks,
 )
@@ -51,6 +52,7 @@ from sync.settings import WebSettings
 
 PAGES = (
     access,
+    sign_on,
     health,
     metrics,
     overview,

@@ -73,6 +73,7 @@ def render_text(request: Request, template: str, **values: Any) -> str:
             path=request.url.path,
             here=lambda **changes: _here(request, changes),
             visitor=visitor,
+            sign_on=request.app.state.project.settings.web.sign_on,
             may=lambda permission: visitor is not None and visitor.may(permission),
             menu=navigation.menu(request, visitor),
             is_current=navigation.is_current,

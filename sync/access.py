@@ -43,6 +43,14 @@ class Access:
             return False
         return True
 
+    def sign_on_token(self, seconds: float, now: float | None = None) -> str:
+        """A token that binds an attempt of single sign-on to a browser."""
+        return self._signed("sign-on", _after(seconds, now), secrets.token_urlsafe(32))
+
+    def knows_sign_on(self, token: str, now: float | None = None) -> bool:
+        """Whether such a token is ours and not too old."""
+        return self._checked("sign-on", token, now) is not None
+
     def _signed(self, kind: str, expiry: int, nonce: str) -> str:
         return f"{expiry}.{nonce}.{self._signature(kind, expiry, nonce)}"
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import ArgumentError
 
@@ -345,6 +345,15 @@ class Project:
             connection=name,
             stream=stream,
         )
+
+    def sign_on_secret(self) -> str | None:
+        """The client secret of single sign-on. Raises BadConfiguration where it is referred to and not there."""
+        given = self.settings.web.sign_on
+        if given is None or given.client_secret is None:
+            return None
+        where = f"{self.path.name}, line {self.document.line(('web', 'sign_on'))}"
+        found = self._with_vault.resolve(given.client_secret, where=where, key="web.sign_on.client_secret")
+        return found.get_secret_value() if isinstance(found, SecretStr) else str(found)
 
     def resolved_alert(self, channel: str) -> Section:
         """The settings of a channel of alerts with their secrets; they were checked before. Raises BadConfiguration."""

@@ -36,10 +36,10 @@ Token = Annotated[str, Query(max_length=200)]
 def enter(request: Request, token: Token = "") -> Response:
     """Use a link of whoever may read the project's private files; signs in as the local administrator."""
     project, access = request.app.state.project, request.app.state.access
-    made = signing_in.by_local_link(project.database, lambda: access.use(token), _visit(request))
+    made = signing_in.by_local_link(project.database, lambda: access.use(token), visit_of(request))
     if made is None:
         return render(request, "sign_in.html", status=401, fault="", name="")
-    return _signed_in(request, made)
+    return signed_in(request, made)
 
 
 @public.get("/sign-in")
@@ -59,7 +59,7 @@ async def sign_in(request: Request) -> Response:
         status = 429 if hasattr(error, "retry_after") else 401
         told = " ".join(language.told(error, language_of(request)))
         return render(request, "sign_in.html", status=status, fault=told, name=name[:120])
-    return _signed_in(request, made)
+    return signed_in(request, made)
 
 
 @public.get("/set-password")
@@ -87,7 +87,7 @@ async def set_password(request: Request) -> Response:
         told = " ".join(language.told(error, language_of(request)))
         token = sent.get("token", "")[:200]
         return render(request, "set_password.html", status=422, token=token, name="", fault=told)
-    return _signed_in(request, made)
+    return signed_in(request, made)
 
 
 @own.post("/sign-out")
@@ -108,22 +108,22 @@ router.routes.extend([*public.routes, *own.routes])
 
 def _by_password(request: Request, name: str, password: str) -> str:
     project: Project = request.app.state.project
-    return signing_in.by_password(project.database, name, password, _visit(request))
+    return signing_in.by_password(project.database, name, password, visit_of(request))
 
 
 def _by_link(request: Request, token: str, password: str) -> str:
     project: Project = request.app.state.project
-    return signing_in.by_new_password(project.database, token, password, _visit(request))
+    return signing_in.by_new_password(project.database, token, password, visit_of(request))
 
 
-def _signed_in(request: Request, token: str) -> Response:
+def signed_in(request: Request, token: str, response: Response | None = None) -> Response:
     """The cookie is out of reach for scripts and other sites; what it held before is ended."""
     earlier = session_token(request)
     if earlier:
         with request.app.state.project.database.transaction() as connection:
             sessions.end_token(connection, earlier)
         forget(earlier)
-    response = RedirectResponse("/", status_code=303)
+    response = response or RedirectResponse("/", status_code=303)
     response.set_cookie(
         cookie_name(request),
         token,
@@ -135,6 +135,7 @@ def _signed_in(request: Request, token: str) -> Response:
     return response
 
 
-def _visit(request: Request) -> Visit:
+def visit_of(request: Request) -> Visit:
+    """Where a sign-in comes from."""
     address = "" if request.client is None else request.client.host
     return Visit(address, request.headers.get("user-agent", ""))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, select, update
 
@@ -13,6 +15,9 @@ from sync.identity import links, passwords, sessions, throttle, users
 from sync.identity.errors import WrongCredentials
 from sync.identity.permissions import Role
 from sync.identity.tables import user_account
+
+if TYPE_CHECKING:
+    from sync.identity.sign_on import Person
 
 LOCAL_ADMIN = "admin"
 """The user as whom a local link signs in; made at the first start."""
@@ -71,6 +76,38 @@ def by_new_password(database: Database, token: str, password: str, visit: Visit)
         user = users.get(connection, links.use(connection, token, password))
         throttle.clear(connection, user.name, visit.address)
         return _begin(connection, user.id, user.name, "password", visit)
+
+
+def by_sign_on(database: Database, person: Person, visit: Visit) -> str:
+    """A session of whom the provider vouches for; made a user at the first time, given today's role each time.
+
+    Raises WrongCredentials for a user who was disabled. A name that somebody else has here already gets the provider's
+    host behind it: nobody takes over a user by being called the same elsewhere.
+    """
+    with database.transaction() as connection:
+        mine = (user_account.c.issuer == person.issuer) & (user_account.c.subject == person.subject)
+        row = connection.execute(select(user_account).where(mine)).one_or_none()
+        if row is None:
+            user = users.add(connection, _free_name(connection, person), person.role, by="sso")
+            bound = {"issuer": person.issuer, "subject": person.subject}
+            connection.execute(update(user_account).where(user_account.c.id == user.id).values(**bound))
+        elif row.disabled_at is not None:
+            raise WrongCredentials("Name and password do not fit.")
+        else:
+            user = users.get(connection, row.name)
+            if user.role is not person.role:
+                user = users.set_role(connection, user.name, person.role, by="sso")
+        return _begin(connection, user.id, user.name, "sso", visit)
+
+
+def _free_name(connection: Connection, person: Person) -> str:
+    plain = "".join(one if one.isalnum() or one in "._@+-" else "-" for one in person.name).strip("-._@+")[:60]
+    host = urlsplit(person.issuer).hostname or "sso"
+    mark = sha256(person.subject.encode()).hexdigest()[:8]
+    for name in (plain, f"{plain}@{host}", f"{plain}-{mark}@{host}", f"user-{mark}"):
+        if plain and users.find(connection, name) is None:
+            return name
+    return f"user-{mark}"
 
 
 def sign_out(database: Database, session: bytes, actor: str) -> None:
