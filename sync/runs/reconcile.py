@@ -122,6 +122,7 @@ def compare(
     database: Database, stream: StreamRef, listed: Iterable[Sequence[str]], run_id: int | None = None
 ) -> Reconciliation:
     """Compare with keys given in batches, and record the outcome. Commits."""
+
     def erased(keys: Sequence[str]) -> Collection[str]:
         with database.reading() as connection:
             guard = tombstones.guard(connection)

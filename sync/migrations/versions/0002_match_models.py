@@ -68,9 +68,7 @@ def upgrade() -> None:
         "match_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False, comment="always 1"),
         sa.Column("active", sa.Integer(), nullable=False, comment="the version that LAND and RESOLVE work with"),
-        sa.Column(
-            "epoch", sa.Integer(), server_default="0", nullable=False, comment="the latest switch; counts them"
-        ),
+        sa.Column("epoch", sa.Integer(), server_default="0", nullable=False, comment="the latest switch; counts them"),
         sa.Column(
             "stage",
             sa.String(length=8),
