@@ -7,11 +7,9 @@ there: the permission is read from the same route, bodies are made by the same f
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import orjson
@@ -27,7 +25,8 @@ from dashboard.api.routes import PREFIX
 from dashboard.limits import Buckets
 from dashboard.permissions import Permission
 from sync import telemetry, tracing
-from sync.master.glance import Glance
+from sync.master.glance import Glance, Reading
+from sync.master.glance_postgres import PostgresGlance
 from sync.master.identity import parse_public_id
 from sync.master.lookup import CustomerRow
 
@@ -35,7 +34,6 @@ log = structlog.get_logger(__name__)
 
 LIST = f"{PREFIX}/customers"
 ONE = f"{LIST}/{{id}}"
-THREADS = 4
 _USUAL = frozenset({b"host", b"authorization", b"accept", b"user-agent", b"accept-encoding", b"connection",
                     b"if-none-match", b"accept-language", b"x-request-id"})  # fmt: skip
 """Headers that such a request may have; with any other one it goes the ordinary way."""
@@ -55,13 +53,13 @@ class Hot:
 
     def __init__(self, app: ASGIApp, owner: FastAPI, limits: Buckets | None) -> None:
         self.app, self._limits = app, limits
-        self._glance = Glance(owner.state.project.database)
+        database = owner.state.project.database
+        self._glance = PostgresGlance(database) if database.is_postgres else Glance(database)
         self._durations: Histogram = owner.state.durations
         self._needed = {path: _needed(owner, path) for path in (LIST, ONE)}
         self._hosts: frozenset[bytes] = frozenset(host.encode() for host in owner.state.hosts)
         strict = guard.headers_of(owner.state.project.settings.web.is_secure)
         self._headers = [header for header in strict if header[0] != b"cache-control"]  # ours may be kept
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hot")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
@@ -85,7 +83,7 @@ class Hot:
             return False
         personal = visitor.may(Permission.PERSONAL_READ)
         try:
-            made = await self._made(work, personal)
+            made = work.build(await self._glance.read(work.what, work.values), personal)
         except Exception as error:  # the ordinary way tells what is wrong
             log.warning("a hot read failed", kind=type(error).__name__)
             return False
@@ -94,19 +92,10 @@ class Hot:
         await self._send(send, work.route, asked, *made, began)
         return True
 
-    async def _made(self, work: _Work, personal: bool) -> Made | None:
-        """In a thread where there is something to wait for: nobody else is held up."""
-        if not self._glance.waits:
-            return work.run(self._glance, personal)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, work.run, self._glance, personal)
-
-    async def _send(
-        self, send: Send, route: str, asked: Asked, body: bytes, tag: str, more: list[tuple[bytes, bytes]], began: float
-    ) -> None:
+    async def _send(self, send: Send, route: str, asked: Asked, body: bytes, tag: str, began: float) -> None:
         same = bool(asked.tag) and answers.matches(asked.tag, tag)
         status = 304 if same else 200
-        headers = [(b"etag", tag.encode()), *_CACHING, *more]
+        headers = [(b"etag", tag.encode()), *_CACHING]
         if not same:
             headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json"), *headers]
         headers += [*self._headers, (b"x-request-id", asked.request_id.encode())]
@@ -117,23 +106,24 @@ class Hot:
         telemetry.request_line("GET", route, status, round(seconds * 1000, 1), asked.request_id)
 
 
-Made = tuple[bytes, str, list[tuple[bytes, bytes]]]
+Made = tuple[bytes, str]
+"""A body and its entity tag."""
 
 
 class _Work(NamedTuple):
     route: str
-    run: Callable[[Glance, bool], Made | None]
+    what: Reading
+    values: tuple[int, ...]
+    build: Callable[[list[Any], bool], Made | None]
 
 
 def _work(path: str, query: bytes) -> _Work | None:
     """What is to be read; None for what is not plain."""
     if len(path) > len(LIST):
         number = parse_public_id(path[len(LIST) + 1 :]) if path[len(LIST)] == "/" and not query else None
-        return None if number is None else _Work(ONE, lambda glance, personal: _one(glance, number, personal))
-    if not query:
-        return _Work(LIST, lambda glance, personal: _page(glance, None, paging.DEFAULT, personal))
+        return None if number is None else _Work(ONE, Reading.ONE, (number,), _one)
     given: dict[bytes, bytes] = {}
-    for part in query.split(b"&"):
+    for part in query.split(b"&") if query else ():
         name, equals, value = part.partition(b"=")
         if name not in (b"limit", b"cursor") or not equals or name in given or not _PLAIN.issuperset(value):
             return None
@@ -141,35 +131,30 @@ def _work(path: str, query: bytes) -> _Work | None:
     limit = given.get(b"limit", b"50")
     if not (limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= paging.MOST) or given.get(b"cursor") == b"":
         return None
-    cursor = given[b"cursor"].decode() if b"cursor" in given else None
-    return _Work(LIST, lambda glance, personal: _page(glance, cursor, int(limit), personal))
+    try:
+        place = paging.decode(given[b"cursor"].decode(), PLAIN, [int]) if b"cursor" in given else None
+    except Problem:
+        return None
+    after, most = -1 if place is None else place[0], int(limit)
+    return _Work(LIST, Reading.PAGE, (after, most + 1), lambda rows, personal: _page(rows, most, personal))
 
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def _one(glance: Glance, number: int, personal: bool) -> Made | None:
-    row = glance.one(number)
-    if row is None or row[2] != "active":
+def _one(rows: list[Any], personal: bool) -> Made | None:
+    if not rows or rows[0][2] != "active":
         return None
-    found = CustomerRow(*row)
-    return (
-        orjson.dumps(customers.shown(found, None, personal), option=orjson.OPT_UTC_Z),
-        customers.tag_of(found, None, personal),
-        [],
-    )
+    found = CustomerRow(*rows[0])
+    body = orjson.dumps(customers.shown(found, None, personal), option=orjson.OPT_UTC_Z)
+    return body, customers.tag_of(found, None, personal)
 
 
-def _page(glance: Glance, cursor: str | None, limit: int, personal: bool) -> Made | None:
-    try:
-        place = paging.decode(cursor, PLAIN, [int])
-    except Problem:
-        return None
-    rows = glance.page(-1 if place is None else place[0], limit + 1)
+def _page(rows: list[Any], limit: int, personal: bool) -> Made | None:
     told = customers.whole if personal else _masked
     page = paging.page(rows, limit, PLAIN, lambda row: [row[0]], lambda row: told(*row))
     body = orjson.dumps(page, option=orjson.OPT_UTC_Z)
-    return body, answers.tag_of(body), []
+    return body, answers.tag_of(body)
 
 
 def _masked(*row: Any) -> dict[str, Any]:

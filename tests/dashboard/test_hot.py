@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from sync import telemetry
 from sync.database import Database
 from sync.identity import keys
 from sync.identity.permissions import Role
-from sync.master.glance import Glance
+from sync.master import glance_postgres
+from sync.master.bulk import bulk_for
+from sync.master.glance import Glance, Reading
+from sync.master.glance_postgres import SESSIONS, Busy, PostgresGlance
 from tests import services
 
 LIST = "/api/v1/customers"
@@ -152,10 +156,10 @@ def test_a_key_without_the_permission_and_a_revoked_one_are_refused(lab: Any, se
 def test_a_read_that_fails_is_told_by_the_ordinary_way(
     lab: Any, served: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> Any:
+    async def fail(*_: Any) -> Any:
         raise OSError
 
-    monkeypatch.setattr(Glance, "page", fail)
+    monkeypatch.setattr(Glance, "read", fail)
     assert both(lab.client(), LIST)[0].status_code == 200
     assert served == []
 
@@ -176,8 +180,9 @@ def test_every_hot_answer_is_counted_and_logged(lab: Any, served: list[str]) -> 
     assert f'kehu_http_request_seconds_count{{method="GET",route="{LIST}",status="200"}}' in metrics
 
 
-@pytest.mark.services
-def test_a_session_that_was_ended_is_made_anew() -> None:
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Database]:
+    """One customer, and a function that sleeps."""
     with services.postgres() as server, server.database() as url:
         database = Database(url)
         with database.transaction() as connection:
@@ -185,16 +190,66 @@ def test_a_session_that_was_ended_is_made_anew() -> None:
                 "CREATE TABLE customer (id bigint, version int, status text, kind text, name text, golden text, "
                 "members int, changed_at timestamptz)"
             )
-            connection.exec_driver_sql("INSERT INTO customer VALUES (7, 1, 'active', 'person', 'x', '{}', 1, now())")
-        glance = Glance(database)
-        assert glance.waits
-        assert glance.one(7)[0] == 7  # type: ignore[index]
-        with database.transaction() as connection:
             connection.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                "INSERT INTO customer VALUES "
+                "(7, 1, 'active', 'person', '张伟', '{\"a\":1}', 1, '2026-01-02 03:04:05.12Z'), "
+                "(8, 1, 'active', 'person', NULL, '{}', 1, '2026-01-02 03:04:05Z')"
             )
-        with pytest.raises(Exception, match=r"."):
-            glance.one(7)
-        assert glance.one(7)[0] == 7  # type: ignore[index]
-        assert [row[0] for row in glance.page(-1, 5)] == [7]
+        yield database
         database.dispose()
+
+
+@pytest.mark.services
+def test_rows_are_what_the_driver_gives(postgres: Database) -> None:
+    async def read() -> tuple[Any, Any]:
+        glance = PostgresGlance(postgres)
+        return await glance.read(Reading.ONE, (7,)), await glance.read(Reading.PAGE, (-1, 5))
+
+    one, page = asyncio.run(read())
+    with postgres.reading() as connection:
+        rows = bulk_for(connection).fetch(Reading.PAGE, -1, 5)
+    assert [(*row[:5], row[5].decode(), *row[6:]) for row in page] == [tuple(row) for row in rows]
+    assert one == page[:1]
+
+
+@pytest.mark.services
+def test_many_at_once_are_answered_or_told_to_go_the_ordinary_way(postgres: Database) -> None:
+    async def read() -> list[Any]:
+        glance = PostgresGlance(postgres)
+        asked = (glance.read(Reading.ONE, (7 + number % 2,)) for number in range(40))
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        again = await asyncio.gather(*(glance.read(Reading.ONE, (7,)) for _ in range(SESSIONS)))
+        return [*found, *again]
+
+    found = asyncio.run(read())
+    answered = [rows for rows in found if isinstance(rows, list)]
+    assert {type(one) for one in found} <= {list, Busy}
+    assert len(answered) >= 2 * SESSIONS
+    assert all(rows[0][0] in (7, 8) for rows in answered)
+
+
+@pytest.mark.services
+def test_a_session_that_was_ended_or_hangs_is_thrown_away(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+    )
+
+    async def read() -> None:
+        glance = PostgresGlance(postgres)
+        await glance.read(Reading.ONE, (7,))
+        with postgres.transaction() as connection:
+            connection.exec_driver_sql(others)
+        with pytest.raises(Exception, match=r"."):
+            await glance.read(Reading.ONE, (7,))
+        postgres.engine.dispose()
+        assert (await glance.read(Reading.ONE, (7,)))[0][0] == 7
+        monkeypatch.setattr(glance_postgres, "TIMEOUT", 0.05)
+        with postgres.transaction() as connection:
+            connection.exec_driver_sql("LOCK TABLE customer IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(TimeoutError):
+                await glance.read(Reading.ONE, (7,))
+        monkeypatch.undo()
+        assert (await glance.read(Reading.ONE, (7,)))[0][0] == 7
+        assert glance._open == 1
+
+    asyncio.run(read())
