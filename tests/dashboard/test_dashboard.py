@@ -78,7 +78,9 @@ def test_every_route_declares_one_permission(project: Project) -> None:
     assert public == {
         "/enter",
         "/sign-in",
-        "/set-password", "/sign-on", "/sign-on/callback",
+        "/set-password",
+        "/sign-on",
+        "/sign-on/callback",
         "/healthz",
         "/readyz",
         "/static",
