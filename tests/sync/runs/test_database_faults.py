@@ -77,7 +77,7 @@ def test_a_chore_that_fails_stops_no_other_and_is_tried_again() -> None:
         done.append("tried")
         raise RuntimeError("boom")
 
-    chore = maintenance._Chore("failing", 60.0, failing)
+    chore = maintenance.Chore("failing", 60.0, failing)
     chore.do_if_due()
     chore.do_if_due()
     assert done == ["tried"]

@@ -10,6 +10,7 @@ import dramatiq
 import pytest
 import redis
 
+from sync.master import resolving
 from sync.master.landing import Counts
 from sync.master.tables import landing
 from sync.runs import actors, dispatch, failpoints, pending, sweeper
@@ -146,7 +147,7 @@ def test_a_stuck_landing_does_not_hold_up_its_neighbours(lab: Lab, monkeypatch: 
     with lab.writing() as connection:
         row = connection.execute(landing.select()).mappings().one()
         connection.execute(landing.insert().values({**row, "id": row["id"] + 1}))
-    resolve = pending.resolving.resolve
+    resolve = resolving.resolve
 
     def broken_for_the_first(database: object, ids: list[int], **options: object) -> object:
         if row["id"] in ids:
