@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sync import collector
 from sync.errors import Misused
 from sync.project import Project
-from sync.runs import events, history, pending, requests, run
+from sync.runs import claim, events, history, pending, requests, run
 from sync.runs.events import Event
 from sync.runs.history import RunView
 from sync.runs.states import RunMode, Status
@@ -147,9 +147,17 @@ def _work(project: Project, run_id: int, stop: threading.Event) -> None:
     while not stop.is_set():
         run.execute(project, run_id, stop=stop)
         view = look(project, [run_id])[0]
-        if not view.open:
+        if not view.open or _stands_still(project, view):
             return
         stop.wait(_pause(view))
+
+
+def _stands_still(project: Project, view: RunView) -> bool:
+    """Whether nobody may begin the run, because a fault of a neighbour has paused its connection meanwhile."""
+    if view.status is not Status.QUEUED:
+        return False
+    with project.database.reading() as connection:
+        return claim.is_paused(connection, view.stream_id)
 
 
 def _pause(view: RunView) -> float:
@@ -172,7 +180,5 @@ def _until_ended(project: Project, run_ids: Sequence[int], working: Sequence[Fut
     while True:
         views = look(project, run_ids)
         yield views
-        if not any(view.open for view in views):
+        if not any(view.open for view in views) or not wait(working, WATCH).not_done:
             return
-        if not wait(working, WATCH).not_done:
-            time.sleep(POLL)

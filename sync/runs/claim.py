@@ -111,10 +111,11 @@ def _startable(connection: Connection, row: Any) -> bool:
     first = not connection.execute(
         select(exists().where(older.c.stream_id == row.stream_id, older.c.finished_at.is_(None), older.c.id < row.id))
     ).scalar_one()
-    return first and (row.cancel_requested or not _paused(connection, row.stream_id))
+    return first and (row.cancel_requested or not is_paused(connection, row.stream_id))
 
 
-def _paused(connection: Connection, stream_id: int) -> bool:
+def is_paused(connection: Connection, stream_id: int) -> bool:
+    """Whether a stream or its connection is paused, so that nobody begins its runs."""
     states = connection.execute(
         select(connections.c.state, stream_state.c.state)
         .join(stream_state, stream_state.c.connection_id == connections.c.id)

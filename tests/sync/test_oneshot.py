@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from connectors.errors import StreamBroken
 from sync import children, migrations, oneshot
@@ -83,6 +84,15 @@ def test_one_bad_stream_does_not_stop_the_others(project: Project) -> None:
     assert views[1].remedy is not None
     assert set(seen) == {2}
     project.close()
+
+
+def test_a_run_whose_connection_was_paused_meanwhile_is_not_waited_for(project: Project) -> None:
+    prepare(project)
+    run_ids = oneshot.request(project, oneshot.targets(project, ["a.x"]))
+    with project.database.transaction() as connection:
+        connection.execute(text("UPDATE connection SET state = 'paused'"))
+    views = oneshot.finish(project, run_ids, lambda _: None)
+    assert [view.status for view in views] == [Status.QUEUED]
 
 
 def told(project: Project, run_id: int) -> list[str]:
