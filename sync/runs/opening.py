@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.contract import Connector
-from connectors.errors import StreamBroken
+from connectors.errors import BadConfiguration, StreamBroken
+from mappings.contract import CompiledMapping
 from sync.runs import declared, positions, quarantine, remapping
 from sync.runs.declared import Declared
 from sync.runs.drift import ShapeWatch
@@ -13,6 +14,12 @@ from sync.runs.positions import Reading
 from sync.runs.session import Opened, Session
 from sync.runs.states import RunMode
 from sync.runs.wording import storable
+
+
+class MappingUnusable(StreamBroken):
+    """The stream's mapping file is missing or cannot be read."""
+
+    code = "mapping_unusable"
 
 
 class CannotBackfill(StreamBroken):
@@ -25,7 +32,7 @@ class CannotBackfill(StreamBroken):
 def open_source(session: Session) -> Opened:
     """Everything the run needs. Raises what the connector or the mapping raises; the caller closes the connector."""
     known = remapping.followed(session)
-    mapping = session.workspace.mapping(session.stream.connection, session.stream.name, known=known)
+    mapping = _mapping(session, known)
     remapping.follow(session, mapping, known)
     connector = session.workspace.open(session.stream.connection)
     try:
@@ -38,6 +45,14 @@ def open_source(session: Session) -> Opened:
         session.open_quarantine = quarantine.open_keys(connection, session.stream.id)
         session.shape = ShapeWatch.load(connection, session.stream)
     return Opened(connector, mapping, abilities, reading)
+
+
+def _mapping(session: Session, known: str | None) -> CompiledMapping:
+    """The stream's mapping. That one stream has none stops this stream, not its neighbours."""
+    try:
+        return session.workspace.mapping(session.stream.connection, session.stream.name, known=known)
+    except BadConfiguration as error:
+        raise MappingUnusable(error.template, remedy=error.remedy, **error.params) from None
 
 
 def _declared(session: Session, connector: Connector[Any]) -> Declared:

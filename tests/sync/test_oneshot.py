@@ -86,6 +86,18 @@ def test_one_bad_stream_does_not_stop_the_others(project: Project) -> None:
     project.close()
 
 
+def test_a_stream_without_its_mapping_leaves_the_connection_to_its_neighbours(project: Project) -> None:
+    project.path.write_text(project.path.read_text().replace("y: {mapping: m.yaml}", "y: {mapping: missing.yaml}"))
+    project = Project.load(project.path)
+    prepare(project)
+    for word, status in (("a.y", Status.FAILED), ("a.x", Status.SUCCEEDED)):
+        views = oneshot.finish(project, oneshot.request(project, oneshot.targets(project, [word])), lambda _: None)
+        assert [view.status for view in views] == [status]
+    with project.database.reading() as connection:
+        assert connection.execute(text("SELECT state FROM connection WHERE name = 'a'")).scalar_one() == "active"
+    project.close()
+
+
 def test_a_run_whose_connection_was_paused_meanwhile_is_not_waited_for(project: Project) -> None:
     prepare(project)
     run_ids = oneshot.request(project, oneshot.targets(project, ["a.x"]))
