@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from connectors.budget import Rate
 from connectors.contract import Capability
 from connectors.documents import Document, load_document
+from connectors.importing import IMPORTING
 
 CONTRACT_VERSION = 1
 """The version of ``connectors.contract`` spoken here. A plugin for another version stays unloaded."""
@@ -116,7 +117,8 @@ def load_manifest(path: Path) -> tuple[Manifest, Document]:
     document = load_document(path)
     if "connector" in document.data:
         return document.validate(Manifest), document
-    from connectors.rest.manifest import RestManifest  # only REST manifests pay for this import
+    with IMPORTING:
+        from connectors.rest.manifest import RestManifest  # only REST manifests pay for this import
 
     return document.validate(RestManifest), document
 

@@ -18,6 +18,7 @@ from connectors.budget import Rate
 from connectors.contract import Config, Connector, Context
 from connectors.documents import nearest, validate
 from connectors.errors import BadConfiguration, ConnectorError
+from connectors.importing import IMPORTING
 from connectors.manifest import (
     CONTRACT_VERSION,
     MANIFEST_NAME,
@@ -98,13 +99,14 @@ class ConnectorInfo:
         """The connector's class; raises BadConfiguration, and remembers the reason, if it cannot be used."""
         if self.broken is not None:
             raise self.broken
-        if self._loaded is None:
-            try:
-                self._loaded = self._import()
-            except ConnectorError as error:
-                self.broken = error
-                raise
-        return self._loaded
+        with IMPORTING:
+            if self._loaded is None:
+                try:
+                    self._loaded = self._import()
+                except ConnectorError as error:
+                    self.broken = error
+                    raise
+            return self._loaded
 
     def _import(self) -> AnyConnector:
         assert self.manifest is not None  # noqa: S101 - without a manifest the entry is broken

@@ -5,7 +5,18 @@ structlog loads rich, pygments and more (60 ms): here it is loaded with the firs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from connectors.importing import IMPORTING
+
+_configure: Callable[[], None] | None = None
+
+
+def configure_late(configure: Callable[[], None]) -> None:
+    """Have logging set up by ``configure`` when the first line is logged, and not at all if none is."""
+    global _configure
+    _configure = configure
 
 
 class Logger:
@@ -27,6 +38,14 @@ class Logger:
         self._made().error(event, **values)
 
     def _made(self) -> Any:
-        import structlog
-
+        with IMPORTING:
+            _begin()
+            import structlog
         return structlog.get_logger(self._name)
+
+
+def _begin() -> None:
+    global _configure
+    configure, _configure = _configure, None
+    if configure is not None:
+        configure()

@@ -20,6 +20,7 @@ from connectors.budget import Budget, LocalBudget, Rate
 from connectors.contract import Connector, Context
 from connectors.documents import Document, Place
 from connectors.errors import BadConfiguration
+from connectors.importing import IMPORTING
 from connectors.registry import ConnectorInfo, Registry, find_connector, load_registry
 from sync.database import Database
 from sync.errors import NotFound, raise_faults
@@ -375,7 +376,8 @@ class Project:
         rate = None if settings is None else Rate(settings.calls, settings.per)
         if self.embedded_broker and not self.broker_answers():
             return LocalBudget(rate, account)
-        from connectors.redis_budget import RedisBudget
+        with IMPORTING:
+            from connectors.redis_budget import RedisBudget
 
         return RedisBudget(self._redis, account, rate)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from sync import logs
 from sync.logs import Logger
 
 
@@ -25,3 +27,29 @@ def test_a_sync_by_hand_loads_neither_rich_nor_numpy_nor_the_client_of_the_broke
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_logging_is_set_up_with_the_first_line_and_only_once() -> None:
+    calls: list[str] = []
+    logs.configure_late(lambda: calls.append("set up"))
+    assert calls == []
+    with capture_logs():
+        Logger("x").info("first")
+        Logger("x").info("second")
+    assert calls == ["set up"]
+
+
+def test_a_command_logs_into_the_projects_folder_and_never_between_its_own_lines(tmp_path: Path) -> None:
+    (tmp_path / ".kehu").mkdir()
+    program = (
+        "from pathlib import Path; from sync.cli.app import _log; from sync.cli.session import Globals;"
+        "from functools import partial; from sync import logs\n"
+        f"logs.configure_late(partial(_log, Globals(project=Path({str(tmp_path)!r}))))\n"
+        "try:\n    password = 'c4nary'; 1 / 0\nexcept ZeroDivisionError as error:\n"
+        "    logs.Logger('run').error('the run failed', exc_info=error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    written = (tmp_path / ".kehu" / "logs" / "commands.log").read_text()
+    assert (done.stdout, done.stderr) == ("", "")
+    assert "ZeroDivisionError" in written
+    assert "'c4nary'" not in written.replace("password = 'c4nary'", ""), "no values of variables in a traceback"
