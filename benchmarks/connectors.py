@@ -1,4 +1,4 @@
-"""What each connector costs: records a second and CPU a record of a full read, lines of code, grade, and what is open.
+"""What each connector costs: records a second, CPU a record and memory of a full read, lines, grade, what is open.
 
 Run ``python -m benchmarks.connectors [NAME…] [--rows N] [--table FILE]``. The vendor's simulator, or the real server,
 is another process and not counted; it is also what a connector mostly waits for, so that records a second say more of
@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import multiprocessing
+import resource
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -72,11 +74,12 @@ REAL = frozenset({"tryton", "imap"})
 
 
 class Figures(NamedTuple):
-    """One full read: its records, its seconds, and this process's CPU seconds."""
+    """One full read: its records and seconds, the reader's CPU seconds and by how many MiB its peak memory grew."""
 
     records: int
     seconds: float
     cpu: float
+    memory: float
     capabilities: frozenset[str]
 
 
@@ -144,20 +147,33 @@ def local(name: str, rows: int) -> Iterator[tuple[str, dict[str, Any], Path]]:
         yield "customers", {"url": "sqlite:///shop.db", "streams": streams}, folder
 
 
-def measure(info: ConnectorInfo, rows: int) -> Figures:
-    """Read a stream of so many rows in full."""
+def measure(name: str, rows: int) -> Figures:
+    """Read a stream of so many rows in full, in a process of its own: peak memory never falls."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+        return alone.submit(read, name, rows).result()
+
+
+def peak() -> float:
+    """The most memory that this process has held, in MiB (Linux counts KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def read(name: str, rows: int) -> Figures:
+    """One full read, measured in this process."""
+    info = load_registry(plugins=()).get(name)
     begin = local if info.id in ("files", "sql") else simulated
     with begin(info.id, rows) as (stream, settings, folder):
         kind = info.load()
         context = Context("bench", folder, ["127.0.0.0/8", "::1/128"], LocalBudget())
         connector = kind(validate(kind.config_model, settings), context)
-        started, cpu, count = time.perf_counter(), time.process_time(), 0
+        connector.check()
+        before, started, cpu, count = peak(), time.perf_counter(), time.process_time(), 0
         for partition in connector.partitions(stream):
             for page in connector.read(Read(stream, Mode.FULL, partition=partition, page_size=PAGE_SIZE)):
                 count += len(page.records)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         can = frozenset(capability for offered in connector.discover() for capability in offered.capabilities)
-        figures = Figures(count, seconds, cpu, can)
+        figures = Figures(count, seconds, cpu, peak() - before, can)
         connector.close()
     return figures
 
@@ -176,17 +192,17 @@ def row(info: ConnectorInfo, figures: Figures | None) -> str:
     open_points = [] if quality is None else [*quality.unverified]
     waits = [v for v in quality.verdicts if v.status is Status.TODO] if quality else []
     open_points += [f"{verdict.rule}: {verdict.reason or 'to do'}" for verdict in waits]
-    speed, cpu = "–", "–"
+    speed, cpu, memory = "–", "–", "–"
     if figures is not None and figures.records:
         speed = f"{figures.records / figures.seconds:,.0f}"
-        cpu = f"{figures.cpu / figures.records * 1e6:,.0f}"
-    cells = (info.id, f"{lines_of(info):,}", ", ".join(sorted(can)) or "–", str(info.grade), speed, cpu)
+        cpu, memory = f"{figures.cpu / figures.records * 1e6:,.0f}", f"{figures.memory:,.0f}"
+    cells = (info.id, f"{lines_of(info):,}", ", ".join(sorted(can)) or "–", str(info.grade), speed, cpu, memory)
     return f"| {' | '.join(cells)} | {'; '.join(open_points) or '–'} |"
 
 
 HEAD = """\
-| connector | lines | capabilities | grade | records/s | CPU µs/record | what stays unverified or open |
-|---|---:|---|---|---:|---:|---|"""
+| connector | lines | capabilities | grade | records/s | CPU µs/record | MiB | what stays unverified or open |
+|---|---:|---|---|---:|---:|---:|---|"""
 
 
 def table(names: list[str], rows: int) -> Iterator[str]:
@@ -196,7 +212,7 @@ def table(names: list[str], rows: int) -> Iterator[str]:
         if names and info.id not in names:
             continue
         can_run = info.id in PLACES or info.id in REAL or info.id in ("files", "sql")
-        yield row(info, measure(info, rows) if can_run else None)
+        yield row(info, measure(info.id, rows) if can_run else None)
 
 
 def main(arguments: list[str]) -> None:
@@ -219,7 +235,8 @@ INTRODUCTION = """\
 
 Written by `python -m benchmarks.connectors --rows {rows} --table docs/connectors-table.md`: one full read of {rows}
 rows of each connector's simulator (Tryton and IMAP: of the real server), which runs in a process of its own. Records a
-second are mostly the simulator's (Python, one thread, on the same two cores); CPU is the connector's alone. Lines are
+second are mostly the simulator's (Python, one thread, on the same two cores); CPU is the connector's alone, and MiB
+what its peak memory grew by during the read. Lines are
 code and manifest without blanks and comments; shared protocols (REST, OData, HTTP) are not included. Rules and grades
 are explained in
 [connectors.md](connectors.md#the-quality-scale).
