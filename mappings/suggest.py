@@ -22,7 +22,23 @@ _LABELS = {
     "座机": "work",
     "固定": "work",
 }
-_PERSONS = ("姓名", "联系人", "聯絡人", "聯繫人", "full", "contact", "person")
+_PERSONS = (
+    "patient",
+    "member",
+    "employee",
+    "student",
+    "guest",
+    "donor",
+    "收货人",
+    "收件人",
+    "姓名",
+    "联系人",
+    "聯絡人",
+    "聯繫人",
+    "full",
+    "contact",
+    "person",
+)
 """Parts of the names of fields that hold the name of a person."""
 
 Tell = Callable[[Phrase], str]
@@ -89,10 +105,12 @@ def _written(target: str, found: list[Guess], tell: Tell) -> list[str]:
     if not found:
         return []
     if target == "addresses":
+        found, lines = _housed(found, tell)
         return [
             "  addresses:",
-            *(f"    {'-' if i == 0 else ' '} {_line(_field(one), one, tell)}" for i, one in enumerate(found)),
-        ]
+            *(f"    {'-' if i == 0 else ' '} {line}" for i, line in enumerate(
+                [*lines, *(_line(_field(one), one, tell) for one in found)])),
+        ]  # fmt: skip
     if target == "external_ids":
         return [
             "  external_ids:",
@@ -101,6 +119,22 @@ def _written(target: str, found: list[Guess], tell: Tell) -> list[str]:
     if target in ("emails", "phones", "identifiers"):
         return [f"  {target}:", *(f"    - {_listed(target, one)}{_why(one, tell)}" for one in found)]
     return [f"  {_line(target, one, tell)}" for one in found]
+
+
+def _housed(found: list[Guess], tell: Tell) -> tuple[list[Guess], list[str]]:
+    """Street and number in one text, in the order of the columns, as a line; the other fields of the address."""
+    parts = [one for one in found if _field(one) in ("street", "house")]
+    rest = [one for one in found if one not in parts]
+    if "house" not in map(_field, parts):
+        return found, []
+    if len(parts) == 1:
+        text = next((one for one in rest if _field(one) == "text"), None)
+        if text is None:
+            return rest, []
+        rest.remove(text)
+        parts = [one for one in found if one in (*parts, text)]
+    paths = ", ".join(_scalar(one.path) for one in parts)
+    return rest, [f"street: {{concat: [{paths}]}}{_why(parts[0], tell)}"]
 
 
 def _listed(target: str, one: Guess) -> str:
@@ -119,7 +153,10 @@ def _line(target: str, one: Guess, tell: Tell) -> str:
 
 
 def _sourced(one: Guess, tell: Tell) -> str:
-    return f"{_scalar(one.path)}{_why(one, tell)}"
+    source = _scalar(one.path)
+    if one.format:
+        source = f'{{from: {source}, do: [date: {{format: "{one.format}"}}], on_error: drop}}'
+    return f"{source}{_why(one, tell)}"
 
 
 def _why(one: Guess, tell: Tell) -> str:

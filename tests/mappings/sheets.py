@@ -1,4 +1,4 @@
-"""Ten made-up files of customers: their columns with two rows each, and what each column means (None: nothing)."""
+"""Made-up files of customers: their columns with two rows each, and what each column means (None: nothing)."""
 
 from __future__ import annotations
 
@@ -174,6 +174,50 @@ SHEETS = [
             "字段4": ("identifiers", "91350200612017720D", "913302001440678009"),
             "字段5": ("addresses.text", "福建省厦门市思明区湖滨南路3号", "浙江省宁波市海曙区中山西路4号"),
             "字段6": (None, "12", "7"),
+        },
+    ),
+    Sheet(
+        "customers in German",
+        {
+            "Kundennummer": ("external_ids", "10001", "10002"),
+            "Anrede": (None, "Herr", "Frau"),
+            "Name": ("family_name", "Müller", "Groß"),
+            "Vorname": ("given_name", "Jürgen", "Käthe"),
+            "Straße": ("addresses.street", "Hauptstraße", "Gartenweg"),
+            "Hausnummer": ("addresses.house", "12", "3a"),
+            "PLZ": ("addresses.postcode", "10115", "80331"),
+            "Ort": ("addresses.city", "Berlin", "München"),
+            "Telefon": ("phones", "030 1234567", "089 654321"),
+            "E-Mail-Adresse": ("emails", "j.mueller@example.de", "k.gross@example.de"),
+            "Geburtsdatum": ("birth_date", "23.04.1980", "01.02.1975"),
+        },
+    ),
+    Sheet(
+        "patients in English",
+        {
+            "Ref No": ("external_ids", "P1", "P2"),
+            "Title": (None, "Mr", "Mrs"),
+            "Forename": ("given_name", "John", "Ann"),
+            "Surname": ("family_name", "Smith", "Brown"),
+            "DOB": ("birth_date", "23/04/1980", "01/02/1975"),
+            "Tel No": ("phones", "020 7946 0018", "0113 496 0012"),
+            "Addr1": ("addresses.street", "1 High Street", "2 Mill Lane"),
+            "Town": ("addresses.city", "London", "Leeds"),
+            "Post Code": ("addresses.postcode", "SW1 2AB", "LS1 4DY"),
+            "NHS": ("identifiers", "9434765919", "9434765870"),
+            "First Visit": (None, "phone", "web"),
+        },
+    ),
+    Sheet(
+        "vendors with qualified columns",
+        {
+            "Vendor ID": ("external_ids", "1", "2"),
+            "Vendor Name": ("name", "Summit Foods LLC", "Nova Media Inc"),
+            "Remit Address": ("addresses.text", "1 Main St", "2 Oak Ave"),
+            "Remit City": ("addresses.city", "Boston", "Chicago"),
+            "ST": ("addresses.region", "TX", "IL"),
+            "Remit ZIP": ("addresses.postcode", "02110", "60601"),
+            "Phone #": ("phones", "617-555-0123", "312-555-0199"),
         },
     ),
 ]

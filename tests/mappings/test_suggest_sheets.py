@@ -1,10 +1,10 @@
-"""Drafts for ten made-up files, in English and Chinese: what each column means is found."""
+"""Drafts for made-up files, in English, Chinese and German: what each column means is found."""
 
 from __future__ import annotations
 
 import pytest
 
-from mappings.compile import MappingDefaults, compile_mapping
+from mappings.compile import Mapper, MappingDefaults, compile_mapping
 from mappings.guessing import KEEP, Phrase, guess
 from mappings.paths import quoted
 from mappings.preview import check
@@ -76,3 +76,36 @@ def test_the_comments_are_in_the_language_asked_for() -> None:
     assert "# 100%: KNOWN NAME, 100% OF ITS VALUES FIT" in text
     assert "# NOT USED: X" in text
     assert check(text).error is None
+
+
+def test_street_and_number_are_one_text_in_the_order_of_the_columns() -> None:
+    rows = [{"name": "Ann", "street_number": "12", "address_1": "High Street", "city": "Leeds"}]
+    (mapped,) = mapper_of(rows)(rows[0])
+    assert mapped.customer["addresses"] == [{"street": "12 High Street", "city": "Leeds"}]
+    rows = [{"Name": "Ann", "Straße": "Hauptstraße", "Hausnummer": "3a"}]
+    (mapped,) = mapper_of(rows)(rows[0])
+    assert mapped.customer["addresses"] == [{"street": "Hauptstraße 3a"}]
+
+
+def test_days_and_months_are_told_apart_by_the_whole_column() -> None:
+    british = [{"name": "Ann", "dob": "03/04/1980"}, {"name": "Bob", "dob": "23/04/1980"}]
+    assert mapper_of(british)(british[0])[0].customer["birth_date"] == "1980-04-03"
+    american = [{"name": "Ann", "dob": "03/04/1980"}, {"name": "Bob", "dob": "04/23/1980"}]
+    mapper = mapper_of(american)
+    assert mapper(american[0])[0].customer["birth_date"] == "1980-03-04"
+    assert "birth_date" not in mapper({"name": "Cid", "dob": "23/04/1980"})[0].customer
+    unclear = [{"name": "Ann", "dob": "03/04/1980"}]
+    assert "birth_date" not in mapper_of(unclear)(unclear[0])[0].customer
+
+
+@pytest.mark.parametrize(
+    ("column", "scheme"),
+    [("soc_sec_id", "file.socsecid"), ("身份证号码", "cn.ric"), ("NHS No", "gb.nhs"), ("Tax ID", "cn.uscc")],
+)
+def test_a_persons_number_has_a_scheme_of_its_own(column: str, scheme: str) -> None:
+    (one,) = [one for one in guess([{column: "8413769"}]) if one.target == "identifiers"]
+    assert one.scheme == scheme
+
+
+def mapper_of(rows: list[dict[str, str]]) -> Mapper:
+    return compile_mapping(load_spec(suggest_mapping(rows), name="draft"), defaults=MappingDefaults(region="CN"))
