@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, case, func, literal_column, select
+from sqlalchemy import Connection, case, func, select
 
+from sync.master import tally
 from sync.master.tables import crosswalk, customer, source_record
 from sync.runs.tables import connection as connections
 from sync.runs.tables import quarantine, schedule, stream_state, sync_run
@@ -61,7 +62,7 @@ class StreamOverview(NamedTuple):
 
 def streams(connection: Connection) -> list[StreamOverview]:
     """All streams, in the order of their connections; those taken out of the configuration last."""
-    records, quarantined = _records(connection), _quarantined(connection)
+    records, quarantined = tally.read(connection).records, _quarantined(connection)
     runs = _last_runs(connection)
     statement = (
         select(
@@ -106,11 +107,7 @@ def streams(connection: Connection) -> list[StreamOverview]:
 
 def members_histogram(connection: Connection) -> dict[int, int]:
     """How many active customers have 1, 2, 3, 4, and 5 or more source records."""
-    size = case((customer.c.members >= 5, 5), else_=customer.c.members).label("size")
-    rows = connection.execute(
-        select(size, func.count()).where(customer.c.status == "active").group_by(literal_column("size"))
-    )
-    return {row[0]: row[1] for row in sorted(rows.all())}
+    return dict(tally.read(connection).sizes)
 
 
 class Shared(NamedTuple):
@@ -150,15 +147,6 @@ def _shared(connection: Connection, customer_id: int, name: str) -> Shared:
     return Shared(name, len(names), tuple(dict.fromkeys(names)))
 
 
-def _records(connection: Connection) -> dict[int, int]:
-    rows = connection.execute(
-        select(source_record.c.stream_id, func.count())
-        .where(and_(source_record.c.deleted_at.is_(None), source_record.c.part == ""))
-        .group_by(source_record.c.stream_id)
-    )
-    return {row[0]: row[1] for row in rows}
-
-
 def _quarantined(connection: Connection) -> dict[int, int]:
     rows = connection.execute(
         select(quarantine.c.stream_id, func.count())
@@ -169,7 +157,10 @@ def _quarantined(connection: Connection) -> dict[int, int]:
 
 
 def _last_runs(connection: Connection) -> dict[int, LastRun]:
-    newest = select(func.max(sync_run.c.id)).group_by(sync_run.c.stream_id)
+    own = sync_run.alias()  # a look into the index for each stream, rather than a walk through all runs
+    newest = select(
+        select(func.max(own.c.id)).where(own.c.stream_id == stream_state.c.id).scalar_subquery()
+    ).select_from(stream_state)
     rows = connection.execute(select(sync_run).where(sync_run.c.id.in_(newest)))
     return {
         row.stream_id: LastRun(

@@ -20,7 +20,7 @@ from mappings.contract import Decision, Evidence, Features, Mapped, Member, seni
 from mappings.errors import RecordInvalid
 from mappings.survivorship import SurvivorshipRules
 from sync.database import Database, metadata
-from sync.master import landing, resolving, streams
+from sync.master import landing, resolving, streams, tally
 from sync.master.identity import founder_id, public_id
 from sync.master.tables import change, crosswalk, customer, customer_alias, source_record
 from sync.runs import tables as run_tables
@@ -164,6 +164,7 @@ def dump(database: Database) -> dict[str, Any]:
     went), so only ids that live records found are part of it; ``assert_every_id_resolves`` looks after the others.
     """
     with database.reading() as connection:
+        assert tally.read(connection) == tally.counted(connection), "the kept counts are wrong"
         directory = streams.load(connection)
         active = connection.execute(select(customer.c.id, customer.c.golden).where(customer.c.status == "active"))
         customers = {public_id(row.id): orjson.loads(row.golden) for row in active}

@@ -53,6 +53,7 @@ def rebuild(database: Database) -> None:
         for table in ("crosswalk", "customer", "customer_alias", "match_edge", "change", "landing"):
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("DELETE FROM counter WHERE name = 'change'"))
+        connection.execute(text("DELETE FROM tally WHERE name NOT LIKE 'records:%'"))
         landing = acts.queue(connection, connection.execute(select(source_record.c.id)).scalars())
     if landing is not None:
         resolving.resolve(database, [landing], matcher=MATCHER, survivorship=RULES)

@@ -16,11 +16,12 @@ import orjson
 
 from sync.master import cause
 from sync.master.bulk import KINDS, Bulk, Row
-from sync.master.components import Held
+from sync.master.components import Held, Standing
 from sync.master.golden import Goldens
 from sync.master.identity import public_id
 from sync.master.records import LandedRecord
 from sync.master.streams import StreamRef
+from sync.master.tally import Tallying
 from sync.master.transition import Ended, Kept, Transition
 
 
@@ -53,20 +54,21 @@ class Publisher:
 
     def __init__(self, bulk: Bulk, streams: Mapping[int, StreamRef], goldens: Goldens, now: datetime) -> None:
         self._bulk, self._streams, self._goldens, self._now = bulk, streams, goldens, bulk.instant(now)
-        self._rows = _Rows()
+        self._rows, self._tally = _Rows(), Tallying()
 
     def found(self, records: Iterable[LandedRecord]) -> None:
         """New customers of a single record each, met for the first time: the common case of a first load."""
-        rows, now = self._rows, self._now
+        rows, now, before = self._rows, self._now, len(self._rows.customers)
         for record in records:
             stream = self._streams[record.stream_id]
             customer_id = stream.founder_id(record.source_id, record.part)
             golden = self._goldens.of_single(record)
             text = golden.text.decode()
-            rows.crosswalk.append((record.id, customer_id, record.version))
+            rows.crosswalk.append((record.id, customer_id, *Standing.of(record)))
             rows.customers.append((customer_id, 1, "active", golden.kind, golden.name, text, 1, now))
             address = orjson.dumps([stream.connection, stream.name, record.source_id, record.part]).decode()
             rows.changes.append((customer_id, "created", 1, f'{{"golden":{text},"joined":[{address}]}}'))
+        self._tally.customer(None, 1, times=len(rows.customers) - before)
 
     def apply(self, held: Held, transition: Transition, batch: Sequence[LandedRecord]) -> None:
         """The changes of a touched neighbourhood."""
@@ -88,6 +90,7 @@ class Publisher:
         bulk.insert("crosswalk", sorted(rows.crosswalk))
         bulk.insert("customer", sorted(rows.customers))
         bulk.update("customer", KINDS["customer"], rows.updates)
+        self._tally.store(bulk)
         if rows.changes:
             numbers = bulk.numbers("change", len(rows.changes))
             changes, why = zip(numbers, rows.changes, strict=True), cause.current()
@@ -102,7 +105,7 @@ class Publisher:
         home = {record.id: kept.group.id for kept in transition.kept for record in kept.group.members}
         moved: list[Row] = []
         for record in transition.refreshed:
-            row = (record.id, home[record.id], held.versions[record.id])
+            row = (record.id, home[record.id], *held.versions[record.id])
             (moved if record.id in held.assigned else self._rows.crosswalk).append(row)
         self._bulk.update("crosswalk", KINDS["crosswalk"], moved)
 
@@ -112,6 +115,7 @@ class Publisher:
         text = golden.text.decode()
         if before is not None and kept.was_active and text == before.golden and not (kept.joined or kept.left):
             return
+        self._tally.customer(len(before.members) if before and kept.was_active else None, len(kept.group.members))
         version = 1 if before is None else before.version + 1
         values = (version, "active", golden.kind, golden.name, text, len(kept.group.members), self._now)
         if before is None:
@@ -137,6 +141,7 @@ class Publisher:
 
     def _end(self, ended: Ended) -> None:
         before = ended.before
+        self._tally.customer(len(before.members), None)
         status = "deleted" if ended.into is None else "merged"
         self._bulk.run(
             "UPDATE customer SET version = ?, status = ?, members = 0, changed_at = ? WHERE id = ?",

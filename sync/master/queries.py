@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Select, func, or_, select
 
+from sync.master import tally
 from sync.master.identity import parse_public_id, public_id
 from sync.master.streams import StreamRef
 from sync.master.streams import load as load_streams
@@ -120,19 +121,11 @@ def search(connection: Connection, text: str, limit: int = 50, after: str | None
 
 def stats(connection: Connection) -> Stats:
     """Totals for the overview and for ``kehu master stats``."""
-    active = customer.c.status == "active"
-    customers = connection.execute(select(func.count()).where(active)).scalar_one()
-    shared = connection.execute(select(func.count()).where(active, customer.c.members > 1)).scalar_one()
-    streams = load_streams(connection)
-    rows = connection.execute(
-        select(source_record.c.stream_id, func.count())
-        .where(source_record.c.deleted_at.is_(None), source_record.c.part == "")
-        .group_by(source_record.c.stream_id)
-    )
-    by_stream = {(streams[row[0]].connection, streams[row[0]].name): row[1] for row in rows}
+    known, streams = tally.read(connection), load_streams(connection)
+    by_stream = {(streams[number].connection, streams[number].name): count for number, count in known.records.items()}
     pending = connection.execute(select(func.coalesce(func.sum(landing.c.records), 0))).scalar_one()
     last = connection.execute(select(func.coalesce(func.max(change.c.seq), 0))).scalar_one()
-    return Stats(customers, sum(by_stream.values()), shared, pending, last, by_stream)
+    return Stats(known.customers, sum(by_stream.values()), known.shared, pending, last, by_stream)
 
 
 def changes(connection: Connection, after: int = 0, limit: int = 100) -> list[ChangeView]:

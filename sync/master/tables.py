@@ -31,6 +31,15 @@ counter = Table(
 
 record_id = Sequence("record_id", metadata=metadata)
 
+tally = Table(
+    "tally",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", String(40), nullable=False, comment="records:STREAM, size:MEMBERS or placed"),
+    Column("value", BigInteger, nullable=False, comment="how many more, or fewer"),
+    comment="What transactions changed of the counts that pages show; the sum of a name is the count.",
+)
+
 source_record = Table(
     "source_record",
     metadata,
@@ -40,6 +49,7 @@ source_record = Table(
     Column("part", Text, nullable=False, server_default=""),
     Column("parent_id", BigInteger, comment="the record this part was found in; null for the record itself"),
     Column("version", Integer, nullable=False, comment="counts the landed contents, from 1"),
+    Column("features_version", Integer, comment="the version since which the features stand; null: this one"),
     Column("hash", LargeBinary, comment="xxh3-128 of the raw body; null for parts"),
     Column("raw", Text, comment="the body as received; null for parts"),
     Column("canonical", Text, comment="the mapped customer as JSON; null when the mapping gives none"),
@@ -86,12 +96,12 @@ match_edge = Table(
     metadata,
     Column("left_id", BigInteger, primary_key=True, autoincrement=False),
     Column("right_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("left_version", Integer, nullable=False),
-    Column("right_version", Integer, nullable=False),
+    Column("left_version", Integer, nullable=False, comment="of the features that were compared"),
+    Column("right_version", Integer, nullable=False, comment="of the features that were compared"),
     Column("weight", Float, nullable=False),
     Column("rule", String(60), nullable=False),
     Index("ix_match_edge_right_id", "right_id"),
-    comment="Evidence between two records (left < right); it counts only while both versions are current.",
+    comment="Evidence between two records (left < right); it counts only while both hold the features compared.",
 )
 
 crosswalk = Table(
@@ -100,6 +110,7 @@ crosswalk = Table(
     Column("record_id", BigInteger, primary_key=True, autoincrement=False),
     Column("customer_id", BigInteger, nullable=False),
     Column("version", Integer, nullable=False, comment="the record's version that was resolved"),
+    Column("features_version", Integer, comment="the one since which its features stood; null: this one"),
     Index("ix_crosswalk_customer_id", "customer_id"),
     sqlite_with_rowid=False,
 )

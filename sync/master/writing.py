@@ -13,6 +13,7 @@ from sync.master.deriving import Derived
 from sync.master.inforce import InForce
 from sync.master.records import LandedRecord, features_of, features_text, pack_ids
 from sync.master.streams import StreamRef
+from sync.master.tally import Tallying
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Change:
 _CONTENT: Columns = (
     ("id", "int8"),
     ("version", "int4"),
+    ("features_version", "int4"),
     ("hash", "bytea"),
     ("raw", "text"),
     ("canonical", "text"),
@@ -42,8 +44,8 @@ _CONTENT: Columns = (
     ("landed_at", "timestamptz"),
     ("deleted_at", "timestamptz"),
 )
-_DERIVED: Columns = tuple(_CONTENT[place] for place in (0, 1, 4, 5, 7, 8))
-_DELETED: Columns = (("id", "int8"), ("version", "int4"), ("deleted_at", "timestamptz"))
+_DERIVED: Columns = tuple(_CONTENT[place] for place in (0, 1, 2, 5, 6, 8, 9))
+_DELETED: Columns = (("id", "int8"), ("version", "int4"), ("features_version", "int4"), ("deleted_at", "timestamptz"))
 
 
 class _Stored(NamedTuple):
@@ -53,6 +55,7 @@ class _Stored(NamedTuple):
     key: str
     part: str
     version: int
+    features_version: int
     canonical: str | None
     features: str | None
     deleted: bool
@@ -69,6 +72,7 @@ class Writes:
         self.batch: list[LandedRecord] = []
         self.new_main_ids: list[int] = []
         self.rederived = 0
+        self._live = 0
         self._rows: list[Row] = []
         self._updates: list[Row] = []
         self._derived_updates: list[Row] = []
@@ -133,12 +137,16 @@ class Writes:
             self._keys_removed,
         )
         bulk.insert_keys(self._keys_added)
+        tallying = Tallying()
+        tallying.records(self._stream.id, self._live)
+        tallying.store(bulk)
         return self._queue()
 
     def _insert(
         self, record_id: int, change: Change, part: str, parent_id: int | None, derived: Derived | None
     ) -> None:
         main = parent_id is None
+        self._live += main
         self._rows.append(
             (
                 record_id,
@@ -157,16 +165,19 @@ class Writes:
         )
         if derived is not None:
             self._keys_added += [(key, record_id) for key in derived.keys]
-            self._await_resolve(record_id, 1, change.key, part, derived)
+            self._await_resolve(record_id, 1, 1, change.key, part, derived)
 
     def _update_main(self, change: Change, stored: _Stored) -> None:
         derived = change.main
         canonical = derived and derived.canonical.decode()
         features = derived and features_text(derived.features)
+        since = self._since(stored, features, change.version)
+        self._live += stored.deleted
         self._updates.append(
             (
                 stored.id,
                 change.version,
+                since,
                 change.hash,
                 change.raw,
                 canonical,
@@ -177,7 +188,7 @@ class Writes:
             )
         )
         self._replace_keys(stored, derived, features)
-        self._await_resolve(stored.id, change.version, change.key, "", derived)
+        self._await_resolve(stored.id, change.version, since, change.key, "", derived)
 
     def _update_derived(self, stored: _Stored, derived: Derived | None) -> None:
         canonical = derived and derived.canonical.decode()
@@ -185,9 +196,11 @@ class Writes:
         if canonical == stored.canonical and features == stored.features and not stored.deleted:
             return
         version = stored.version + 1
-        self._derived_updates.append((stored.id, version, canonical, features, self._now, None))
+        self._live += stored.deleted and stored.part == ""
+        since = self._since(stored, features, version)
+        self._derived_updates.append((stored.id, version, since, canonical, features, self._now, None))
         self._replace_keys(stored, derived, features)
-        self._await_resolve(stored.id, version, stored.key, stored.part, derived)
+        self._await_resolve(stored.id, version, since, stored.key, stored.part, derived)
 
     def _reconcile_parts(self, change: Change, before: dict[str, _Stored]) -> list[tuple[Change, Derived]]:
         wanted = change.parts
@@ -208,9 +221,19 @@ class Writes:
     def _delete(self, stored: _Stored) -> None:
         if stored.deleted:
             return
-        self._deletes.append((stored.id, stored.version + 1, self._now))
+        version = stored.version + 1
+        self._deletes.append((stored.id, version, version, self._now))
+        self._live -= stored.part == ""
         self._replace_keys(stored, None, None)
-        self._await_resolve(stored.id, stored.version + 1, stored.key, stored.part, None)
+        self._await_resolve(stored.id, version, version, stored.key, stored.part, None)
+
+    def _since(self, stored: _Stored, features: str | None, version: int) -> int:
+        """The version since which a record has the features that it has in ``version``.
+
+        While the match model is being switched, equal features need not mean equal keys: they count as new.
+        """
+        stand = features == stored.features and not stored.deleted and self._force.stage is None
+        return stored.features_version if stand else version
 
     def _replace_keys(self, stored: _Stored, derived: Derived | None, features: str | None) -> None:
         """``features``: of ``derived``, as they are stored."""
@@ -236,12 +259,19 @@ class Writes:
         )
         return int(rows[0][0])
 
-    def _await_resolve(self, record_id: int, version: int, key: str, part: str, derived: Derived | None) -> None:
+    def _await_resolve(
+        self, record_id: int, version: int, since: int, key: str, part: str, derived: Derived | None
+    ) -> None:
         canonical, features, keys = (None, None, ()) if derived is None else derived[1:]
-        self.batch.append(LandedRecord(record_id, version, self._stream.id, key, part, canonical, features, keys))
+        self.batch.append(
+            LandedRecord(record_id, version, since, self._stream.id, key, part, canonical, features, keys)
+        )
 
     def _load(self, main_ids: Sequence[int]) -> dict[int, dict[str, _Stored]]:
-        columns = "id, parent_id, source_id, part, version, canonical, features, deleted_at IS NOT NULL"
+        columns = (
+            "id, parent_id, source_id, part, version, coalesce(features_version, version), "
+            "canonical, features, deleted_at IS NOT NULL"
+        )
         rows = self._bulk.fetch(
             f"SELECT {columns} FROM source_record WHERE id {{ints}} "  # noqa: S608 - fixed columns
             f"UNION ALL SELECT {columns} FROM source_record WHERE parent_id {{ints}}",
@@ -249,7 +279,7 @@ class Writes:
             list(main_ids),
         )
         records: dict[int, dict[str, _Stored]] = defaultdict(dict)
-        for record_id, parent_id, key, part, version, canonical, features, deleted in rows:
-            stored = _Stored(record_id, key, part, version, canonical, features, bool(deleted))
-            records[parent_id or record_id][part] = stored
+        for record_id, parent_id, *values, deleted in rows:
+            stored = _Stored(record_id, *values, bool(deleted))
+            records[parent_id or record_id][stored.part] = stored
         return records

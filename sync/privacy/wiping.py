@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sync.master import cause
 from sync.master.bulk import Bulk, bulk_for
 from sync.master.records import pack_ids, unpack_ids
+from sync.master.tally import Tallying
 from sync.master.tombstones import contacts_of
 from sync.privacy import history
 from sync.privacy.person import Person
@@ -57,6 +58,13 @@ def records(bulk: Bulk, person: Person) -> int:
         ("crosswalk", "record_id"),
     ):
         bulk.run(f"DELETE FROM {table} WHERE {column} {{ints}}", ids)  # noqa: S608 - our own names
+    tallying = Tallying()
+    live = (
+        "SELECT stream_id, count(*) FROM source_record WHERE id {ints} AND part = '' AND deleted_at IS NULL GROUP BY 1"
+    )
+    for stream_id, count in bulk.fetch(live, ids):
+        tallying.records(stream_id, -count)
+    tallying.store(bulk)
     return bulk.run("DELETE FROM source_record WHERE id {ints}", ids)
 
 
@@ -68,6 +76,10 @@ def customers(connection: Connection, person: Person, now: datetime) -> int:
         bulk.run(f"DELETE FROM {table} WHERE customer_id {{ints}}", list(person.ids))  # noqa: S608 - our own names
     rewritten = history.rewrite(bulk, person)
     bulk.run("UPDATE customer SET name = NULL, golden = '{}' WHERE id {ints}", list(person.ids))
+    tallying = Tallying()
+    for (members,) in bulk.fetch("SELECT members FROM customer WHERE id = ? AND status = 'active'", person.customer):
+        tallying.customer(members, None)
+    tallying.store(bulk)
     bulk.run(
         "UPDATE customer SET version = version + 1, status = ?, members = 0, changed_at = ? WHERE id = ?",
         ERASED,
@@ -76,8 +88,9 @@ def customers(connection: Connection, person: Person, now: datetime) -> int:
     )
     told = bulk.fetch("SELECT id, 'erased', version, '{}' FROM customer WHERE id = ?", person.customer)
     told += _told_anew(bulk, rewritten.others)
-    numbers, why = bulk.numbers("change", len(told)), cause.current()
-    bulk.insert("change", [(number, *row, at, why) for number, row in zip(numbers, told, strict=True)])
+    if told:
+        numbers, why = bulk.numbers("change", len(told)), cause.current()
+        bulk.insert("change", [(number, *row, at, why) for number, row in zip(numbers, told, strict=True)])
     return rewritten.changes
 
 

@@ -20,6 +20,7 @@ import structlog
 
 from sync.database import Database, database_errors
 from sync.feed import compaction
+from sync.master import tally
 from sync.master.search import index
 from sync.runs import retention, schedules, sweeper
 from sync.runs.dispatch import Doorbell
@@ -35,6 +36,7 @@ RECOVER_EVERY = 2.0
 FORGET_EVERY = 600.0
 SEARCH_EVERY = 1.0
 EXPORTS_EVERY = 30.0
+TALLY_EVERY = 10.0
 INDEXED_AT_ONCE = 20_000
 """Changes that the search index takes in before the other chores have their turn."""
 
@@ -77,6 +79,7 @@ def maintain(database: Database, broker_url: str, stop: Event, also: Iterable[Ch
         Chore("sweeper", SWEEP_EVERY, lambda: sweeper.sweep(database, bell)),
         Chore("recovery", RECOVER_EVERY, recovery.pulse),
         Chore("search", SEARCH_EVERY, lambda: index.catch_up(database, INDEXED_AT_ONCE)),
+        Chore("tally", TALLY_EVERY, lambda: tally.compact(database)),
         Chore("retention", FORGET_EVERY, lambda: retention.forget(database)),
         *also,
     ]
