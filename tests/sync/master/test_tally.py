@@ -63,14 +63,14 @@ def test_many_rows_are_summed_and_the_counts_stay(database: Database, monkeypatc
 
 def test_what_is_rolled_back_was_never_counted(database: Database) -> None:
     sync(database, 1, record("1", tags=["a"]))
-    with database.engine.connect() as connection:
+    with database.engine.connect() as connection, connection.begin() as unit:
         tallying = Tallying()
         tallying.records(1, 5)
         tallying.customer(1, 9)
         tallying.store(bulk_for(connection))
         assert tally.read(connection).records == {1: 6}
         assert tally.read(connection).sizes == {5: 1}
-        connection.rollback()
+        unit.rollback()
     assert read(database).records == {1: 1}
 
 
