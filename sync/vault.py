@@ -116,6 +116,21 @@ class Vault:
         except (InvalidTag, ValueError):
             raise VaultError("A stored secret cannot be opened.") from None
 
+    def seal_outside(self, context: str, value: bytes) -> bytes:
+        """The value encrypted by the master key itself, for a file that is opened without the database."""
+        nonce = secrets.token_bytes(_NONCE)
+        return _VERSION + nonce + AESGCM(self._masters[self._current]).encrypt(nonce, value, context.encode())
+
+    def open_outside(self, context: str, sealed: bytes) -> bytes:
+        """What ``seal_outside`` sealed, by any of the master keys given. Raises VaultError."""
+        nonce, rest = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
+        for master in self._masters.values():
+            try:
+                return AESGCM(master).decrypt(nonce, rest, context.encode())
+            except (InvalidTag, ValueError):
+                continue
+        raise VaultError("A stored secret cannot be opened: the master key is another one.")
+
     def put(self, connection: Connection, name: str, value: str, *, by: str) -> None:
         """Store a named secret. Raises Misused for a name or size that will not do."""
         if not name.isprintable() or not 1 <= len(name) <= 120 or len(value.encode()) > LONGEST or not value:

@@ -7,8 +7,9 @@ restored copy is made beside and then written into the database by one transacti
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,9 +28,14 @@ from sync.feed import tokens
 from sync.idempotency import idempotency_key
 from sync.identity.tables import one_time_link, user_session
 from sync.master.tables import counter, record_id
+from sync.master.tombstones import VAULT
 from sync.migrations import SchemaState
+from sync.privacy import erasing, ledger
+from sync.privacy.ledger import Ledger
+from sync.privacy.returning import Again
 from sync.runs.tables import lease
 from sync.schema import metadata
+from sync.stewardship.effect import Engine
 from sync.vault import Vault
 
 Told = Callable[[str], None]
@@ -37,42 +43,54 @@ __all__ = ["Restored", "restore"]
 
 
 class Restored(NamedTuple):
-    """What was restored. ``sealed``: data keys that the master key at hand does not open."""
+    """What was restored. ``sealed``: data keys that the master key at hand does not open; ``erased``: persons whom the
+    backup brought back and who were erased again.
+    """
 
     manifest: Manifest
     revision: str
     sealed: int
+    erased: int
 
 
 def restore(
     database: Database,
     path: Path,
     vault: Vault,
+    engine: Engine,
     *,
     replace: bool = False,
+    ledgers: Sequence[Ledger] = (),
     by: str = audit.SYSTEM,
     told: Told = lambda _step: None,
 ) -> Restored:
     """Make the database what it was when the backup was taken, at this program's schema. Nobody else may use it.
 
     A backup of SQLite can be restored into PostgreSQL, not the other way round. All tokens of the change feed given
-    out before expire, everybody has to sign in again. Raises Damaged, Refused (the target is not empty, or in use),
-    SchemaNewer, Misused.
+    out before expire, everybody has to sign in again. Whoever was erased since the backup, as the database that is
+    replaced and the ``ledgers`` know, is erased from the restored one before it counts; ``erasing.finish`` then issues
+    the receipts. Raises Damaged, Refused (the target is not empty, or in use), SchemaNewer, Misused, VaultError.
     """
+    database.carry(**{VAULT: lambda: vault})
     with Opened(path) as backup:
         _require_known(backup.manifest, database)
         told("check")
         backup.check()
         _require_free(database, replace)
+        with database.reading() as connection:
+            present = ledger.read(connection, vault)
+        known = (*ledgers, *([] if present is None else [present]))
+        settling = _Settling(backup.manifest, by, Again(vault, engine, known))
         told("load")
         if backup.manifest.kind == "postgresql":
-            _postgres(database, backup, by)
+            _postgres(database, backup, settling)
         else:
             with private_file(_beside(database, path)) as copy:
                 _unpack(backup, copy)
-                (_moved if database.is_postgres else _sqlite)(database, copy, backup.manifest, by)
+                (_moved if database.is_postgres else _sqlite)(database, copy, settling)
         with database.reading() as connection:
-            return Restored(backup.manifest, migrations.revision_of(connection).head, vault.lacks(connection))
+            head, sealed = migrations.revision_of(connection).head, vault.lacks(connection)
+            return Restored(backup.manifest, head, sealed, settling.erased)
 
 
 def _require_known(manifest: Manifest, database: Database) -> None:
@@ -122,30 +140,33 @@ def _unpack(backup: Opened, copy: Path) -> None:
         raise cannot_write(copy, error) from None
 
 
-def _sqlite(database: Database, copy: Path, manifest: Manifest, by: str) -> None:
-    _prepare(copy, manifest, by)
+def _sqlite(database: Database, copy: Path, settling: _Settling) -> None:
+    _prepare(copy, settling.manifest, settling)
     with closing(sqlite3.connect(copy)) as source, database.engine.connect() as connection:
         source.backup(connection.connection.driver_connection)  # type: ignore[arg-type]
     database.dispose()  # what pooled connections remember of the old content is worth nothing
 
 
-def _prepare(copy: Path, manifest: Manifest, by: str | None) -> None:
+def _prepare(copy: Path, manifest: Manifest, settling: _Settling | None) -> None:
     """Check the unpacked copy, bring it to today's schema, and settle what must not go on."""
     made = Database(f"sqlite:///{copy}")
+    if settling is not None:
+        made.carry(**{VAULT: lambda: settling.again.vault})
     try:
         with made.reading() as connection:
             facts_of(connection).require(manifest.facts)
         migrations.migrate(made)
-        if by is not None:
+        if settling is not None:
             with made.transaction() as connection:
-                _settle(connection, manifest, by)
+                settling(connection)
+            erasing.scrub(made)
         with made.engine.connect() as connection:
             connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
     finally:
         made.dispose()
 
 
-def _postgres(database: Database, backup: Opened, by: str) -> None:
+def _postgres(database: Database, backup: Opened, settling: _Settling) -> None:
     manifest = backup.manifest
     with database.transaction() as connection:
         _begin_anew(connection, manifest.revision)
@@ -155,12 +176,12 @@ def _postgres(database: Database, backup: Opened, by: str) -> None:
             connection.execute(text("SELECT setval(CAST(:name AS regclass), :value)"), _quoted(sequence, value))
         facts_of(connection).require(manifest.facts)
         migrations.upgrade_to(connection, "head")
-        _settle(connection, manifest, by)
+        settling(connection)
 
 
-def _moved(database: Database, copy: Path, manifest: Manifest, by: str) -> None:
+def _moved(database: Database, copy: Path, settling: _Settling) -> None:
     """From SQLite to PostgreSQL: row by row, typed by the tables."""
-    _prepare(copy, manifest, None)
+    _prepare(copy, settling.manifest, None)
     source = Database(f"sqlite:///{copy}")
     try:
         with source.reading() as origin, database.transaction() as connection:
@@ -172,7 +193,7 @@ def _moved(database: Database, copy: Path, manifest: Manifest, by: str) -> None:
                 _write_rows(connection, table.name, names, rows)
             _continue_numbers(connection)
             facts_of(connection).require(facts_of(origin))
-            _settle(connection, manifest, by)
+            settling(connection)
     finally:
         source.dispose()
 
@@ -232,14 +253,25 @@ def _quoted(sequence: str, value: int) -> dict[str, Any]:
     return {"name": f'"{sequence}"', "value": value}
 
 
-def _settle(connection: Connection, manifest: Manifest, by: str) -> None:
-    """What must not go on as it was: tokens of a feed that went its own way, sessions, leases, files of exports."""
-    tokens.renew(connection)
-    for table in (user_session, one_time_link, idempotency_key, lease):
-        connection.execute(delete(table))
-    ended = export_job.c.state.in_(("queued", "running", "done"))
-    connection.execute(update(export_job).where(ended).values(state="expired", file=None))
-    if migrations.revision_of(connection).state is not SchemaState.CURRENT:
-        raise Refused("The restored database has not today's schema.")
-    details = {"made_at": manifest.made_at.isoformat(), "revision": manifest.revision, "head": manifest.head}
-    audit.record(connection, by, "backup.restored", "database", details)
+@dataclass(slots=True)
+class _Settling:
+    """The end of a restore, in its transaction. ``erased``: persons who were erased again."""
+
+    manifest: Manifest
+    by: str
+    again: Again
+    erased: int = 0
+
+    def __call__(self, connection: Connection) -> None:
+        """What must not go on as it was: tokens of a feed that went its own way, sessions, leases, files of exports."""
+        tokens.renew(connection)
+        for table in (user_session, one_time_link, idempotency_key, lease):
+            connection.execute(delete(table))
+        ended = export_job.c.state.in_(("queued", "running", "done"))
+        connection.execute(update(export_job).where(ended).values(state="expired", file=None))
+        if migrations.revision_of(connection).state is not SchemaState.CURRENT:
+            raise Refused("The restored database has not today's schema.")
+        self.erased = self.again(connection, self.by)
+        made = self.manifest
+        details = {"made_at": made.made_at.isoformat(), "revision": made.revision, "head": made.head}
+        audit.record(connection, self.by, "backup.restored", "database", details | {"erased": self.erased})

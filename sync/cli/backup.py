@@ -15,7 +15,9 @@ from sync.cli.console import emit, emit_json, next_step, number, progress, say
 from sync.cli.options import Json, Yes
 from sync.cli.session import session
 from sync.language import _
+from sync.privacy import erasing, ledger
 from sync.project import LOCK_FILE
+from sync.stewardship.effect import Engine
 from sync.up import only_one
 
 
@@ -54,6 +56,10 @@ def restore(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help=_("A file that `kehu backup` wrote."), show_default=False)],
     replace: Annotated[bool, typer.Option("--replace", help=_("Throw away what the database holds now."))] = False,
+    tombstones: Annotated[
+        Path | None,
+        typer.Option(help=_("Erasures that neither backup nor present database know of: a ledger file.")),
+    ] = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -61,10 +67,18 @@ def restore(
     project = session(context).project
     if replace and not yes:
         typer.confirm(_("Throw away everything in the database of {project}?", project=str(project.folder)), abort=True)
+    kept = ledger.kept_at(project)
+    named = [tombstones] if tombstones else []
+    ledgers = [ledger.load(path, project.vault) for path in [*named, *([kept] if kept.exists() else [])]]
     with only_one(project.state_folder / LOCK_FILE):
-        done = restoring.restore(project.database, file, project.vault, replace=replace, by=operator())
+        engine = Engine(project.matcher, project.survivorship)
+        done = restoring.restore(
+            project.database, file, project.vault, engine, replace=replace, ledgers=ledgers, by=operator()
+        )
+        erasing.finish(project)
     if as_json:
-        emit_json("restore", {**_data(done.manifest, file), "schema": done.revision, "sealed": done.sealed})
+        more = {"schema": done.revision, "sealed": done.sealed, "erased": done.erased}
+        emit_json("restore", {**_data(done.manifest, file), **more})
         return
     say(_("Restored and checked: {rows} rows as of {moment}, schema {revision}.",
           rows=number(sum(done.manifest.tables.values())), moment=f"{done.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC",
@@ -77,10 +91,11 @@ def restore(
     say(
         _(
             "Consumers of the change feed begin again, everybody signs in again. Users, keys and webhook endpoints are "
-            "those of that moment: revoke again what was revoked since, erase again who was erased."
+            "those of that moment: revoke again what was revoked since."
         ),
         "yellow",
     )
+    say(_("Erased again, because it happened after the backup: {count} persons.", count=number(done.erased)))
     next_step("kehu up")
 
 

@@ -101,9 +101,43 @@ def verify(
         raise typer.Exit(1)
 
 
+def erasures(
+    context: typer.Context,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("Write the ledger into this file, for a restore."))
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Who was erased when; with ``--out`` the ledger that keeps them away after a restore."""
+    from sync.master.identity import public_id
+    from sync.privacy import ledger
+
+    project = session(context).migrated
+    with project.database.reading() as connection:
+        found = ledger.read(connection, project.vault)
+    rows = () if found is None else found.erasures
+    if out is not None:
+        if found is None:
+            raise Refused("Nobody was ever erased.")
+        ledger.save(found, out, project.vault)
+        say(_("{count} erasures written; the file opens with the master key only.", count=len(rows)), "green")
+        return
+    told = [
+        {"erasure": one["id"], "customer": public_id(one["customer_id"]), "state": one["state"],
+         "requested_by": one["requested_by"], "requested_at": one["requested_at"]}
+        for one in rows
+    ]  # fmt: skip
+    if as_json:
+        emit_json("erasures", told)
+        return
+    columns = (_("Erasure"), _("Customer"), _("State"), _("By"), _("When"))
+    emit_table(columns, [tuple(one.values()) for one in told])
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands to ``kehu master``."""
     app.command("report", help=_("Tell everything held on a person, by source."))(report)
     app.command("erase", help=_("Erase the person behind a customer, whole."))(erase)
     app.command("readmit", help=_("Let somebody who was erased be a customer again."))(readmit)
+    app.command("erasures", help=_("List erasures, or write down what a restore needs to keep them."))(erasures)
     app.command("verify-receipt", help=_("Check the receipt of an erasure."))(verify)

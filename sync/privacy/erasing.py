@@ -29,11 +29,12 @@ from sync.master.inforce import reading_with
 from sync.master.lookup import customer as look_up
 from sync.master.search import index
 from sync.master.tombstones import CONTACT, RECORD, Guard
-from sync.privacy import holders, person, receipts, wiping
+from sync.privacy import holders, ledger, person, receipts, wiping
 from sync.privacy.person import Person
 from sync.privacy.sealing import marks_key
 from sync.privacy.tables import erasure, tombstone
 from sync.project import Project
+from sync.vault import Vault
 
 WIPED, DONE = "wiped", "done"
 _TRIES = 12
@@ -124,6 +125,7 @@ def finish(project: Project) -> int:
     for (number,) in rows:
         with project.database.transaction() as connection:
             _close(connection, project, number, files)
+    ledger.keep(project)
     return len(rows)
 
 
@@ -165,6 +167,7 @@ def readmit(project: Project, kind: str, value: str, *, by: str) -> int:
         lifted = connection.execute(tombstone.delete().where(tombstone.c.mark == mark)).rowcount
         if lifted:
             audit.record(connection, by, "customer.readmitted", "contact", {"kind": kind})
+    ledger.keep(project)
     return int(lifted)
 
 
@@ -172,7 +175,7 @@ def _trying(project: Project, customer_id: str, by: str, version: int | None) ->
     for attempt in range(1, _TRIES + 1):
         try:
             with project.database.transaction() as connection, caused_by("erasure"):
-                return _wipe(connection, project, customer_id, by, version)
+                return wipe(connection, project.vault, customer_id, by=by, version=version)
         except Exception as error:
             if attempt == _TRIES or not resolving.is_conflict(getattr(error, "orig", error)):
                 raise
@@ -180,7 +183,13 @@ def _trying(project: Project, customer_id: str, by: str, version: int | None) ->
     raise AssertionError("unreachable")
 
 
-def _wipe(connection: Connection, project: Project, customer_id: str, by: str, version: int | None) -> str:
+def wipe(
+    connection: Connection, vault: Vault, customer_id: str, *, by: str, version: int | None = None, again: bool = False
+) -> str:
+    """All of an erasure that happens in the database, inside the caller's transaction; answers its number.
+
+    ``again``: an older copy of the database had brought the person back. Raises what ``erase`` raises.
+    """
     bulk = bulk_for(connection)
     tombstones.exclude(bulk)
     landings = wiping.hold_landings(bulk)
@@ -191,8 +200,9 @@ def _wipe(connection: Connection, project: Project, customer_id: str, by: str, v
     found = person.find(connection, number)
     found = person.joined(connection, found, wiping.pending_of(bulk, landings, found))
     made = f"E{secrets.token_hex(8).upper()}"
-    counts: dict[str, Any] = {"systems": dict(Counter(one.connection for one in found.records))}
-    counts["tombstones"] = _bury(connection, project, found, made)
+    counts: dict[str, Any] = {"again": True} if again else {}
+    counts["systems"] = dict(Counter(one.connection for one in found.records))
+    counts["tombstones"] = _bury(connection, vault, found, made)
     counts |= holders.wipe(connection, found)
     wiping.out_of_landings(bulk, landings, found.record_ids)
     counts["records"] = wiping.records(bulk, found)
@@ -217,9 +227,9 @@ def _locked(connection: Connection, customer_id: str, version: int | None) -> in
     return number
 
 
-def _bury(connection: Connection, project: Project, found: Person, made: str) -> int:
+def _bury(connection: Connection, vault: Vault, found: Person, made: str) -> int:
     """Tombstones of the records' addresses, and of contacts that nobody else has."""
-    guard = Guard(bulk_for(connection), marks_key(connection, project.vault))
+    guard = Guard(bulk_for(connection), marks_key(connection, vault))
     marks = {
         guard.mark(RECORD, one.connection, one.stream, one.source_id): RECORD
         for one in found.records

@@ -14,6 +14,8 @@ from sync.master.bulk import Bulk, bulk_for
 from sync.master.search import terms
 from sync.master.tombstones import contacts_of
 
+NOBODY = -1
+"""Where there is no customer."""
 SHORTEST = 6
 """Values of fewer characters are too common to search texts for."""
 
@@ -64,6 +66,15 @@ def find(connection: Connection, customer: int) -> Person:
     for record in _deleted(connection, bulk, [value for _kind, value in own]):
         known.setdefault(record.id, record)
     return Person(customer, ids, tuple(known.values()), own, _values(own))
+
+
+def of_records(connection: Connection, record_ids: Iterable[int]) -> Person:
+    """Records that belong to no customer, as a person without one."""
+    records = tuple(_load(connection, bulk_for(connection), record_ids))
+    customers = [orjson.loads(one.canonical) for one in records if one.canonical]
+    contacts = {words: None for one in customers for words in contacts_of(one)}
+    own = tuple(words for words in contacts if not _shared(bulk_for(connection), words, ()))
+    return Person(NOBODY, (), records, own, _values(own))
 
 
 def joined(connection: Connection, person: Person, record_ids: Iterable[int]) -> Person:

@@ -16,20 +16,20 @@ MARKS, RECEIPTS = "marks", "receipts"
 
 def marks_key(connection: Connection, vault: Vault) -> bytes:
     """The key of the tombstones; made with the first erasure. Raises VaultError."""
-    known = _opened(connection, vault, MARKS)
+    known = opened(connection, vault, MARKS)
     if known is None:
         known = secrets.token_bytes(32)
-        _keep(connection, vault, MARKS, known, None)
+        keep(connection, vault, MARKS, known)
     return known
 
 
 def receipts_key(connection: Connection, vault: Vault) -> Ed25519PrivateKey:
     """The key that signs receipts. Raises VaultError."""
-    known = _opened(connection, vault, RECEIPTS)
+    known = opened(connection, vault, RECEIPTS)
     if known is not None:
         return Ed25519PrivateKey.from_private_bytes(known)
     made = Ed25519PrivateKey.generate()
-    _keep(connection, vault, RECEIPTS, made.private_bytes_raw(), public_bytes(made))
+    keep(connection, vault, RECEIPTS, made.private_bytes_raw())
     return made
 
 
@@ -39,12 +39,15 @@ def public_bytes(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes(*raw)
 
 
-def _opened(connection: Connection, vault: Vault, name: str) -> bytes | None:
+def opened(connection: Connection, vault: Vault, name: str) -> bytes | None:
+    """One of the keys, raw; None before the first erasure. Raises VaultError."""
     row = connection.execute(select(erasure_key.c.sealed).where(erasure_key.c.name == name)).one_or_none()
     return None if row is None else vault.open(connection, _place(name), bytes(row.sealed))
 
 
-def _keep(connection: Connection, vault: Vault, name: str, value: bytes, public: bytes | None) -> None:
+def keep(connection: Connection, vault: Vault, name: str, value: bytes) -> None:
+    """Store one of the keys, which must not be there yet."""
+    public = public_bytes(Ed25519PrivateKey.from_private_bytes(value)) if name == RECEIPTS else None
     sealed = vault.seal(connection, _place(name), value)
     connection.execute(insert(erasure_key).values(name=name, sealed=sealed, public=public))
 

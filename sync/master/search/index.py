@@ -41,6 +41,13 @@ def catch_up(database: Database, most: int | None = None) -> int:
     return done
 
 
+def catch_up_in(connection: Connection) -> None:
+    """The same inside the caller's transaction, whole."""
+    bulk = bulk_for(connection)
+    while (left := behind(connection)) and _take(bulk, min(BATCH, left)):
+        pass
+
+
 def rebuild(database: Database) -> int:
     """Forget the index, and make it anew from the customers; answers how many changes were read."""
     with database.transaction() as connection:
@@ -53,18 +60,21 @@ def rebuild(database: Database) -> int:
 
 def _step(database: Database, size: int) -> int:
     with database.hot_transaction() as connection:
-        bulk = bulk_for(connection)
-        position = _locked(bulk)
-        if position is None:
-            return 0
-        page = "SELECT max(seq) FROM (SELECT seq FROM change WHERE seq > ? ORDER BY seq LIMIT ?) AS page"
-        last = bulk.fetch(page, position, size)[0][0]  # not position + size: old changes are compacted
-        if last is None:
-            return 0
-        touched = bulk.fetch("SELECT DISTINCT customer_id FROM change WHERE seq > ? AND seq <= ?", position, last)
-        _index(bulk, [row[0] for row in touched])
-        bulk.run("UPDATE counter SET value = ? WHERE name = ?", last, COUNTER)
-        return int(last - position)
+        return _take(bulk_for(connection), size)
+
+
+def _take(bulk: Bulk, size: int) -> int:
+    position = _locked(bulk)
+    if position is None:
+        return 0
+    page = "SELECT max(seq) FROM (SELECT seq FROM change WHERE seq > ? ORDER BY seq LIMIT ?) AS page"
+    last = bulk.fetch(page, position, size)[0][0]  # not position + size: old changes are compacted
+    if last is None:
+        return 0
+    touched = bulk.fetch("SELECT DISTINCT customer_id FROM change WHERE seq > ? AND seq <= ?", position, last)
+    _index(bulk, [row[0] for row in touched])
+    bulk.run("UPDATE counter SET value = ? WHERE name = ?", last, COUNTER)
+    return int(last - position)
 
 
 def _locked(bulk: Bulk) -> int | None:

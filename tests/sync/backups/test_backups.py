@@ -31,10 +31,13 @@ from sync.master.tables import change
 from sync.runs.tables import connection as connections
 from sync.runs.tables import lease, stream_state
 from sync.schema import metadata
+from sync.stewardship.effect import Engine
 from sync.vault import Vault
+from tests import master_kit
 from tests.master_kit import NOW, dump, record, sync
 
 VAULT = Vault([bytes(32)])
+ENGINE = Engine(master_kit.TokenMatcher(), master_kit.RULES)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
@@ -101,7 +104,7 @@ def test_what_is_restored_elsewhere_goes_on_syncing_with_equal_results(
 ) -> None:
     manifest = saving.save(source, file := tmp_path / "b.kehu")
     source.dispose()
-    restored = restoring.restore(target, file, VAULT)
+    restored = restoring.restore(target, file, VAULT, ENGINE)
     assert restored.manifest.facts == manifest.facts
     assert restored.sealed == 0
     assert dump(target) == dump(source)
@@ -122,7 +125,7 @@ def test_a_restored_copy_is_another_feed_without_sessions_and_leases(
     with source.reading() as connection:
         old = tokens.now(connection)
     saving.save(source, file := tmp_path / "b.kehu")
-    restoring.restore(target, file, VAULT)
+    restoring.restore(target, file, VAULT, ENGINE)
     with target.reading() as connection:
         new = tokens.now(connection)
         assert (new.feed == old.feed, new.seq) == (False, old.seq)
@@ -140,11 +143,11 @@ def test_a_target_that_is_not_empty_is_left_alone_unless_told(
     before = dump(target)
     target.dispose()
     with pytest.raises(Refused):
-        restoring.restore(target, file, VAULT)
+        restoring.restore(target, file, VAULT, ENGINE)
     target.dispose()
     assert dump(target) == before
     target.dispose()
-    restoring.restore(target, file, VAULT, replace=True)
+    restoring.restore(target, file, VAULT, ENGINE, replace=True)
     assert dump(target) == dump(source) != before
 
 
@@ -163,7 +166,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(
     }.items():
         (bad := tmp_path / name).write_bytes(content)
         with pytest.raises(Damaged):
-            restoring.restore(target, bad, VAULT)
+            restoring.restore(target, bad, VAULT, ENGINE)
     with target.reading() as connection:
         assert inspect(connection).get_table_names() == []
 
@@ -186,7 +189,7 @@ def test_what_does_not_hold_what_its_manifest_says_is_refused_and_nothing_change
     fewer = {**manifest.tables, "customer": manifest.tables["customer"] + 1}
     for number, wrong in enumerate(({"tables": fewer}, {"audit": "1:" + "0" * 64}, {"head": 7})):
         with pytest.raises(Damaged):
-            restoring.restore(target, rewritten(file, tmp_path / str(number), **wrong), VAULT)
+            restoring.restore(target, rewritten(file, tmp_path / str(number), **wrong), VAULT, ENGINE)
         target.dispose()
     with target.reading() as connection:
         assert facts.is_empty(connection)
@@ -195,12 +198,12 @@ def test_what_does_not_hold_what_its_manifest_says_is_refused_and_nothing_change
 def test_a_backup_of_a_newer_program_is_refused(source: Database, target: Database, tmp_path: Path) -> None:
     saving.save(source, file := tmp_path / "b.kehu")
     with pytest.raises(SchemaNewer):
-        restoring.restore(target, rewritten(file, tmp_path / "newer", revision="9999"), VAULT)
+        restoring.restore(target, rewritten(file, tmp_path / "newer", revision="9999"), VAULT, ENGINE)
 
 
 def test_another_master_key_is_told(source: Database, target: Database, tmp_path: Path) -> None:
     saving.save(source, file := tmp_path / "b.kehu")
-    assert restoring.restore(target, file, Vault([b"x" * 32])).sealed == 1
+    assert restoring.restore(target, file, Vault([b"x" * 32]), ENGINE).sealed == 1
 
 
 def test_a_database_whose_audit_log_was_touched_is_not_backed_up_in_silence(source: Database, tmp_path: Path) -> None:
@@ -242,7 +245,7 @@ def test_a_master_moves_from_sqlite_to_postgresql(tmp_path: Path, request: pytes
     for source in _made("sqlite", request, tmp_path / "source.db"):
         saving.save(source, file := tmp_path / "b.kehu")
         for target in _empty("postgres", request, tmp_path):
-            restoring.restore(target, file, VAULT)
+            restoring.restore(target, file, VAULT, ENGINE)
             target.dispose()
             assert dump(target) == dump(source)
             for database in (source, target):
@@ -253,7 +256,7 @@ def test_a_master_moves_from_sqlite_to_postgresql(tmp_path: Path, request: pytes
                 assert audit.verify(connection).findings == []
             saving.save(target, back := tmp_path / "back.kehu")
             with pytest.raises(Misused):
-                restoring.restore(source, back, VAULT, replace=True)
+                restoring.restore(source, back, VAULT, ENGINE, replace=True)
 
 
 KILLED = """
@@ -261,12 +264,13 @@ import sys
 from sync.backups import restoring
 from sync.database import Database
 from sync.schema import metadata
+from sync.stewardship.effect import Engine
 from sync.vault import Vault
 def told(step):
     if step == "load":
         print("loading", flush=True)
-restoring._settle = lambda *_: (print("loaded", flush=True), sys.stdin.read())
-restoring.restore(Database(sys.argv[1]), sys.argv[2], Vault([bytes(32)]), replace=True)
+restoring._Settling.__call__ = lambda *_: (print("loaded", flush=True), sys.stdin.read())
+restoring.restore(Database(sys.argv[1]), sys.argv[2], Vault([bytes(32)]), Engine(None, None), replace=True)
 """
 
 
@@ -290,7 +294,7 @@ def test_a_restore_that_is_killed_leaves_the_target_as_it_was(
         os.kill(process.pid, signal.SIGKILL)
     assert dump(target) == before
     target.dispose()
-    restoring.restore(target, file, VAULT, replace=True)
+    restoring.restore(target, file, VAULT, ENGINE, replace=True)
     assert dump(target) == dump(source)
 
 
@@ -310,7 +314,7 @@ def test_what_is_written_meanwhile_does_not_disturb(tmp_path: Path, request: pyt
         finally:
             saving.look = looked
         for target in _empty("sqlite", request, tmp_path / "target.db"):
-            restoring.restore(target, file, VAULT)
+            restoring.restore(target, file, VAULT, ENGINE)
             assert dump(target) == before != dump(source)
 
 
