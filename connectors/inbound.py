@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -42,12 +43,17 @@ def ensure_signed(request: Inbound, name: str, expected: str, *, connection: str
     """Raise ``BadCredentials`` unless the header ``name`` holds ``expected``. ``setting`` holds the secret."""
     given = header(request, name)
     if not given or not hmac.compare_digest(given.encode(), expected.encode()):
-        raise BadCredentials(
-            "{connection}: the signature of a webhook is missing or wrong; it was ignored.",
-            remedy="If webhooks of this system are refused again and again, correct the setting {setting}.",
-            connection=connection,
-            setting=setting,
-        )
+        raise _forged(connection, setting)
+
+
+def ensure_shared(given: Sequence[str], expected: Sequence[SecretStr], *, connection: str, setting: str) -> None:
+    """Raise ``BadCredentials`` unless one of the texts given is what is expected in its place; empty ones never are."""
+    fits = [
+        bool(known) and hmac.compare_digest(text.encode(), known.encode())
+        for text, known in zip(given, (one.get_secret_value() for one in expected), strict=True)
+    ]
+    if not any(fits):
+        raise _forged(connection, setting)
 
 
 def payload(request: Inbound, *, connection: str) -> Any:
@@ -58,3 +64,12 @@ def payload(request: Inbound, *, connection: str) -> Any:
         return msgspec.json.decode(request.body)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise RecordRejected("{connection}: the body of a webhook is not valid JSON.", connection=connection) from None
+
+
+def _forged(connection: str, setting: str) -> BadCredentials:
+    return BadCredentials(
+        "{connection}: the signature of a webhook is missing or wrong; it was ignored.",
+        remedy="If webhooks of this system are refused again and again, correct the setting {setting}.",
+        connection=connection,
+        setting=setting,
+    )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from connectors.contract import Connector, Context, Cursor, Mode, Page, Read, Write
+from connectors.contract import Connector, Context, Cursor, Inbound, Mode, Page, Read, Write
 from connectors.documents import validate
 from connectors.manifest import MANIFEST_NAME
 
@@ -82,6 +82,10 @@ class Source(ABC):
     def conflict(self) -> Write:
         """A write that the target must refuse because of what it already holds."""
         raise Unsupported("the target refuses no write for a conflict")
+
+    def webhook(self, key: str) -> Inbound:
+        """What the system sends now that this record has changed."""
+        raise Unsupported("the source sends no webhooks")
 
     def context(self) -> Context:
         """What the engine would give; override to set ``folder`` or more allowed addresses."""

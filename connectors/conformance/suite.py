@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -285,6 +286,56 @@ class ConformanceSuite:
         (result,) = connector.write(source.stream, [write])
         assert isinstance(result.error, WriteConflict)
         assert fresh(source) == before
+
+
+    # --- webhooks
+
+    def test_a_webhook_hints_at_what_changed(self, source: Source, connector: Connector[Any]) -> None:
+        key = sorted(source.keys())[1]
+        request = supported(lambda: source.webhook(key))
+        assert connector.challenge(request) is None
+        hints = connector.verify(request)
+        assert source.stream in {hint.stream for hint in hints}
+        assert {hint.key for hint in hints if hint.stream == source.stream} <= {key, None}
+
+    def test_a_repeated_webhook_is_told_from_the_next_change(self, source: Source, connector: Connector[Any]) -> None:
+        key = sorted(source.keys())[1]
+        request = supported(lambda: source.webhook(key))
+        first, again = connector.verify(request), connector.verify(request)
+        assert first == again
+        source.update(key)
+        told = {hint.delivery_id for hint in connector.verify(source.webhook(key)) if hint.delivery_id}
+        assert not told & {hint.delivery_id for hint in first}
+
+    def test_a_forged_webhook_is_refused_and_shows_no_secret(self, source: Source, connector: Connector[Any]) -> None:
+        request = supported(lambda: source.webhook(sorted(source.keys())[1]))
+        with pytest.raises(BadCredentials) as caught:
+            connector.verify(replace(request, headers={}, query={}))
+        shown = f"{caught.value} {caught.value.remedy} {caught.value.params}"
+        assert not [secret for secret in secrets(connector) if secret in shown]
+
+    def test_a_hinted_record_is_fetched_as_a_read_would_have_brought_it(
+        self, source: Source, connector: Connector[Any]
+    ) -> None:
+        key = sorted(source.keys())[1]
+        request = supported(lambda: source.webhook(key))
+        keys = [hint.key for hint in connector.verify(request) if hint.key and hint.stream == source.stream]
+        if not keys:
+            pytest.skip("its webhooks name no record: the stream is read incrementally")
+        source.update(key)
+        page = connector.fetch(source.stream, keys)
+        assert {record.key: orjson.loads(record.body) for record in page.records} == {key: fresh(source)[key]}
+        assert not page.deleted
+
+    def test_a_hinted_record_that_is_gone_counts_as_deleted(self, source: Source, connector: Connector[Any]) -> None:
+        key, other = sorted(source.keys())[1:3]
+        request = supported(lambda: source.webhook(key))
+        if not [hint for hint in connector.verify(request) if hint.key]:
+            pytest.skip("its webhooks name no record: the stream is read incrementally")
+        supported(lambda: source.delete(key))
+        page = connector.fetch(source.stream, [key, other])
+        assert list(page.deleted) == [key]
+        assert [record.key for record in page.records] == [other]
 
 
 def supported(call: Callable[[], Any]) -> Any:

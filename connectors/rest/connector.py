@@ -16,6 +16,8 @@ from connectors.contract import (
     Connector,
     Context,
     Deletes,
+    Hint,
+    Inbound,
     Page,
     Read,
     Stream,
@@ -27,6 +29,8 @@ from connectors.errors import BadConfiguration, BadCredentials, PermissionMissin
 from connectors.manifest import Manifest
 from connectors.rest.client import RuledClient
 from connectors.rest.config import config_model, config_values, secrets
+from connectors.rest.fetching import Fetcher
+from connectors.rest.hooks import Hooks
 from connectors.rest.listing import Lister, Wire
 from connectors.rest.login import credential_settings, login
 from connectors.rest.manifest import Listing, Partition, RestManifest, RestStream, Tombstone
@@ -117,6 +121,22 @@ class RestConnector(Connector[Config]):
         with self._naming_settings():
             return Writer(self._wire, spec).write(batch)
 
+    def challenge(self, request: Inbound) -> bytes | None:
+        """Nothing, with status 200, for a call by which the system only tests the address."""
+        return b"" if self._hooks().is_ping(request) else None
+
+    def verify(self, request: Inbound) -> Sequence[Hint]:
+        """What a call hints at that is proved as the manifest says."""
+        return self._hooks().hints(request)
+
+    def fetch(self, stream: str, keys: Sequence[str]) -> Page:
+        """These records as they are now; see ``connectors.rest.fetching``."""
+        spec = self._stream(stream)
+        if spec.one is None:
+            return super().fetch(stream, keys)
+        with self._naming_settings():
+            return Fetcher(self._wire, spec, spec.one).fetch(keys)
+
     def close(self) -> None:
         """Close kept connections."""
         self._wire.client.close()
@@ -130,6 +150,11 @@ class RestConnector(Connector[Config]):
                 connection=self.context.connection,
             )
         return url
+
+    def _hooks(self) -> Hooks:
+        if self.manifest.webhook is None:
+            raise NotImplementedError(f"{self.id} has no webhooks")
+        return Hooks(self.manifest.webhook, self._wire.values, self.context)
 
     def _who(self) -> str:
         call = self.manifest.check
@@ -146,10 +171,13 @@ class RestConnector(Connector[Config]):
         return str(who)[:200] if who is not None else ""
 
     def _described(self, name: str, spec: RestStream) -> Stream:
+        webhook = self.manifest.webhook
+        hinted = {hint.stream for hint in webhook.hints} if webhook else set()
         abilities = {
             Capability.INCREMENTAL: spec.incremental is not None,
             Capability.IDS: spec.ids is not None or spec.deletes == "sweep",
             Capability.WRITE: spec.write is not None,
+            Capability.WEBHOOK: name in hinted,
         }
         told = isinstance(spec.deletes, Listing | Tombstone)
         return Stream(
@@ -215,5 +243,7 @@ def bind(manifest: Manifest, folder: Path) -> type[RestConnector]:
     """A connector class for one REST manifest."""
     spec = cast(RestManifest, manifest)
     name = "".join(part.title() for part in spec.id.split("_")) + "Connector"
-    members = {"id": spec.id, "config_model": config_model(spec), "manifest": spec, "folder": folder}
+    members: dict[str, Any] = {"id": spec.id, "config_model": config_model(spec), "manifest": spec, "folder": folder}
+    if not any(stream.one for stream in spec.streams.values()):
+        members["fetch"] = Connector.fetch  # says to the engine that single records cannot be asked for
     return cast(type[RestConnector], type(name, (RestConnector,), members | {"__doc__": spec.title.en}))

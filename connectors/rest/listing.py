@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from connectors import paging
@@ -14,7 +15,6 @@ from connectors.errors import BadConfiguration, StreamBroken
 from connectors.http import Client
 from connectors.response import Response
 from connectors.rest.manifest import (
-    Call,
     CursorPages,
     KeysetPages,
     LinkPages,
@@ -24,8 +24,9 @@ from connectors.rest.manifest import (
     RestStream,
     Tombstone,
 )
+from connectors.rest.manifest_calls import Call
 from connectors.rest.offsets import SteadyOffsets
-from connectors.rest.slicing import Opener, Sliced, Slicer, find, put
+from connectors.rest.slicing import Envelope, Opener, Sliced, Slicer, find, put
 from connectors.rest.stamps import reader, unit, writer, zone
 from connectors.rest.templates import Values, fill, fill_path
 
@@ -99,6 +100,16 @@ class Lister:
         for batch in self._batches(values, start):
             page = batch.response
             yield Fetched(page.sliced, page.rest, page.response, batch.next, page.total)
+
+    def single(self, answer: msgspec.Raw, place: str) -> Sliced:
+        """The one record that stands at ``place`` of an answer; none where there is nothing, or a list is empty."""
+        page = Opener(place).open(bytes(answer))
+        if page.odd is not None or page.slices is None:
+            return self._slicer.slice(page)
+        text = bytes(page.slices).strip()
+        if text == b"null":
+            return Sliced()
+        return self._slicer.slice(Envelope(page.rest, page.slices if text[:1] == b"[" else msgspec.Raw(b"[%b]" % text)))
 
     def count(self, bounds: Bounds, partition: str = "") -> int | None:
         """How many records there are within the bounds, as the system counts; None if it does not say."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from connectors.documents import nearest
 from connectors.manifest import Identifier, Manifest, Part, StreamNote
 from connectors.rest.manifest_auth import Auth
+from connectors.rest.manifest_calls import Call, Check, One, Params, Scalar, one_or_more
+from connectors.rest.manifest_webhooks import Webhook
+from connectors.rest.manifest_writing import WriteBack
 from connectors.rest.stamps import EPOCH, EPOCH_MS, ISO, zone
 from connectors.rest.templates import places
 
-Scalar = str | int | float | bool | None
-Params = dict[str, Any]
 Paths = Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 class ConfigField(Part):
@@ -121,21 +118,6 @@ Pages = Annotated[
 ]
 
 
-class Call(Part):
-    """One kind of request. Texts may hold places, see ``connectors.rest.templates``."""
-
-    path: str
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
-    params: Params = Field(default_factory=dict)
-    body: Params | None = None
-
-
-class Check(Call):
-    """What proves that the login works; ``says`` is the path of whom the system takes us for."""
-
-    says: str = ""
-
-
 class Bound(Part):
     """Request parts that bound a listing."""
 
@@ -170,10 +152,7 @@ class Tombstone(Part):
     field: str
     equals: tuple[Scalar, ...] = ()
 
-    @field_validator("equals", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
-        return value if isinstance(value, list | tuple) else [value]
+    _several = field_validator("equals", mode="before")(one_or_more)
 
 
 class Listing(Call):
@@ -192,7 +171,7 @@ class Listing(Call):
     pages: Pages = OnePage()
     incremental: Since | None = None
 
-    _listed = field_validator("key", "changed_at", mode="before")(_several)
+    _listed = field_validator("key", "changed_at", mode="before")(one_or_more)
 
     @field_validator("stamps")
     @classmethod
@@ -224,66 +203,6 @@ class Partition(Part):
     key: str = "id"
 
 
-class Send(Call):
-    """A writing request. ``key`` is where the answer holds the record's key.
-
-    ``wrap`` is the path in ``envelope`` (an empty object by default) under which the record is put; ``body`` are
-    values the record has unless it says otherwise.
-    """
-
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
-    wrap: str = ""
-    envelope: Params = Field(default_factory=dict)
-    key: str = ""
-
-
-class Find(Call):
-    """Looks for an existing record before one is created: the first record found is then updated.
-
-    ``records`` may also lead to one object, the record itself. ``absent`` are statuses that mean there is none.
-    """
-
-    records: str | None = None
-    key: str = ""
-    absent: tuple[int, ...] = ()
-
-    @field_validator("absent", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
-        return value if isinstance(value, list | tuple) else [value]
-
-
-class Current(Call):
-    """Shows a record before it is updated; ``record`` is where it stands in the answer.
-
-    Nothing is sent where nothing differs, and a record that changed since we read it is a conflict. ``whole``: all of
-    the record is sent with the changes in it, for systems whose update replaces; else only what differs.
-    """
-
-    record: str = ""
-    whole: bool = False
-
-
-class WriteBack(Part):
-    """How records are written. A create must be safe to repeat: by a header, a look-up, or the system's upsert."""
-
-    current: Current | None = None
-    create: Send | None = None
-    update: Send | None = None
-    upsert: Send | None = None
-    find: Find | None = None
-    idempotency_header: str = ""
-    expected_header: str = ""
-
-    @model_validator(mode="after")
-    def _repeatable(self) -> WriteBack:
-        if not (self.create or self.update or self.upsert):
-            raise ValueError("needs `create`, `update` or `upsert`")
-        if self.create and not (self.idempotency_header or self.find or self.upsert):
-            raise ValueError("`create` needs `idempotency_header` or `find`, or a repeated write makes duplicates")
-        return self
-
-
 class RestStream(StreamNote, Listing):
     """One stream: how it is listed, how changes and deletes become known, how it is written."""
 
@@ -291,7 +210,14 @@ class RestStream(StreamNote, Listing):
     ids: Listing | None = None
     partitions: Partition | None = None
     window_cap: Annotated[int, Field(ge=1)] | None = None
+    one: One | None = None
     write: WriteBack | None = None
+
+    @model_validator(mode="after")
+    def _one_has_one_key(self) -> RestStream:
+        if self.one is not None and len(self.key) > 1:
+            raise ValueError("`one` asks for a record by its key, which must not be composite")
+        return self
 
     @model_validator(mode="after")
     def _windows_need_bounds(self) -> RestStream:
@@ -335,10 +261,7 @@ class ErrorRule(Part):
     values: str = ""
     after: Annotated[int, Field(ge=1)] = 60
 
-    @field_validator("status", "equals", "differs", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
-        return value if isinstance(value, list | tuple) else [value]
+    _several = field_validator("status", "equals", "differs", mode="before")(one_or_more)
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> ErrorRule:
@@ -357,7 +280,18 @@ class RestManifest(Manifest):
     errors: tuple[ErrorRule, ...] = ()
     check: Check | None = None
     timeout: Annotated[float, Field(gt=0, le=600)] = 60.0
+    webhook: Webhook | None = None
     streams: dict[Identifier, RestStream] = Field(min_length=1)  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _hints_lead_somewhere(self) -> RestManifest:
+        for hint in self.webhook.hints if self.webhook else ():
+            stream = self.streams.get(hint.stream)
+            if stream is None:
+                raise ValueError(f"a hint of `webhook` names the stream {hint.stream}, which is not there")
+            if hint.key and stream.one is None:
+                raise ValueError(f"hints at keys of {hint.stream} need its `one`, the call that shows a record")
+        return self
 
     @model_validator(mode="after")
     def _known_places(self) -> RestManifest:
@@ -377,4 +311,6 @@ def _all_places(manifest: RestManifest) -> Iterator[str]:
     auth = described["auth"] or {}
     auth.pop("recipe", None)  # has places of its own
     auth.pop("template", None)
+    if described["webhook"]:
+        described["webhook"]["proof"].pop("message", None)  # so has this
     yield from places(described)

@@ -11,7 +11,8 @@ from connectors.contract import Write, WriteResult
 from connectors.errors import RecordRejected
 from connectors.response import Response
 from connectors.rest.listing import Wire, merged
-from connectors.rest.manifest import Current, RestStream, Send
+from connectors.rest.manifest import RestStream
+from connectors.rest.manifest_writing import Current, Send
 from connectors.rest.slicing import find, put
 from connectors.rest.stamps import reader, writer, zone
 from connectors.rest.templates import fill, places

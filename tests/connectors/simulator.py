@@ -7,6 +7,8 @@ request and counts calls. ``VendorSuite`` adds to the conformance suite what eve
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import itertools
 import json
 import threading
@@ -18,7 +20,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import orjson
 import pytest
@@ -27,7 +29,7 @@ import connectors
 from connectors.budget import LocalBudget
 from connectors.conformance import ConformanceSuite, Copy, Source, Unsupported
 from connectors.conformance.suite import secrets
-from connectors.contract import Connector, Context, Mode, Read
+from connectors.contract import Connector, Context, Inbound, Mode, Read
 from connectors.errors import BadCredentials, ConnectorError, PermissionMissing, RetryLater, WaitUntil
 from connectors.quality import Grade
 from connectors.registry import ConnectorInfo, load_registry
@@ -41,13 +43,14 @@ MONTH_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=30)
 
 @dataclass
 class Request:
-    """One request as it came: ``path`` is decoded, ``query`` holds the last value of each name."""
+    """One request as it came: ``path`` is decoded, ``query`` holds the last value of each name, ``lists`` all."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: Any
     body: bytes
+    lists: dict[str, list[str]] = field(default_factory=dict)
 
     def json(self) -> Any:
         return json.loads(self.body) if self.body else {}
@@ -189,8 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
+        lists = parse_qs(url.query)
         try:
-            self.simulator.serve(Request(self.command, unquote(url.path), query, self.headers, body))
+            self.simulator.serve(Request(self.command, unquote(url.path), query, self.headers, body, lists))
         except Answer as answer:
             self._send(answer)
 
@@ -213,6 +217,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.simulator.habits.cut_next -= 1
             content = content[:-10]  # what a proxy does that loses its backend: complete by HTTP, and no JSON
         self.wfile.write(content)
+
+
+def keyed_hash(secret: str, message: bytes) -> bytes:
+    """HMAC-SHA256, as vendors sign webhooks."""
+    return hmac.new(secret.encode(), message, hashlib.sha256).digest()
+
+
+def posted(body: bytes, headers: Headers, query: dict[str, str] | None = None) -> Inbound:
+    """A webhook as it reaches the connector."""
+    return Inbound("POST", "/api/hooks/vendor", headers, query or {}, body)
 
 
 @cache

@@ -133,6 +133,9 @@ def test_webhooks_and_writing_are_claimed_only_where_there_is_code_for_them(info
     if info.manifest.connector is not None:
         assert (status["webhooks"] is Status.DONE) <= (kind.verify is not Connector.verify)
         assert (status["write_back"] is Status.DONE) <= (kind.write is not Connector.write)
+    else:
+        assert (status["webhooks"] is Status.DONE) == (info.manifest.webhook is not None)
+        assert (status["write_back"] is Status.DONE) == any(s.write for s in info.manifest.streams.values())
 
 
 def test_every_folder_of_a_connector_has_its_files() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
-from tests.connectors.simulator import Answer, Request, Row, Simulator
+from connectors.contract import Inbound
+from tests.connectors.simulator import Answer, Request, Row, Simulator, posted
 
 
 def refusal(status: int, code: str, message: str) -> Answer:
@@ -86,6 +88,11 @@ class Brevo(Simulator):
         self.unique(sent["email"], None)
         key = self.add(email=sent["email"], attributes=sent.get("attributes", {}))
         raise Answer(201, {"id": int(key)})
+
+    def hook(self, key: str, headers: dict[str, str]) -> Inbound:
+        """A marketing webhook: flat, unsigned, with the headers it was set up with."""
+        event = {"event": "contact_updated", "email": self.rows[key].get("email"), "id": 9, "ts": 1767323045}
+        return posted(json.dumps(event).encode(), headers)
 
     def unique(self, email: str | None, own: Row | None) -> None:
         if email and any(row.get("email") == email for row in self.rows.values() if row is not own):

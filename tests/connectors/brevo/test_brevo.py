@@ -10,12 +10,14 @@ import pytest
 import responses
 
 from connectors.conformance import Copy
-from connectors.contract import Connector, Context, Read, Write
+from connectors.contract import Connector, Context, Inbound, Read, Write
 from connectors.errors import BadCredentials, PermissionMissing, RecordRejected, WriteConflict
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
 from tests.connectors.brevo.brevo_simulator import Brevo, refusal
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies, registered
+
+TOKEN = "brevo-hook-token"
 
 
 class BrevoSource(VendorSource):
@@ -24,7 +26,10 @@ class BrevoSource(VendorSource):
     server: Brevo
 
     def settings(self) -> dict[str, Any]:
-        return {"base_url": self.server.url + "/v3", "api_key": Brevo.KEY}
+        return {"base_url": self.server.url + "/v3", "api_key": Brevo.KEY, "webhook_token": TOKEN}
+
+    def webhook(self, key: str) -> Inbound:
+        return self.server.hook(key, {"Authorization": f"Bearer {TOKEN}"})
 
     def wrong_credentials(self) -> tuple[dict[str, Any], str]:
         return self.settings() | {"api_key": "xkeysib-wrong"}, "api_key"

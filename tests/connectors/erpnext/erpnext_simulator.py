@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.connectors.simulator import Answer, Request, Row, Simulator
+from connectors.contract import Inbound
+from tests.connectors.simulator import Answer, Request, Row, Simulator, keyed_hash, posted
 
 
 def refusal(status: int, kind: str, message: str) -> Answer:
@@ -77,6 +79,12 @@ class ErpNext(Simulator):
         names = json.loads(query.get("fields", '["name"]'))
         page = [row if names == ["*"] else {name: row[name] for name in names} for row in rows[start : start + size]]
         raise Answer(200, {"data": page})
+
+    def hook(self, key: str, secret: str) -> Inbound:
+        """A webhook as its document was set up: the chosen fields, written and signed as Python writes them."""
+        stamp = self.rows[key]["modified"] if key in self.rows else self.stamp(self.now())
+        body = json.dumps({"doctype": self.doctype, "name": key, "modified": stamp}).encode()
+        return posted(body, {"X-Frappe-Webhook-Signature": base64.b64encode(keyed_hash(secret, body)).decode()})
 
     def passes(self, held: Any, operator: str, value: str) -> bool:
         return held == value if operator == "=" else str(held) >= value

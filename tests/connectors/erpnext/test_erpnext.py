@@ -10,13 +10,14 @@ import pytest
 import responses
 
 from connectors.conformance import Copy, Unsupported
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
 from connectors.errors import BadConfiguration, BadCredentials, PermissionMissing, RecordRejected, WriteConflict
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
 from tests.connectors.erpnext.erpnext_simulator import ErpNext, refusal
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, registered
 
+SECRET = "erp-hook-secret"
 FIRST, SECOND = "A/B & C 1 客户", "A/B & C 2 客户"
 
 
@@ -28,8 +29,11 @@ class ErpSource(VendorSource):
         key, _, secret = ErpNext.KEY.partition(":")
         return {
             "base_url": self.server.url, "api_key": key, "api_secret": secret, "zone": "Asia/Shanghai",
-            "customer_group": "All Customer Groups",
+            "customer_group": "All Customer Groups", "webhook_secret": SECRET,
         }  # fmt: skip
+
+    def webhook(self, key: str) -> Inbound:
+        return self.server.hook(key, SECRET)
 
     def wrong_credentials(self) -> tuple[dict[str, Any], str]:
         return self.settings() | {"api_secret": "wrong-secret-0"}, "api_secret"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from tests.connectors.simulator import Answer, Request, Row, Simulator
+from connectors.contract import Inbound
+from tests.connectors.simulator import Answer, Request, Row, Simulator, keyed_hash, posted
+
+SINGULAR = {"contacts": "contact", "companies": "company"}
 
 
 def refusal(status: int, category: str, message: str, **more: Any) -> Answer:
@@ -109,7 +114,8 @@ class HubSpot(Simulator):
             raise refusal(404, "OBJECT_NOT_FOUND", "resource not found")
         if request.method == "PATCH":
             self.patch(found[0], request.json()["properties"])
-        raise Answer(200, self.shown(found[0], ["email"]))
+        asked = request.lists.get("properties") or ["email"]
+        raise Answer(200, self.shown(found[0], asked))
 
     def create(self, sent: Row) -> None:
         self.unique(sent["properties"], "")
@@ -121,6 +127,24 @@ class HubSpot(Simulator):
         self.unique(sent, row["id"])
         row["properties"] |= sent
         self.touch(row)
+
+    def hook(self, key: str, secret: str, url: str) -> Inbound:
+        """One event of a webhook: signed by version 3 over method, address, body and time."""
+        with self.lock:
+            number = next(self._numbers)
+        event = {
+            "eventId": 100, "subscriptionId": 7, "portalId": 62515, "appId": 54, "attemptNumber": 0,
+            "occurredAt": 1767323045000 + number, "subscriptionType": f"{SINGULAR[self.kind]}.propertyChange",
+            "objectId": int(key), "propertyName": "phone", "propertyValue": "+44 113",
+        }  # fmt: skip
+        return self.signed([event], secret, url)
+
+    def signed(self, events: list[Row], secret: str, url: str) -> Inbound:
+        """Events in one call."""
+        body = json.dumps(events).encode()
+        stamp = str(int(self.now().timestamp() * 1000))
+        signed = base64.b64encode(keyed_hash(secret, b"POST" + url.encode() + body + stamp.encode())).decode()
+        return posted(body, {"X-HubSpot-Signature-v3": signed, "X-HubSpot-Request-Timestamp": stamp})
 
     def unique(self, sent: Row, key: str) -> None:
         for name, value in sent.items():

@@ -11,7 +11,7 @@ import pytest
 import responses
 
 from connectors.conformance import Copy, Unsupported
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
 from connectors.errors import BadCredentials, RecordRejected, StreamBroken, WaitUntil, WriteConflict
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
@@ -20,6 +20,8 @@ from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies
 
 LIMITED = {"status": "error", "message": "You have reached your ten_secondly_rolling limit.", "errorType": "RATE_LIMIT"}
 
+SECRET, ADDRESS = "hub-client-secret-1", "https://kehu.example.com/api/hooks/crm"
+
 
 class HubSource(VendorSource):
     vendor = "hubspot"
@@ -27,10 +29,14 @@ class HubSource(VendorSource):
     server: HubSpot
 
     def settings(self) -> dict[str, Any]:
-        return {"base_url": self.server.url, "access_token": HubSpot.KEY, "contact_properties": "tier, vat_id"}
+        hooks = {"client_secret": SECRET, "webhook_url": ADDRESS}
+        return {"base_url": self.server.url, "access_token": HubSpot.KEY, "contact_properties": "tier, vat_id", **hooks}
 
     def wrong_credentials(self) -> tuple[dict[str, Any], str]:
         return self.settings() | {"access_token": "pat-wrong-999"}, "access_token"
+
+    def webhook(self, key: str) -> Inbound:
+        return self.server.hook(key, SECRET, ADDRESS)
 
     def body(self, number: int) -> dict[str, Any]:
         return {"email": f"written{number}@x.example", "firstname": "Written", "lastname": str(number)}
@@ -169,6 +175,30 @@ def test_the_dated_version_of_the_interface_is_a_setting() -> None:
         connector = source.connect(source.settings() | {"objects": "objects/2026-03"})
         assert connector.check().message
         assert len(list(connector.read(Read("contacts")))) == 2
+
+
+def test_a_merge_hints_at_the_survivor_and_at_those_that_were_merged(connector: Connector[Any], hub: HubSpot) -> None:
+    event = {"subscriptionType": "contact.merge", "primaryObjectId": 98, "mergedObjectIds": [97, 99], "eventId": 1}
+    hints = connector.verify(hub.signed([event], SECRET, ADDRESS))
+    assert {hint.key for hint in hints} == {"97", "98", "99"}
+    hub.delete("97")
+    hub.rows["99"] = hub.rows["98"]  # the old number leads to the survivor
+    page = connector.fetch("contacts", ["97", "98", "99"])
+    assert {record.key for record in page.records} == {"98"}
+    assert sorted(page.deleted) == ["97", "99"]
+
+
+def test_events_of_generic_subscriptions_are_told_by_the_type_of_their_object(
+    connector: Connector[Any], hub: HubSpot
+) -> None:
+    events = [{"subscriptionType": "object.creation", "objectTypeId": f"0-{n}", "objectId": n} for n in (1, 2, 3)]
+    hints = connector.verify(hub.signed(events, SECRET, ADDRESS))
+    assert {(hint.stream, hint.key) for hint in hints} == {("contacts", "1"), ("companies", "2")}
+
+
+def test_a_webhook_sent_to_another_address_is_refused(connector: Connector[Any], hub: HubSpot) -> None:
+    with pytest.raises(BadCredentials):
+        connector.verify(hub.hook("97", SECRET, ADDRESS + "/other"))
 
 
 EXAMPLE = json.loads("""{"results":[{"id":"101","properties":{"email":"ann@x.example","firstname":"Ann",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.connectors.simulator import Answer, Request, Row, Simulator
+from connectors.contract import Inbound
+from tests.connectors.simulator import Answer, Request, Row, Simulator, keyed_hash, posted
 
 
 def refusal(status: int, code: str, detail: str, **meta: Any) -> Answer:
@@ -62,6 +64,8 @@ class Klaviyo(Simulator):
         path = request.path.removeprefix("/api")
         if path == "/profiles" and request.method == "GET":
             self.listed(request.query)
+        if request.method == "GET" and path.startswith("/profiles/"):
+            self.one(path.rpartition("/")[2], request.query)
         data = request.json()["data"]
         assert data["type"] == "profile"
         if path == "/profile-import":
@@ -82,6 +86,25 @@ class Klaviyo(Simulator):
         page = [self.shown(row, query) for row in rows[:size]]
         more = self.link(rows[size - 1], field, query) if len(rows) > size else None
         raise Answer(200, {"data": page, "links": {"self": "…", "next": more, "prev": None}})
+
+    def one(self, key: str, query: dict[str, str]) -> None:
+        if key not in self.rows:
+            raise refusal(404, "not_found", "A profile with this id was not found.")
+        raise Answer(200, {"data": self.shown(self.rows[key], query), "links": {"self": "…"}})
+
+    def hook(self, key: str, secret: str) -> Inbound:
+        """A system webhook: events, each as it is shown when asked for."""
+        with self.lock:
+            number = next(self._numbers)
+        profile = {"data": {"type": "profile", "id": key}}
+        payload = {
+            "data": {"type": "event", "id": f"e{number}", "attributes": {}, "relationships": {"profile": profile}}
+        }
+        event = {"external_id": f"e{number}", "topic": "event:klaviyo.subscribed", "payload": payload}
+        body = json.dumps({"data": [event], "meta": {"version": "2024-10-15"}}).encode()
+        stamp = self.now().isoformat()
+        signed = keyed_hash(secret, body + stamp.encode()).hex()
+        return posted(body, {"Klaviyo-Signature": signed, "Klaviyo-Timestamp": stamp, "Klaviyo-Webhook-Id": "w1"})
 
     def passes(self, row: Row, asked: str) -> bool:
         if not asked:

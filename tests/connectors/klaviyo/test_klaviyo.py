@@ -10,7 +10,7 @@ import pytest
 import responses
 
 from connectors.conformance import Copy
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
 from connectors.errors import BadConfiguration, BadCredentials, RecordRejected
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
@@ -19,6 +19,8 @@ from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies
 
 THROTTLED = {"errors": [{"status": 429, "code": "throttled", "detail": "Expected available in 1 second."}]}
 
+SECRET = "klaviyo-hook-secret"
+
 
 class KlaviyoSource(VendorSource):
     vendor = "klaviyo"
@@ -26,7 +28,10 @@ class KlaviyoSource(VendorSource):
     server: Klaviyo
 
     def settings(self) -> dict[str, Any]:
-        return {"base_url": self.server.url + "/api", "api_key": Klaviyo.KEY}
+        return {"base_url": self.server.url + "/api", "api_key": Klaviyo.KEY, "webhook_secret": SECRET}
+
+    def webhook(self, key: str) -> Inbound:
+        return self.server.hook(key, SECRET)
 
     def wrong_credentials(self) -> tuple[dict[str, Any], str]:
         return self.settings() | {"api_key": "pk_wrong_00"}, "api_key"

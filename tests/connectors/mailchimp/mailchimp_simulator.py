@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from hashlib import md5
 from typing import Any
+from urllib.parse import urlencode
 
-from tests.connectors.simulator import Answer, Request, Row, Simulator
+from connectors.contract import Inbound
+from tests.connectors.simulator import Answer, Request, Row, Simulator, posted
 
 
 def problem(status: int, title: str, detail: str) -> Answer:
@@ -81,6 +83,14 @@ class Mailchimp(Simulator):
 
     def since(self, changed: datetime, since: datetime) -> bool:
         return changed > since if self.since_excludes else changed >= since
+
+    def hook(self, key: str, query: dict[str, str]) -> Inbound:
+        """A profile event: an unsigned form, sent to the address it was set up with."""
+        email = self.rows[key]["email_address"]
+        fields = {"type": "profile", "fired_at": "2026-01-02 03:04:05", "data[id]": "8a25", "data[email]": email,
+                  "data[merges][FNAME]": "安", "data[list_id]": "a1b2"}  # fmt: skip
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        return posted(urlencode(fields).encode(), form, query)
 
     def put(self, request: Request, name: str) -> None:
         sent = request.json()

@@ -10,12 +10,14 @@ import pytest
 import responses
 
 from connectors.conformance import Copy
-from connectors.contract import Connector, Context, Read, Write
+from connectors.contract import Connector, Context, Inbound, Read, Write
 from connectors.errors import BadConfiguration, BadCredentials, PermissionMissing, RecordRejected, WaitUntil
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
 from tests.connectors.mailchimp.mailchimp_simulator import Mailchimp, problem
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies, registered
+
+TOKEN = "chimp-hook-token"
 
 
 class MailchimpSource(VendorSource):
@@ -24,7 +26,15 @@ class MailchimpSource(VendorSource):
     server: Mailchimp
 
     def settings(self) -> dict[str, Any]:
-        return {"base_url": self.server.url + "/3.0", "api_key": Mailchimp.KEY, "list_id": "a1b2"}
+        return {
+            "base_url": self.server.url + "/3.0",
+            "api_key": Mailchimp.KEY,
+            "list_id": "a1b2",
+            "webhook_token": TOKEN,
+        }
+
+    def webhook(self, key: str) -> Inbound:
+        return self.server.hook(key, {"token": TOKEN})
 
     def wrong_credentials(self) -> tuple[dict[str, Any], str]:
         return self.settings() | {"api_key": "wrong0000-us6"}, "api_key"
@@ -190,3 +200,7 @@ def test_documented_refusals() -> None:
     responses.get("https://93.184.216.34/3.0/lists/a1b2", json=body, status=401)
     with pytest.raises(BadCredentials, match="api_key"):
         documented().check()
+
+
+def test_the_address_is_tested_by_a_get(connector: Connector[Any]) -> None:
+    assert connector.challenge(Inbound("GET", "/api/hooks/newsletter", {}, {"token": TOKEN}, b"")) == b""

@@ -10,13 +10,15 @@ import pytest
 import responses
 
 from connectors.conformance import Copy
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
 from connectors.errors import BadCredentials, PermissionMissing, RecordRejected, WaitUntil
 from connectors.registry import load_registry
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies
 from tests.connectors.woocommerce.woo_simulator import WooCommerce, refusal
+
+SECRET = "woo-hook-secret"
 
 
 class WooSource(VendorSource):
@@ -25,7 +27,11 @@ class WooSource(VendorSource):
 
     def settings(self) -> dict[str, Any]:
         key, _, secret = WooCommerce.KEY.partition(":")
-        return {"base_url": self.server.url, "consumer_key": key, "consumer_secret": secret}
+        login = {"consumer_key": key, "consumer_secret": secret}
+        return {"base_url": self.server.url, **login, "webhook_secret": SECRET}
+
+    def webhook(self, key: str) -> Inbound:
+        return self.server.hook(key, SECRET)
 
     def wrong_credentials(self) -> tuple[dict[str, Any], str]:
         return self.settings() | {"consumer_secret": "cs_wrong_0000"}, "consumer_secret"
@@ -170,6 +176,26 @@ def test_nothing_is_lost_where_modified_after_includes_its_own_second(shop: WooC
         assert key in copy.changed
         asked = [call.query["modified_after"] for call in orders.calls if "modified_after" in call.query]
         assert asked[0] < same
+
+
+def test_the_unsigned_ping_of_a_saved_webhook_is_answered(connector: Connector[Any]) -> None:
+    assert connector.challenge(Inbound("POST", "/api/hooks/shop", {}, {}, b"webhook_id=11")) == b""
+
+
+def test_a_deleted_customer_comes_with_its_number_alone(shop: WooCommerce, connector: Connector[Any]) -> None:
+    shop.delete("2")
+    (hint,) = connector.verify(shop.hook("2", SECRET))
+    assert (hint.stream, hint.key) == ("customers", "2")
+    assert list(connector.fetch("customers", ["2"]).deleted) == ["2"]
+
+
+def test_an_order_of_a_known_customer_is_no_guest() -> None:
+    with WooCommerce(plural="orders") as shop:
+        shop.rows["1"]["customer_id"] = 25
+        connector = GuestSource(shop).connect()
+        assert connector.verify(shop.hook("1", SECRET)) == []
+        assert [hint.stream for hint in connector.verify(shop.hook("2", SECRET))] == ["guests"]
+        connector.close()
 
 
 EXAMPLE = {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import datetime
 from typing import Any
 
-from tests.connectors.simulator import Answer, Request, Row, Simulator
+from connectors.contract import Inbound
+from tests.connectors.simulator import Answer, Request, Row, Simulator, keyed_hash, posted
 
 BASE = "/wp-json/wc/v3"
 
@@ -55,10 +58,25 @@ class WooCommerce(Simulator):
             raise Answer(200, self.listed(request.query))
         if path in ("/customers", "/orders") and request.method == "GET":
             raise Answer(200, [])
+        if request.method == "GET" and path.startswith(f"/{self.plural}/"):
+            key = path.rpartition("/")[2]
+            raise (
+                Answer(200, self.rows[key])
+                if key in self.rows
+                else refusal(404, "woocommerce_rest_invalid_id", "Invalid resource ID.")
+            )
         if path == "/customers" and request.method == "POST":
             self.create(request.json())
         if path.startswith("/customers/") and request.method == "PUT":
             self.put(path.rpartition("/")[2], request.json())
+
+    def hook(self, key: str, secret: str) -> Inbound:
+        """What the shop sends after a change; a deleted record comes with its number alone."""
+        body = json.dumps(self.rows.get(key, {"id": int(key)}), ensure_ascii=False).encode()
+        kind = self.plural.rstrip("s")
+        signed = base64.b64encode(keyed_hash(secret, body)).decode()
+        headers = {"x-wc-webhook-topic": f"{kind}.updated", "x-wc-webhook-resource": kind}
+        return posted(body, headers | {"x-wc-webhook-signature": signed, "x-wc-webhook-delivery-id": key})
 
     def listed(self, query: dict[str, str]) -> list[Row]:
         size = int(query.get("per_page", 10))
