@@ -1,4 +1,5 @@
-"""Set-based reads and writes in both dialects: the only module that talks to a driver below SQLAlchemy.
+"""Set-based reads and writes in both dialects: with ``bulk_postgres`` and ``prepared`` the only modules that talk to a
+driver below SQLAlchemy.
 
 Statements are written once, with ``?`` for a value, ``{ints}`` or ``{texts}`` for a list of ids after a column
 (``WHERE id {ints}``), and ``{rows}`` where many rows come in at once. PostgreSQL gets ``= ANY(array)``,
@@ -12,7 +13,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from struct import Struct
 from typing import Any, Protocol
 
 import orjson
@@ -60,7 +60,7 @@ KINDS: dict[str, Columns] = {
 }
 """Columns, in the order in which rows are given to ``insert``, with their PostgreSQL types."""
 
-_PLACEHOLDERS = re.compile(r"\{ints\}|\{texts\}|\?")
+PLACEHOLDERS = re.compile(r"\{ints\}|\{texts\}|\?")
 
 
 class Bulk(Protocol):
@@ -101,60 +101,11 @@ class Bulk(Protocol):
 
 def bulk_for(connection: Connection) -> Bulk:
     """The bulk access that belongs to a connection's dialect."""
-    driver = connection.connection.driver_connection
     if connection.dialect.name == "postgresql":
-        return _PostgresBulk(driver)
-    return _SqliteBulk(driver)
+        from sync.master.bulk_postgres import postgres_bulk  # loads the driver
 
-
-class _PostgresBulk:
-    is_postgres = True
-
-    def __init__(self, driver: Any) -> None:
-        self._cursor = driver.cursor()
-
-    def fetch(self, statement: str, *values: Any) -> list[Row]:
-        return self._cursor.execute(_postgres(statement), _lists(statement, values)).fetchall()  # type: ignore[no-any-return]
-
-    def run(self, statement: str, *values: Any) -> int:
-        return self._cursor.execute(_postgres(statement), _lists(statement, values)).rowcount  # type: ignore[no-any-return]
-
-    def run_many(self, statement: str, rows: Sequence[Row]) -> None:
-        if rows:
-            self._cursor.executemany(_postgres(statement), rows)
-
-    def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
-        if rows:
-            self._cursor.execute(_unnested(statement, columns), [list(column) for column in zip(*rows, strict=True)])
-
-    def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
-        (key, _), *others = columns
-        values = ", ".join(f"{name} = r.{name}" for name, _ in others)
-        self.apply(f"UPDATE {table} SET {values} FROM {{rows}} r WHERE {table}.{key} = r.{key}", columns, rows)  # noqa: S608
-
-    def insert(self, table: str, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        names = ", ".join(name for name, _ in KINDS[table])
-        copying = self._cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)")
-        with copying as copy:
-            copy.set_types([kind for _, kind in KINDS[table]])
-            for row in rows:
-                copy.write_row(row)
-
-    def insert_keys(self, pairs: Sequence[tuple[int, int]]) -> None:
-        if pairs:
-            with self._cursor.copy("COPY match_key (key, record_id) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.write(_binary_pairs(pairs))
-
-    def numbers(self, name: str, count: int) -> range:
-        return _numbers(self, name, count)
-
-    def record_ids(self, count: int) -> list[int]:
-        return [row[0] for row in self.fetch("SELECT nextval('record_id') FROM generate_series(1, ?)", count)]
-
-    def instant(self, moment: datetime) -> datetime:
-        return moment
+        return postgres_bulk(connection)
+    return _SqliteBulk(connection.connection.driver_connection)
 
 
 class _SqliteBulk:
@@ -192,16 +143,17 @@ class _SqliteBulk:
         self._driver.executemany("INSERT INTO match_key (key, record_id) VALUES (?, ?)", sorted(pairs))
 
     def numbers(self, name: str, count: int) -> range:
-        return _numbers(self, name, count)
+        return next_numbers(self, name, count)
 
     def record_ids(self, count: int) -> list[int]:
-        return list(_numbers(self, "record", count))
+        return list(next_numbers(self, "record", count))
 
     def instant(self, moment: datetime) -> str:
         return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def _numbers(bulk: Bulk, name: str, count: int) -> range:
+def next_numbers(bulk: Bulk, name: str, count: int) -> range:
+    """What ``Bulk.numbers`` promises, in SQL of both dialects."""
     last = bulk.fetch(
         "INSERT INTO counter (name, value) VALUES (?, ?) "
         "ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value RETURNING value",
@@ -212,23 +164,9 @@ def _numbers(bulk: Bulk, name: str, count: int) -> range:
 
 
 @lru_cache(maxsize=256)
-def _postgres(statement: str) -> str:
-    marks = {"{ints}": "= ANY(%s::bigint[])", "{texts}": "= ANY(%s::text[])", "?": "%s"}
-    return _PLACEHOLDERS.sub(lambda match: marks[match.group()], statement)
-
-
-@lru_cache(maxsize=256)
 def _sqlite(statement: str) -> str:
     listed = "IN (SELECT value FROM json_each(?))"
-    return _PLACEHOLDERS.sub(lambda match: "?" if match.group() == "?" else listed, statement)
-
-
-@lru_cache(maxsize=256)
-def _unnested(statement: str, columns: Columns) -> str:
-    # Arrays in binary: a text inside JSON is escaped here and read letter by letter there.
-    arrays = ", ".join(f"%b::{kind}[]" for _, kind in columns)
-    names = ", ".join(name for name, _ in columns)
-    return statement.replace("{rows} r", f"unnest({arrays}) AS r({names})")
+    return PLACEHOLDERS.sub(lambda match: "?" if match.group() == "?" else listed, statement)
 
 
 @lru_cache(maxsize=256)
@@ -237,28 +175,5 @@ def _json_rows(statement: str, columns: Columns) -> str:
     return statement.replace("{rows} r", f"(SELECT {fields} FROM json_each(?)) r")  # noqa: S608 - our own columns
 
 
-@lru_cache(maxsize=256)
-def _int_places(statement: str) -> tuple[bool, ...]:
-    return tuple(match.group() == "{ints}" for match in _PLACEHOLDERS.finditer(statement))
-
-
-def _lists(statement: str, values: Iterable[Any]) -> list[Any]:
-    # A literal of plain digits is sent several times faster than an adapted list of ints.
-    return [
-        "{" + ",".join(map(str, value)) + "}" if is_ints else value
-        for value, is_ints in zip(values, _int_places(statement), strict=True)
-    ]
-
-
 def _json_lists(values: Iterable[Any]) -> list[Any]:
     return [orjson.dumps(value).decode() if isinstance(value, list) else value for value in values]
-
-
-_PAIR = Struct(">hiqiq")  # two fields of eight bytes each
-_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-
-
-def _binary_pairs(pairs: Iterable[tuple[int, int]]) -> bytes:
-    """Two bigint columns in PostgreSQL's binary COPY format, sorted as the index is."""
-    pack = _PAIR.pack
-    return b"".join([_HEADER, *[pack(2, 8, first, 8, second) for first, second in sorted(pairs)], b"\xff\xff"])

@@ -20,6 +20,8 @@ UNVERSIONED = 0
 
 _SWITCHING = 0x6B6D6F64  # an advisory lock of our own: shared by whoever matches, exclusive to change the version
 _RECORDING = 0x6B626C6B  # and another: shared by whoever lands, exclusive to record crowded blocks
+_LAND = "SELECT pg_advisory_xact_lock_shared(?), pg_advisory_xact_lock_shared(?)"
+_LAND_LATER = f"{_LAND}, set_config('synchronous_commit', 'off', true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,13 @@ class Sifting(Protocol):
         """For pairs of sides, by number: whether ``compare`` may find evidence. False: it finds none."""
 
 
-def landing_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
-    """What LAND works with. Nobody changes it, nor records crowded blocks, until the transaction ends."""
-    _lock(bulk, "SELECT pg_advisory_xact_lock_shared(?), pg_advisory_xact_lock_shared(?)", _SWITCHING, _RECORDING)
+def landing_with(source: Matcher | MatcherSource, bulk: Bulk, *, read_again: bool = False) -> InForce:
+    """What LAND works with. Nobody changes it, nor records crowded blocks, until the transaction ends.
+
+    ``read_again``: what the transaction stores is read once more if it is lost together with the cursor it stores, so
+    its commit does not wait for the disk. RESOLVE's does, and what was landed before it is on the disk by then.
+    """
+    _lock(bulk, _LAND_LATER if read_again else _LAND, _SWITCHING, _RECORDING)
     return _in_force(source, bulk)
 
 

@@ -115,7 +115,7 @@ def land(
     bulk = bulk_for(connection)
     tombstones.share(bulk)
     guard = tombstones.guard(connection)
-    force = landing_with(matcher, bulk)
+    force = landing_with(matcher, bulk, read_again=True)
     latest = {record.key: record for record in page.records}
     erased = {} if guard is None else _erased(guard, stream, [*latest, *(bad.key for bad in page.rejected)])
     latest = {key: record for key, record in latest.items() if key not in erased}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from mappings.contract import RecordKey
+from sync.master.bulk import bulk_for
 from sync.master.identity import founder_id
 
 
@@ -31,10 +32,8 @@ class StreamRef:
 
 def load(connection: Connection) -> dict[int, StreamRef]:
     """All streams by number, removed ones too: their records still explain golden values."""
-    rows = connection.execute(
-        text(
-            "SELECT s.id, s.connection_id, c.name, s.name, s.priority "
-            "FROM stream_state s JOIN connection c ON c.id = s.connection_id"
-        )
+    rows = bulk_for(connection).fetch(
+        "SELECT s.id, s.connection_id, c.name, s.name, s.priority "
+        "FROM stream_state s JOIN connection c ON c.id = s.connection_id"
     )
     return {row[0]: StreamRef(*row) for row in rows}

@@ -1,0 +1,161 @@
+"""``Bulk`` on PostgreSQL: few rows go as prepared statements, many by COPY and by arrays in binary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import lru_cache
+from itertools import count
+from struct import Struct
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync.master.bulk import KINDS, PLACEHOLDERS, Bulk, Columns, Row, next_numbers
+from sync.master.prepared import Statements, Unsupported, array_of
+
+FEW = 8
+"""Up to so many new rows go one by one: setting up COPY takes as long."""
+FEW_APPLIED = 100
+"""Up to so many rows go as arrays in text: in binary each list costs some dozens of µs to begin with."""
+_STATEMENTS = "kehu.statements"
+
+
+def postgres_bulk(connection: Connection) -> Bulk:
+    """The bulk access of a connection. Its prepared statements live as long as the connection to the server."""
+    driver = connection.connection.driver_connection
+    kept: Statements | None = connection.info.get(_STATEMENTS)
+    if kept is None:
+        kept = connection.info[_STATEMENTS] = Statements(driver)
+    return _PostgresBulk(driver, kept)
+
+
+class _PostgresBulk:
+    """Few rows go as prepared statements, many by COPY and arrays in binary."""
+
+    is_postgres = True
+
+    def __init__(self, driver: Any, statements: Statements) -> None:
+        self._driver, self._statements = driver, statements
+
+    def fetch(self, statement: str, *values: Any) -> list[Row]:
+        try:
+            return self._statements.fetch(_numbered(statement), _literals(statement, values))
+        except Unsupported:
+            return self._driver.execute(_postgres(statement), _lists(statement, values)).fetchall()  # type: ignore[no-any-return]
+
+    def run(self, statement: str, *values: Any) -> int:
+        try:
+            return self._statements.run(_numbered(statement), _literals(statement, values))
+        except Unsupported:
+            return self._driver.execute(_postgres(statement), _lists(statement, values)).rowcount  # type: ignore[no-any-return]
+
+    def run_many(self, statement: str, rows: Sequence[Row]) -> None:
+        if len(rows) > FEW:
+            self._driver.cursor().executemany(_postgres(statement), rows)
+            return
+        for row in rows:
+            self.run(statement, *row)
+
+    def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        lists = [list(column) for column in zip(*rows, strict=True)]
+        if len(rows) <= FEW_APPLIED:
+            with suppress(Unsupported):
+                self._statements.run(_numbered_arrays(statement, columns), [array_of(one) for one in lists])
+                return
+        self._driver.execute(_unnested(statement, columns), lists)
+
+    def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
+        (key, _), *others = columns
+        values = ", ".join(f"{name} = r.{name}" for name, _ in others)
+        self.apply(f"UPDATE {table} SET {values} FROM {{rows}} r WHERE {table}.{key} = r.{key}", columns, rows)  # noqa: S608
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        names = ", ".join(name for name, _ in KINDS[table])
+        if len(rows) <= FEW:
+            marks = ", ".join(f"?::{kind}" for _, kind in KINDS[table])
+            self.run_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608 - our own names
+            return
+        copying = self._driver.cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)")
+        with copying as copy:
+            copy.set_types([kind for _, kind in KINDS[table]])
+            for row in rows:
+                copy.write_row(row)
+
+    def insert_keys(self, pairs: Sequence[tuple[int, int]]) -> None:
+        if len(pairs) <= FEW_APPLIED:
+            statement = "INSERT INTO match_key (key, record_id) SELECT key, record_id FROM {rows} r"
+            self.apply(statement, _KEY_ROWS, sorted(pairs))
+        else:
+            with self._driver.cursor().copy("COPY match_key (key, record_id) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(_binary_pairs(pairs))
+
+    def numbers(self, name: str, count: int) -> range:
+        return next_numbers(self, name, count)
+
+    def record_ids(self, count: int) -> list[int]:
+        return [row[0] for row in self.fetch("SELECT nextval('record_id') FROM generate_series(1, ?)", count)]
+
+    def instant(self, moment: datetime) -> datetime:
+        return moment
+
+
+@lru_cache(maxsize=256)
+def _postgres(statement: str) -> str:
+    marks = {"{ints}": "= ANY(%s::bigint[])", "{texts}": "= ANY(%s::text[])", "?": "%s"}
+    return PLACEHOLDERS.sub(lambda match: marks[match.group()], statement)
+
+
+@lru_cache(maxsize=256)
+def _numbered(statement: str) -> str:
+    """With ``$1``, ``$2``, …, as libpq wants it."""
+    kinds, places = {"{ints}": "= ANY(${}::bigint[])", "{texts}": "= ANY(${}::text[])", "?": "${}"}, count(1)
+    return PLACEHOLDERS.sub(lambda match: kinds[match.group()].format(next(places)), statement).replace("%%", "%")
+
+
+@lru_cache(maxsize=256)
+def _numbered_arrays(statement: str, columns: Columns) -> str:
+    arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(columns, 1))
+    return statement.replace("{rows} r", f"unnest({arrays}) AS r({', '.join(name for name, _ in columns)})")
+
+
+def _literals(statement: str, values: Iterable[Any]) -> list[Any]:
+    return [
+        value if kind == "?" else "{" + ",".join(map(str, value)) + "}" if kind == "{ints}" else array_of(list(value))
+        for value, kind in zip(values, _kinds(statement), strict=True)
+    ]
+
+
+@lru_cache(maxsize=256)
+def _unnested(statement: str, columns: Columns) -> str:
+    # Arrays in binary: a text inside JSON is escaped here and read letter by letter there.
+    arrays = ", ".join(f"%b::{kind}[]" for _, kind in columns)
+    names = ", ".join(name for name, _ in columns)
+    return statement.replace("{rows} r", f"unnest({arrays}) AS r({names})")
+
+
+@lru_cache(maxsize=256)
+def _kinds(statement: str) -> tuple[str, ...]:
+    return tuple(PLACEHOLDERS.findall(statement))
+
+
+def _lists(statement: str, values: Iterable[Any]) -> list[Any]:
+    # A literal of plain digits is sent several times faster than an adapted list of ints.
+    return [
+        "{" + ",".join(map(str, value)) + "}" if kind == "{ints}" else value
+        for value, kind in zip(values, _kinds(statement), strict=True)
+    ]
+
+
+_KEY_ROWS: Columns = (("key", "int8"), ("record_id", "int8"))
+_PAIR = Struct(">hiqiq")  # two fields of eight bytes each
+_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+
+
+def _binary_pairs(pairs: Iterable[tuple[int, int]]) -> bytes:
+    """Two bigint columns in PostgreSQL's binary COPY format, sorted as the index is."""
+    pack = _PAIR.pack
+    return b"".join([_HEADER, *[pack(2, 8, first, 8, second) for first, second in sorted(pairs)], b"\xff\xff"])
