@@ -158,4 +158,5 @@ def _environment(server: services.PostgresServer, database: str) -> dict[str, st
         "PUBLIC_URL": f"http://{LOOPBACK}",
         "QUERY_LIMIT_MAX": "100",
         "NO_UPDATE_NOTIFIER": "1",
+        "IMPORT_IP_DENY_LIST": "",  # its flows may call this machine
     }

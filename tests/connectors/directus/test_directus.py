@@ -13,18 +13,20 @@ import pytest
 import requests
 
 import connectors
-from connectors.conformance import ConformanceSuite, Copy, Source
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.conformance import ConformanceSuite, Copy, Source, Unsupported
+from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
 from connectors.errors import PermissionMissing
 from connectors.registry import load_registry
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
+from tests.connectors.receiver import Receiver
 from tests.systems.directus import Directus
 from tests.systems.directus import directus as start_directus
 from tests.systems.fixtures import available
 
 pytestmark = [pytest.mark.systems, pytest.mark.timeout(900), pytest.mark.xdist_group("directus")]
 FOLDER = Path(connectors.__file__).parent / "directus"
+TOKEN = "directus-hook-token"
 _numbers = itertools.count(1)
 
 
@@ -35,12 +37,24 @@ class DirectusSource(Source):
     folder = FOLDER
     page_size = 5
 
-    def __init__(self, server: Directus) -> None:
-        self.server = server
+    def __init__(self, server: Directus, receiver: Receiver | None = None) -> None:
+        self.server, self.receiver = server, receiver
         self.connector = load_registry().get("directus").load()
 
     def settings(self) -> dict[str, Any]:
-        return {"base_url": self.server.url, "email": self.server.email, "password": self.server.password}
+        return {
+            "base_url": self.server.url,
+            "email": self.server.email,
+            "password": self.server.password,
+            "webhook_token": TOKEN,
+        }
+
+    def webhook(self, key: str) -> Inbound:
+        if self.receiver is None:
+            raise Unsupported("nobody receives here")
+        self.receiver.forget()
+        self.update(key)
+        return self.receiver.next()
 
     def keys(self) -> set[str]:
         return {str(key) for (key,) in self.server.sql("SELECT id FROM contacts")}
@@ -71,10 +85,28 @@ class DirectusSource(Source):
         return Context(connection="crm", allow_private=["127.0.0.0/8"])
 
 
+@pytest.fixture(scope="module")
+def receiver(directus: Directus) -> Iterator[Receiver]:
+    """Where the server's flow, set up as the README says, tells of changes."""
+    made = Receiver()
+    options = {"type": "action", "scope": ["items.create", "items.update", "items.delete"], "collections": ["contacts"]}
+    flow = directus.call("POST", "/flows", {"name": "kehu", "status": "active", "trigger": "event", "options": options})
+    call = {
+        "method": "POST", "url": made.url, "body": "{{$trigger}}",
+        "headers": [{"header": "Authorization", "value": f"Bearer {TOKEN}"}],
+    }  # fmt: skip
+    step = {"flow": flow["id"], "key": "tell", "type": "request", "position_x": 1, "position_y": 1, "options": call}
+    operation = directus.call("POST", "/operations", step)
+    directus.call("PATCH", f"/flows/{flow['id']}", {"operation": operation["id"]})
+    yield made
+    directus.call("DELETE", f"/flows/{flow['id']}")
+    made.close()
+
+
 class TestConformance(ConformanceSuite):
     @pytest.fixture
-    def source(self, directus: Directus) -> DirectusSource:
-        return DirectusSource(directus)
+    def source(self, directus: Directus, receiver: Receiver) -> DirectusSource:
+        return DirectusSource(directus, receiver)
 
 
 @pytest.fixture
@@ -105,6 +137,18 @@ def test_too_many_calls_wait_as_long_as_the_server_asks_and_lose_nothing(strict:
     answers = [requests.get(f"{strict.url}/server/ping", timeout=10) for _ in range(8)]
     assert 429 in [answer.status_code for answer in answers], "the limiter is not on"
     assert set(Copy(source.connect(), source).full().bodies) == source.keys()
+
+
+def test_new_and_deleted_contacts_are_told_at_once(directus: Directus, receiver: Receiver) -> None:
+    source = DirectusSource(directus, receiver)
+    connector = source.connect()
+    receiver.forget()
+    key = source.add()
+    assert {hint.key for hint in connector.verify(receiver.next())} == {key}
+    source.delete(key)
+    (hint,) = connector.verify(receiver.next())
+    assert list(connector.fetch("contacts", [hint.key or ""]).deleted) == [key]
+    connector.close()
 
 
 def test_a_token_that_expires_amid_a_read_is_renewed(strict: Directus) -> None:
