@@ -14,6 +14,7 @@ import structlog
 from fastapi import Request
 
 FRESH = 5.0
+PATIENCE = 0.03
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,19 @@ class Remembered:
             if not busy:
                 threading.Thread(target=self._again, args=(name, make), daemon=True).start()
         return cast(T, known[1])
+
+    def soon(self, name: str, make: Callable[[], T], fresh: float = FRESH, patience: float = PATIENCE) -> T | None:
+        """The same, but not even the first visitor waits for longer than ``patience`` seconds: None, come again."""
+        if name not in self._values:
+            with self._lock:
+                busy = name in self._busy
+                self._busy.add(name)
+            if not busy:
+                threading.Thread(target=self._again, args=(name, make), daemon=True).start()
+            deadline = time.monotonic() + patience
+            while name in self._busy and time.monotonic() < deadline:
+                time.sleep(0.002)
+        return self.get(name, make, fresh) if name in self._values else None
 
     def _make(self, name: str, make: Callable[[], T]) -> T:
         value = make()

@@ -163,6 +163,7 @@ WORDS = {
     "role operator": Phrase("operator"),
     "role steward": Phrase("data steward"),
     "role integrator": Phrase("integrator"),
+    "role service": Phrase("customer service"),
     "role viewer": Phrase("viewer"),
     "tag": Phrase("tag"),
     "connection": Phrase("system"),

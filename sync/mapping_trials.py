@@ -15,7 +15,8 @@ from mappings.guessing import KEEP, Guess, guess
 from mappings.preview import Changed, diff
 from sync.connecting.probing import PreviewRow, as_object, row_of
 from sync.connecting.probing import sample as read_sample
-from sync.master.bulk import bulk_for
+from sync.master import tally
+from sync.master.bulk import Bulk, bulk_for
 from sync.project import Project
 from sync.runs.replay import Quarantined
 from sync.runs.requests import find_stream
@@ -117,27 +118,58 @@ def _example(path: str, sources: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _stored(connection: Connection, name: str, stream: str, limit: int) -> Sampled:
-    """From ``PLACES`` random points of the stream's records, or all of them where they are few."""
+    """From ``PLACES`` random points of the stream's keys, or all of its records where they are few."""
     bulk, number = bulk_for(connection), find_stream(connection, name, stream).id
-    live = "stream_id = ? AND part = '' AND deleted_at IS NULL AND raw IS NOT NULL"
-    (total, first, last) = bulk.fetch(f"SELECT count(*), min(id), max(id) FROM source_record WHERE {live}", number)[0]  # noqa: S608
-    if not total:
-        return Sampled([], 0, True, stored=True)
-    chance = random.Random(number)  # noqa: S311 - the same sample while somebody edits
+    total = tally.read(connection).records.get(number, 0)
     whole = total <= limit
-    starts = [first] if whole else sorted(chance.randint(first, last) for _ in range(PLACES))
+    starts = [""] if whole else _places(bulk, number)
     each = limit if whole else limit // PLACES
     found: dict[int, StoredRecord] = {}
     for start in starts:
         page = bulk.fetch(
-            "SELECT r.id, r.source_id, r.raw, x.customer_id FROM source_record r "  # noqa: S608 - fixed parts
-            f"LEFT JOIN crosswalk x ON x.record_id = r.id WHERE r.id >= ? AND {live} ORDER BY r.id LIMIT ?",
-            start,
+            "SELECT r.id, r.source_id, r.raw, x.customer_id FROM source_record r "
+            "LEFT JOIN crosswalk x ON x.record_id = r.id WHERE r.stream_id = ? AND r.source_id >= ? AND r.part = '' "
+            "AND r.deleted_at IS NULL AND r.raw IS NOT NULL ORDER BY r.source_id LIMIT ?",
             number,
+            start,
             each,
         )
         found |= {row[0]: StoredRecord(row[1], orjson.loads(row[2]), row[3]) for row in page}
     return Sampled(list(found.values()), total, whole, stored=True)
+
+
+def _places(bulk: Bulk, stream_id: int) -> list[str]:
+    """Where to begin reading: texts between the first key of a stream and the last, by an index rather than a count."""
+    ends = (
+        "SELECT source_id FROM source_record WHERE stream_id = ? AND deleted_at IS NULL ORDER BY source_id {} LIMIT 1"
+    )
+    first, last = (bulk.fetch(ends.format(order), stream_id)[0][0] for order in ("", "DESC"))
+    chance = random.Random(stream_id)  # noqa: S311 - the same sample while somebody edits
+    return [first, *sorted(between(first, last, chance.random()) for _ in range(PLACES - 1))]
+
+
+def between(first: str, last: str, share: float) -> str:
+    """A text about so far from one to a later one, as if the characters after what they share were digits."""
+    differs = (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
+    shared = next(differs, min(len(first), len(last)))
+    low, high = (_as_number(text[shared:]) for text in (first, last))
+    found, digits = int(low + (high - low) * share), []
+    for _ in range(_DIGITS):
+        found, digit = divmod(found, _BASE)
+        digits.append(chr(digit + _LOWEST))
+    return first[:shared] + "".join(reversed(digits))
+
+
+_DIGITS, _BASE, _LOWEST = 6, 95, 32
+"""So many characters tell where a place is; those of ASCII that can be printed, all others as the last of them."""
+
+
+def _as_number(text: str) -> int:
+    number = 0
+    for place in range(_DIGITS):
+        letter = ord(text[place]) - _LOWEST if place < len(text) else 0
+        number = number * _BASE + min(max(letter, 0), _BASE - 1)
+    return number
 
 
 def quarantined(record: Quarantined) -> StoredRecord | None:

@@ -33,7 +33,7 @@ from sync.faults import faults_of
 
 FILE_NAME = "kehu.yaml"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-RoleName = Literal["admin", "operator", "steward", "integrator", "viewer"]
+RoleName = Literal["admin", "operator", "steward", "integrator", "service", "viewer"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)

@@ -45,20 +45,31 @@ def search(
 ) -> Response:
     """A page of customers that fit all words, in order of id."""
     project: Project = request.app.state.project
-    eyes, asked = showing.eyes_of(request), q.strip()
+    asked = q.strip()
+    found = named(request, asked, PAGE + 1, parse_public_id(after) if after else None)
+    behind = 0
     if asked:
-        index.catch_up(project.database, IN_PASSING)
-    with project.database.reading() as connection:
-        rows = _rows(connection, asked, parse_public_id(after) if after else None, eyes.personal)
-        behind = index.behind(connection) if asked else 0
-    page, more = [_shown(row, eyes) for row in rows[:PAGE]], len(rows) > PAGE
+        with project.database.reading() as connection:
+            behind = index.behind(connection)
+    page, more = found[:PAGE], len(found) > PAGE
     last = page[-1].id if more else ""
     return render(request, "customers.html", q=q, customers=page, more=last, first=not after, behind=behind)
 
 
-def _rows(connection: Connection, asked: str, after: int | None, personal: bool) -> list[CustomerRow]:
+def named(request: Request, asked: str, limit: int, after: int | None = None) -> list[Found]:
+    """Customers that fit all words, in order of id after a number, as the visitor may find and see them."""
+    project: Project = request.app.state.project
+    eyes = showing.eyes_of(request)
+    if asked:
+        index.catch_up(project.database, IN_PASSING)
+    with project.database.reading() as connection:
+        rows = _rows(connection, asked, after, eyes.personal, limit)
+    return [_shown(row, eyes) for row in rows]
+
+
+def _rows(connection: Connection, asked: str, after: int | None, personal: bool, limit: int) -> list[CustomerRow]:
     if not asked:
-        return lookup.customers(connection, after=after, limit=PAGE + 1)
+        return lookup.customers(connection, after=after, limit=limit)
     if parse_public_id(asked) is not None:
         row, _old = lookup.customer(connection, asked)
         return [] if row is None else [row]
@@ -68,7 +79,7 @@ def _rows(connection: Connection, asked: str, after: int | None, personal: bool)
     if not conditions:
         return []
     place = None if after is None else Place(after)
-    return query.customers(connection, conditions, after=place, limit=PAGE + 1)
+    return query.customers(connection, conditions, after=place, limit=limit)
 
 
 def _shown(row: CustomerRow, eyes: showing.Eyes) -> Found:

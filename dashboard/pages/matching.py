@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
@@ -14,6 +14,7 @@ from dashboard.posting import Form, Posted, status_of, told
 from dashboard.rendering import render
 from sync import audit
 from sync.errors import Misused, Refused, SyncError
+from sync.master import tally
 from sync.master.bulk import bulk_for
 from sync.master.inforce import reading_with
 from sync.matching import comparing, due, store, switching
@@ -30,6 +31,8 @@ MOST_COMPARED = 200_000
 """Records up to which two versions are compared in this process; beyond, on the command line."""
 LONGEST_REASON = 1_000
 FRESH, COMPARED_FRESH = 30.0, 600.0
+SMALL = 100_000
+"""Up to so many records the pairs are counted while the page waits."""
 Version = Annotated[int, Query(ge=1, le=2**31)]
 
 
@@ -52,7 +55,9 @@ def show(request: Request) -> Response:
         versions, switches = store.versions(connection), switching.history(connection, 5)
         crowded = quality.blocks(connection)
         active = store.active(connection)
-    weights = remembered.of(request).get(f"weights {active.number}", lambda: _weights(project), FRESH)
+        small = tally.read(connection).placed <= SMALL
+    memory, name = remembered.of(request), f"weights {active.number}"
+    find = memory.get if small else memory.soon
     return render(
         request,
         "matching.html",
@@ -61,10 +66,19 @@ def show(request: Request) -> Response:
         switches=switches,
         blocks=crowded,
         progress=switching.progress(project.database),
-        weights=weights,
-        chart=histogram(weights.bins, weights.review_from, weights.accept_from),
+        **_charted(find(name, lambda: _weights(project), FRESH)),
         learnt=learning.of(request).state,
     )
+
+
+@reading.get("/matching/weights")
+def weights(request: Request) -> Response:
+    """The weights of all compared pairs, a part of the page; waits until they are counted."""
+    project = _project(request)
+    with project.database.reading() as connection:
+        active = store.active(connection)
+    found = remembered.of(request).get(f"weights {active.number}", lambda: _weights(project), FRESH)
+    return render(request, "matching_weights.html", **_charted(found))
 
 
 @writing.post("/matching")
@@ -89,7 +103,7 @@ def compare(request: Request, version: Version) -> Response:
     project = _project(request)
     with project.database.reading() as connection:
         wanted, active = store.get(connection, version), store.active(connection)
-        records = due.live_records(connection)
+        records = tally.read(connection).placed
     too_many = records > MOST_COMPARED
     return render(
         request, "matching_compare.html", wanted=wanted, active=active, records=records, too_many=too_many,
@@ -103,7 +117,7 @@ def compared(request: Request, version: Version) -> Response:
     project = _project(request)
     with project.database.reading() as connection:
         active = store.active(connection).number
-        if due.live_records(connection) > MOST_COMPARED:
+        if tally.read(connection).placed > MOST_COMPARED:
             raise Refused("There are too many records to compare versions here.")
     name = f"compared {active} {version}"
     found = remembered.of(request).get(name, lambda: _compared(project, active, version), COMPARED_FRESH)
@@ -112,6 +126,12 @@ def compared(request: Request, version: Version) -> Response:
 
 router = APIRouter()
 router.routes.extend([*reading.routes, *writing.routes])
+
+
+def _charted(found: Weights | None) -> dict[str, Any]:
+    if found is None:
+        return {"weights": None}
+    return {"weights": found, "chart": histogram(found.bins, found.review_from, found.accept_from)}
 
 
 def _weights(project: Project) -> Weights:

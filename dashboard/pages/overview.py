@@ -7,19 +7,18 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 
 from dashboard import live, remembered
+from dashboard.pages.duplicates import worklist
 from dashboard.permissions import Permission, Requires
 from dashboard.rendering import language_of, render, render_text
 from sync import activity, attention, language, overview
 from sync.attention import Standing
 from sync.master import queries
 from sync.master.search import index
-from sync.stewardship import services as stewardship
+from sync.stewardship.worklist import MOST
 
 router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
 HOURS = {"24h": 24, "7d": 168, "30d": 720}
 Range = Literal["24h", "7d", "30d"]
-MOST_PAIRS = 100
-"""The queue of duplicates is counted no further."""
 EVERY = 3.0
 
 
@@ -43,11 +42,6 @@ def watch(request: Request, range: Range = "24h") -> Response:
 def _now(request: Request, chosen: Range) -> dict[str, Any]:
     project, memory = request.app.state.project, remembered.of(request)
 
-    def counted() -> tuple[Any, ...]:
-        with project.database.reading() as connection:
-            pairs = stewardship.queue(connection, project.matcher, MOST_PAIRS)
-            return queries.stats(connection), overview.members_histogram(connection), len(pairs)
-
     def standing() -> list[overview.StreamOverview]:
         with project.database.reading() as connection:
             return overview.streams(connection)
@@ -56,10 +50,11 @@ def _now(request: Request, chosen: Range) -> dict[str, Any]:
         with project.database.reading() as connection:
             return activity.activity(connection, hours=HOURS[chosen])
 
-    stats, histogram, pairs = memory.get("master", counted)
     found = attention.connections(memory.get("streams", standing, fresh=1.0))
     shown = [one for one in found if one.standing is not Standing.REMOVED]
+    pairs = len(worklist(request).pairs())
     with project.database.reading() as connection:
+        stats, histogram = queries.stats(connection), overview.members_histogram(connection)
         behind = index.behind(connection)
     stale = request.app.state.stale
     return {
@@ -70,7 +65,7 @@ def _now(request: Request, chosen: Range) -> dict[str, Any]:
         "histogram": histogram,
         "largest": max(histogram.values(), default=1),
         "pairs": pairs,
-        "most_pairs": MOST_PAIRS,
+        "most_pairs": MOST,
         "quarantined": sum(one.quarantined for one in shown),
         "behind": behind,
         "columns": memory.get(f"activity {chosen}", happened),

@@ -8,11 +8,10 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dashboard import navigation
+from dashboard.pages.customers import named
 from dashboard.permissions import Permission, Requires, principal_of
 from dashboard.rendering import language_of, render
-from dashboard.showing import eyes_of
 from sync.language import text
-from sync.master import queries
 
 router = APIRouter(dependencies=[Depends(Requires(Permission.SELF))])
 MOST = 8
@@ -54,8 +53,6 @@ def _connections(request: Request) -> list[Found]:
 def _customers(request: Request, words: str) -> list[Found]:
     if not words or not principal_of(request).may(Permission.CUSTOMERS_READ):
         return []
-    with request.app.state.project.database.reading() as connection:
-        customers = queries.search(connection, words, limit=MOST_CUSTOMERS)
-    eyes = eyes_of(request)
-    found = [Found(eyes.name(one.kind, one.name) or one.id, f"/customers/{one.id}", one.id) for one in customers]
+    customers = named(request, words, MOST_CUSTOMERS)
+    found = [Found(one.name or one.id, f"/customers/{one.id}", one.id) for one in customers]
     return [*found, Found(f"“{words}”", "/customers?" + urlencode({"q": words}), "…")]

@@ -10,6 +10,7 @@ from dashboard import showing
 from dashboard.permissions import Permission, Requires, principal_of
 from dashboard.posting import Form, status_of, told
 from dashboard.rendering import render
+from mappings.sensitivity import is_personal
 from mappings.survivorship import FIELDS
 from sync.errors import Misused, NotFound, SyncError
 from sync.master import queries
@@ -81,7 +82,7 @@ def _reveal(
         status=200 if error is None else status_of(error),
         customer=customer,
         name=showing.eyes_of(request).name(customer.kind, customer.name) or customer.id,
-        fields=[name for name in FIELDS if name in customer.golden],
+        fields=[name for name in FIELDS if name in customer.golden and is_personal(customer.kind, name)],
         chosen=chosen or [],
         found=found,
         faults=[] if error is None else told(request, error),

@@ -47,6 +47,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     STEWARD = "steward"
     INTEGRATOR = "integrator"
+    SERVICE = "service"
     VIEWER = "viewer"
 
 
@@ -78,12 +79,14 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.OPERATOR: _VIEWER
     | {
+        Permission.CUSTOMERS_REVEAL,
         Permission.CONNECTIONS_WRITE,
         Permission.RUNS_WRITE,
         Permission.QUARANTINE_WRITE,
         Permission.WEBHOOKS_READ,
         Permission.METRICS_READ,
     },
+    Role.SERVICE: frozenset({Permission.SELF, Permission.VIEW, Permission.CUSTOMERS_READ, Permission.CUSTOMERS_REVEAL}),
     Role.INTEGRATOR: frozenset(
         {
             Permission.SELF,

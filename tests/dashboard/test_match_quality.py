@@ -11,8 +11,10 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard import remembered
 from dashboard.charts import HEIGHT, WIDTH
 from dashboard.histogram import histogram
+from dashboard.pages import matching
 from dashboard.waterfall import waterfall
 from sync.identity.permissions import Role
 from sync.matching import store, switching
@@ -84,6 +86,15 @@ def test_the_page_shows_weights_versions_and_thresholds(client: TestClient, proj
         bins = quality.histogram(connection)
     assert sum(one.pairs for one in bins) >= 4
     assert "for stewards, from -4" in page
+
+
+def test_nobody_waits_until_a_million_pairs_are_counted(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "SMALL", 0)
+    monkeypatch.setattr(remembered.Remembered, "soon", lambda *_: None)
+    page = client.get("/matching").text
+    assert 'hx-get="/matching/weights"' in page
+    assert "for stewards, from -4" not in page
+    assert "for stewards, from -4" in client.get("/matching/weights").text
 
 
 def test_precision_is_estimated_from_what_people_decided(client: TestClient, project: Project) -> None:

@@ -144,3 +144,34 @@ def test_resolve_finds_the_customer_and_stores_nothing(lab: Any, steward: TestCl
 def test_a_record_that_cannot_be_read_is_refused(steward: TestClient, body: dict[str, Any], status: int) -> None:
     answer = steward.post(f"{API}/resolve", json=body)
     assert answer.status_code == status, answer.text
+
+
+def test_what_is_missing_in_a_question_is_said_in_chinese_too(steward: TestClient) -> None:
+    answer = steward.post(f"{API}/resolve", json={}, headers={"accept-language": "zh"})
+    [wrong] = answer.json()["errors"]
+    assert wrong["detail"] == "请给出 customer，或同时给出 connection、stream 和 record"
+
+
+def test_the_queue_goes_on_after_a_cursor_of_its_own(lab: Any, steward: TestClient) -> None:
+    edges = (
+        "INSERT INTO match_edge (left_id, right_id, left_version, right_version, weight, rule) "
+        "SELECT a.id, b.id, a.version, b.version, -1.0 * b.id, 'test' FROM source_record a, source_record b "
+        "WHERE a.source_id = '30' AND b.source_id IN ('31', '32', '33')"
+    )
+    with lab.project.database.transaction() as connection:
+        connection.execute(text(edges))
+    try:
+        whole = steward.get(f"{STEWARDSHIP}/queue").json()["data"]
+        assert len(whole) == 3
+        met, cursor = [], None
+        while cursor is not None or not met:
+            page = steward.get(f"{STEWARDSHIP}/queue", params={"limit": 1} | ({"cursor": cursor} if cursor else {}))
+            met += page.json()["data"]
+            cursor = page.json()["next_cursor"]
+        assert met == whole
+        foreign = steward.get(f"{API}/customers", params={"limit": 1}).json()["next_cursor"]
+        refused = steward.get(f"{STEWARDSHIP}/queue", params={"cursor": foreign})
+        assert (refused.status_code, refused.json()["code"]) == (422, "bad_cursor")
+    finally:
+        with lab.project.database.transaction() as connection:
+            connection.execute(text("DELETE FROM match_edge WHERE rule = 'test'"))

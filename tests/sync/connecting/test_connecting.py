@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
 from connectors.contract import Config
@@ -195,6 +197,35 @@ def test_a_mapping_says_how_many_customers_it_would_change(project: Project) -> 
     unread = mapping_versions.compiled(project, "sheet", "people", "customer: {kind: person, name: name}")
     likely = [one for one in mapping_trials.suggestions(unread, found.records) if mapping_trials.is_likely(one.guess)]
     assert ("email", "emails") in [(one.guess.path, one.guess.target) for one in likely]
+
+
+WRITTEN = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
+
+
+@given(WRITTEN, WRITTEN, st.floats(0, 0.999))
+def test_a_place_to_look_at_lies_between_the_first_key_and_the_last(one: str, other: str, share: float) -> None:
+    first, last = sorted((one, other))
+    found = mapping_trials.between(first, last, share)
+    width = len(found)
+    assert first.ljust(width)[:width] <= found <= last.ljust(width)[:width]
+
+
+def test_places_are_spread_over_numbers_and_foreign_keys() -> None:
+    places = [mapping_trials.between("0000001", "1290000", share / 10) for share in range(10)]
+    assert places == sorted(places)
+    assert len({place[:2] for place in places}) > 5
+    assert mapping_trials.between("客户-1", "客户-9", 0.5).startswith("客户-")
+
+
+def test_a_large_stream_is_sampled_from_several_places(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"{n:05},Person {n},p{n}@example.com\n" for n in range(600))
+    (project.folder / "people.csv").write_text("id,name,email\n" + rows)
+    oneshot.finish(project, oneshot.request(project, oneshot.targets(project, [])), lambda _views: None)
+    found = mapping_trials.sampled(project, "sheet", "people", 50)
+    assert (found.total, found.whole, found.stored) == (600, False, True)
+    keys = sorted(int(one.key) for one in found.records)
+    assert 20 <= len(keys) <= 50
+    assert keys[-1] - keys[0] > 200
 
 
 def test_what_fails_needs_you_and_what_was_paused_on_purpose_does_not(project: Project) -> None:
