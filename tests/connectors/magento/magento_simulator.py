@@ -6,6 +6,7 @@ Start it with N customers: ``with Magento(rows=N) as shop: shop.url``.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,7 +77,8 @@ class Magento(Simulator):
         size = int(query.get("searchCriteria[pageSize]", 20))
         if size > 300:
             raise refusal(400, "Maximum SearchCriteria pageSize is 300")
-        rows = [row for row in self.rows.values() if mine and self.fits(row, query)]
+        asked = self.filters(query)
+        rows = [row for row in self.rows.values() if mine and all(self.meets(row, **one) for one in asked)]
         if query.get("searchCriteria[sortOrders][0][field]"):
             assert query["searchCriteria[sortOrders][0][field]"] == "entity_id"
             rows = sorted(rows, key=lambda row: row[self.id])
@@ -86,12 +88,12 @@ class Magento(Simulator):
             items = [{"id": row[self.id]} for row in items]
         raise Answer(200, {"items": items, "search_criteria": {"page_size": size}, "total_count": len(rows)})
 
-    def fits(self, row: Row, query: dict[str, str]) -> bool:
+    def filters(self, query: dict[str, str]) -> Collection[dict[str, str]]:
         filters: dict[tuple[str, str], dict[str, str]] = {}
         for name, value in query.items():
             if found := _FILTER.match(name):
                 filters.setdefault((found[1], found[2]), {})[found[3]] = value
-        return all(self.meets(row, **one) for one in filters.values())
+        return filters.values()
 
     def meets(self, row: Row, field: str, value: str, condition_type: str = "eq") -> bool:
         here = row[self.id] if field == "entity_id" else row.get(field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,17 +14,19 @@ import pytest
 
 import connectors
 from connectors.conformance import ConformanceSuite, Copy, Source
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
 from connectors.errors import RecordRejected
 from connectors.registry import load_registry
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
+from tests.connectors.simulator import keyed_hash, posted
 from tests.systems.fixtures import available
 from tests.systems.medusa import Medusa
 from tests.systems.medusa import medusa as start_medusa
 
 pytestmark = [pytest.mark.systems, pytest.mark.timeout(900), pytest.mark.xdist_group("medusa")]
 FOLDER = Path(connectors.__file__).parent / "medusa"
+SECRET = "medusa-hook-secret"
 _numbers = itertools.count(1)
 
 
@@ -39,7 +42,19 @@ class MedusaSource(Source):
         self.connector = load_registry().get("medusa").load()
 
     def settings(self) -> dict[str, Any]:
-        return {"base_url": self.shop.url, "email": self.shop.email, "password": self.shop.password}
+        return {
+            "base_url": self.shop.url,
+            "email": self.shop.email,
+            "password": self.shop.password,
+            "webhook_secret": SECRET,
+        }
+
+    def webhook(self, key: str) -> Inbound:
+        """What the subscriber in the README sends."""
+        body = json.dumps({"name": "customer.updated", "data": {"id": key}}, separators=(",", ":")).encode()
+        stamp = str(int(time.time() * 1000))
+        signature = keyed_hash(SECRET, f"{stamp}.".encode() + body).hex()
+        return posted(body, {"X-Kehu-Timestamp": stamp, "X-Kehu-Signature": signature})
 
     def keys(self) -> set[str]:
         return {key for (key,) in self.shop.sql("SELECT id FROM customer WHERE deleted_at IS NULL")}
