@@ -24,7 +24,7 @@ class WeChat(Simulator):
     stamp_field = "subscribe_time"
 
     def __init__(self, rows: int = 8) -> None:
-        self.cap = 5
+        self.cap = 5 if rows < 1_000 else 10_000  # as WeChat; five make several pages of few rows
         self.token = ""
         self.issued_for = ""
         self.logins: list[str] = []
