@@ -25,7 +25,8 @@ def templates() -> dict[str, str]:
     errors = _error_classes(trees.values())
     for path, tree in trees.items():
         settings = _in_settings(tree) if path.parts[-3:-2] == ("connectors",) and path.name == "config.py" else ()
-        validators = _in_validators(tree) if path.name in ("config.py", "settings.py") else ()
+        validates = path.name in ("config.py", "settings.py") or path.parts[-3:-1] == ("dashboard", "api")
+        validators = _in_validators(tree) if validates else ()
         for line, text in (*_in_python(tree, errors), *settings, *validators):
             found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
     for path in sorted((ROOT / "dashboard" / "templates").glob("*.html")):
@@ -73,7 +74,7 @@ def _in_settings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _in_validators(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """What the validators of settings say."""
+    """What the validators of settings and of bodies say."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) == "ValueError":
             yield from _texts(*(arg for arg in node.args[:1] if not isinstance(arg, ast.JoinedStr)))

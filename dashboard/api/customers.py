@@ -26,7 +26,7 @@ from sync.master.lookup import CustomerRow
 from sync.master.search import index, query, terms
 from sync.master.search.query import Place
 from sync.master.search.terms import Condition
-from sync.privacy.masking import masked, masked_body, masked_name, masked_value
+from sync.privacy.masking import HIDDEN, masked, masked_body, masked_id, masked_name, masked_part, masked_value
 from sync.project import Project
 
 router = resource("customers", Permission.CUSTOMERS_READ)
@@ -328,8 +328,8 @@ def _source(one: queries.SourceView, kind: str, personal: bool) -> dict[str, Any
     return {
         "connection": one.connection,
         "stream": one.stream,
-        "id": one.source_id,
-        "part": one.part,
+        "id": one.source_id if personal else masked_id(one.source_id),
+        "part": one.part if personal else masked_part(one.part),
         "changed_at": one.changed_at,
         "canonical": masked(one.canonical, personal, kind=kind),
     }
@@ -339,4 +339,12 @@ def _explained(one: provenance.Explained, kind: str, personal: bool) -> dict[str
     told = {**one._asdict(), "runner_up_source": one.runner_up_source or None}
     if personal:
         return told
-    return told | {name: masked_value(kind, one.field, told[name]) for name in ("value", "runner_up")}
+    told |= {name: masked_value(kind, one.field, told[name]) for name in ("value", "runner_up")}
+    told["sources"] = list(map(_unnamed, one.sources))
+    return told | {"runner_up_source": _unnamed(one.runner_up_source) if one.runner_up_source else None}
+
+
+def _unnamed(source: str) -> str:
+    """`connection/stream/id`, and a part after a blank, without the id."""
+    connection, stream, _id = source.split("/", 2)
+    return f"{connection}/{stream}/{HIDDEN}"

@@ -188,24 +188,27 @@ class Undo(Said):
 
 
 @reading.get("/queue", response_model=None, responses={200: {"model": schemas.Page[PairOut]}})
-def list_queue(request: Request, limit: Limit = paging.DEFAULT) -> Response:
+def list_queue(request: Request, limit: Limit = paging.DEFAULT, cursor: Cursor = None) -> Response:
     """Pairs that may be one customer, those first whose decision touches most records. A decided pair is out of it."""
     project = request.app.state.project
+    place = paging.decode(cursor, {}, [int, float, int, int])
+    after = None if place is None else services.Place(*place)
     with project.database.reading() as connection:
-        found = services.queue(connection, project.matcher, limit)
+        found = services.queue(connection, project.matcher, limit + 1, after)
     personal = sees_personal(request)
-    data = [
-        {
-            "left": _side(one.left, personal),
-            "right": _side(one.right, personal),
-            "weight": one.weight,
-            "rule": one.rule,
-            "pairs": one.pairs,
-            "records": one.records,
-        }
-        for one in found
-    ]
-    return answers.answer(request, {"data": data, "next_cursor": None})
+    page = paging.page(found, limit, {}, lambda one: one.place or (), lambda one: _pair(one, personal))
+    return answers.answer(request, page)
+
+
+def _pair(one: services.Candidate, personal: bool) -> dict[str, Any]:
+    return {
+        "left": _side(one.left, personal),
+        "right": _side(one.right, personal),
+        "weight": one.weight,
+        "rule": one.rule,
+        "pairs": one.pairs,
+        "records": one.records,
+    }
 
 
 @reading.get("/decisions", response_model=None, responses={200: {"model": schemas.Page[DecisionOut]}, **UNKNOWN})

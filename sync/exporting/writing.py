@@ -15,7 +15,7 @@ from sync.exporting.files import Growing
 from sync.exporting.reading import Row, moment
 from sync.exporting.request import Encoding, Format, Request
 from sync.master.identity import public_id
-from sync.privacy.masking import masked, masked_name
+from sync.privacy.masking import masked, masked_address, masked_name
 
 Record = dict[str, Any]
 
@@ -161,7 +161,7 @@ _OUTER: dict[str, Callable[[Row, bool], Any]] = {
     "name": lambda row, hidden: masked_name(row.kind, row.name) if hidden else row.name,
     "members": lambda row, _: row.members,
     "updated_at": lambda row, _: moment(row.changed_at),
-    "joined": lambda row, _: row.joined,
+    "joined": lambda row, hidden: [masked_address(one) for one in row.joined] if hidden else row.joined,
     "former_ids": lambda row, _: row.former_ids,
     "golden": lambda row, hidden: _golden(row, True) if hidden else orjson.Fragment(row.golden),
 }

@@ -10,6 +10,7 @@ import orjson
 from sync.feed.tokens import Token, encode
 from sync.master.identity import public_id
 from sync.master.lookup import moment
+from sync.privacy.masking import without_ids
 
 KINDS = ("created", "updated", "merged", "split", "erased", "deleted")
 TYPES = tuple(f"customer.{kind}" for kind in KINDS)
@@ -65,7 +66,7 @@ class Event:
             "version": {"before": before, "after": self.version},
             "changed": changed_fields(body),
             "cause": None if self.cause is None else orjson.Fragment(self.cause),
-            "data": body if personal else {name: body[name] for name in body if name not in _PERSONAL},
+            "data": body if personal else without_ids({n: body[n] for n in body if n not in _PERSONAL}),
         }
 
 

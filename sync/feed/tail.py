@@ -152,6 +152,9 @@ class Tail:
     def _take(self, found: list[Event]) -> int:
         if found:
             with self._changed:
+                if any(event.kind == "erased" for event in found):  # what came before is told anew, without the person
+                    self._events.clear()
+                    self._size, self._first = 0, self._last
                 self._events.extend(found)
                 self._size += sum(event.size for event in found)
                 self._last = found[-1].token.seq

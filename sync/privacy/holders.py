@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, delete, select, update
 
-from sync.delivery.tables import webhook_attempt, webhook_due
+from sync.delivery.tables import webhook_attempt, webhook_due, webhook_endpoint
 from sync.idempotency import idempotency_key, opened
 from sync.master.bulk import bulk_for
 from sync.master.identity import public_id
@@ -38,11 +38,16 @@ def _quarantine(connection: Connection, person: Person) -> int:
 
 
 def _deliveries(connection: Connection, person: Person) -> int:
-    """What is still to be delivered of the past, and what receivers have answered."""
+    """What is still to be delivered of the past, and what receivers have answered.
+
+    Whoever is delivering at the moment reads its queue anew: what it holds in memory may be the person's.
+    """
     ids = list(person.ids)
     due = connection.execute(delete(webhook_due).where(webhook_due.c.customer_id.in_(ids)))
     log = update(webhook_attempt).where(webhook_attempt.c.customer_id.in_(ids)).values(answer="", error=None)
-    return due.rowcount + connection.execute(log).rowcount
+    gone = due.rowcount + connection.execute(log).rowcount
+    connection.execute(update(webhook_endpoint).values(revision=webhook_endpoint.c.revision + 1))
+    return gone
 
 
 def _answers(connection: Connection, person: Person) -> int:

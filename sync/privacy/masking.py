@@ -6,13 +6,14 @@ What is left tells customers apart and can be counted; it reaches nobody. Which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mappings.sensitivity import is_personal
 
 HIDDEN = "***"
 _DEEPEST = 40
+_ADDRESSES = ("joined", "left")
 _PLACES = ("label", "country", "region", "city")
 
 
@@ -51,8 +52,31 @@ def masked_name(kind: str, name: str | None) -> str | None:
 
 
 def masked_body(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """The body of a change: its golden record or changed fields masked, the rest as it is."""
-    return {name: masked(part, kind=kind) if name in ("golden", "set") else part for name, part in body.items()}
+    """The body of a change: its golden record or changed fields masked, and the ids of source records."""
+    found = without_ids(body)
+    return found | {name: masked(found[name], kind=kind) for name in ("golden", "set") if name in found}
+
+
+def without_ids(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a change with the source records that joined and left, but not their ids."""
+    return dict(body) | {name: list(map(masked_address, body[name])) for name in _ADDRESSES if name in body}
+
+
+def masked_address(address: Sequence[str]) -> list[str]:
+    """A source record as ``[connection, stream, id, part]``: its system may call a person by an email or a number."""
+    connection, stream, source_id, part = address
+    return [connection, stream, masked_id(source_id), masked_part(part)]
+
+
+def masked_id(source_id: str) -> str:
+    """The id of a source record."""
+    return _number(source_id)
+
+
+def masked_part(part: str) -> str:
+    """The part of a source record: what it is stays, its key goes."""
+    name, colon, key = part.partition(":")
+    return f"{name}:{_number(key)}" if colon else part
 
 
 def hidden(value: Any, depth: int = 0) -> Any:

@@ -15,9 +15,10 @@ from sync.logs import Logger
 from sync.master.cause import caused_by
 from sync.master.tables import landing
 from sync.matching import due, switching
-from sync.runs import clock, lease
+from sync.runs import clock, events, lease
 from sync.runs.lease import Lease
-from sync.runs.tables import landing_try
+from sync.runs.states import Level
+from sync.runs.tables import landing_try, sync_run
 from sync.runs.workspace import Workspace
 
 TRIES = 3
@@ -93,6 +94,33 @@ def _learn(workspace: Workspace) -> None:
         version = calibration.follow_policy(workspace.database, policy)
         if version is not None:
             log.info("a version of the match model was learnt", version=version.number, policy=policy)
+            with workspace.database.transaction() as connection:
+                _tell(connection, version.number, policy)
+
+
+def _tell(connection: Connection, version: int, policy: str) -> None:
+    """Note it at the run that ended the first load: from there on customers are put together in another way."""
+    ended = select(sync_run.c.id).where(sync_run.c.finished_at.is_not(None))
+    run_id = connection.execute(ended.order_by(sync_run.c.finished_at.desc()).limit(1)).scalar_one_or_none()
+    if run_id is None:
+        return
+    if policy == due.FIRST_LOAD:
+        events.add(
+            connection,
+            run_id,
+            Level.INFO,
+            "The first load is over: version {version} of the match model was learnt from its records and is put in "
+            "force; all customers are put together anew.",
+            version=version,
+        )
+    else:
+        events.add(
+            connection,
+            run_id,
+            Level.INFO,
+            "The first load is over: version {version} of the match model was learnt from its records and is proposed.",
+            version=version,
+        )
 
 
 def _next(database: Database) -> list[int]:

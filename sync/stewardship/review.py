@@ -23,8 +23,8 @@ SELECT e.left_id, e.right_id, e.weight, e.rule, l.customer_id AS one, r.customer
   count(*) OVER w AS pairs,
   row_number() OVER (w ORDER BY e.weight DESC, e.left_id, e.right_id) AS place
 FROM match_edge e
-JOIN crosswalk l ON l.record_id = e.left_id AND l.version = e.left_version
-JOIN crosswalk r ON r.record_id = e.right_id AND r.version = e.right_version
+JOIN crosswalk l ON l.record_id = e.left_id AND coalesce(l.features_version, l.version) = e.left_version
+JOIN crosswalk r ON r.record_id = e.right_id AND coalesce(r.features_version, r.version) = e.right_version
 WHERE l.customer_id <> r.customer_id AND e.weight >= ? AND e.weight < ?
 WINDOW w AS (PARTITION BY
   CASE WHEN l.customer_id < r.customer_id THEN l.customer_id ELSE r.customer_id END,
@@ -45,10 +45,25 @@ SELECT p.left_id, p.right_id, p.weight, p.rule, p.one, p.other, p.pairs,
 FROM ({_PAIRS}) p
 JOIN customer c ON c.id = p.one JOIN customer d ON d.id = p.other
 JOIN source_record s ON s.id = p.left_id JOIN source_record t ON t.id = p.right_id
-WHERE p.place = 1 AND NOT EXISTS ({_SAID})
+WHERE p.place = 1 AND NOT EXISTS ({_SAID}) AND {{after}}
 ORDER BY c.members + d.members DESC, p.weight DESC, p.left_id, p.right_id
 LIMIT ?
 """  # noqa: S608 - fixed parts
+
+
+_AFTER = (
+    "(c.members + d.members < ? OR c.members + d.members = ? AND (p.weight < ? OR p.weight = ? AND "
+    "(p.left_id > ? OR p.left_id = ? AND p.right_id > ?)))"
+)
+
+
+class Place(NamedTuple):
+    """Where a pair stands in the queue: how many records it touches, its weight, its records by number."""
+
+    records: int
+    weight: float
+    left: int
+    right: int
 
 
 class Side(NamedTuple):
@@ -68,6 +83,7 @@ class Candidate(NamedTuple):
     weight: float
     rule: str
     pairs: int
+    place: Place | None = None
 
     @property
     def records(self) -> int:
@@ -82,18 +98,26 @@ def thresholds(matcher: Matcher) -> tuple[float, float]:
     return (float("-inf") if low is None else low, float("inf") if high is None else high)
 
 
-def queue(connection: Connection, matcher: Matcher | MatcherSource, limit: int = 50) -> list[Candidate]:
-    """The pairs to review, those first whose decision would touch most records."""
+def queue(
+    connection: Connection, matcher: Matcher | MatcherSource, limit: int = 50, after: Place | None = None
+) -> list[Candidate]:
+    """The pairs to review, those first whose decision would touch most records; ``after`` the place of one."""
     directory = streams.load(connection)
     low, high = thresholds(reading_with(matcher, bulk_for(connection)).matcher)
-    rows = bulk_for(connection).fetch(_QUEUE, max(low, -1e300), min(high, 1e300), limit)
+    where, values = "true", []
+    if after is not None:
+        where = _AFTER
+        values = [after.records, after.records, after.weight, after.weight, after.left, after.left, after.right]
+    statement = _QUEUE.format(after=where)
+    rows = bulk_for(connection).fetch(statement, max(low, -1e300), min(high, 1e300), *values, limit)
     found = []
     for row in rows:
         one, other = directory[row[11]], directory[row[14]]
+        place = Place(row[8] + row[10], row[2], row[0], row[1])
         sides = [
             (one.key(*row[12:14]), Side(address(one, *row[12:14]), public_id(row[4]), row[7], row[8])),
             (other.key(*row[15:17]), Side(address(other, *row[15:17]), public_id(row[5]), row[9], row[10])),
         ]
         sides.sort(key=lambda side: seniority(side[0]))  # the numbers of records tell only who came first
-        found.append(Candidate(sides[0][1], sides[1][1], row[2], row[3], row[6]))
+        found.append(Candidate(sides[0][1], sides[1][1], row[2], row[3], row[6], place))
     return found

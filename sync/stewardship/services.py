@@ -22,7 +22,7 @@ from sync.stewardship.log import Entry, log
 from sync.stewardship.merging import exclude, merge, unmerge
 from sync.stewardship.pinning import PINNABLE, STRUCTURED, PinView, pin, pins, unpin
 from sync.stewardship.records import CustomerRef, SourceRef, find_customer, find_record
-from sync.stewardship.review import Candidate, Side, queue
+from sync.stewardship.review import Candidate, Place, Side, queue
 from sync.stewardship.undoing import undo
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "MergeBlocked",
     "Outcome",
     "PinView",
+    "Place",
     "Precheck",
     "Side",
     "SourceRef",

@@ -28,6 +28,8 @@ from sync.delivery.endpoints import Created, Wanted
 from sync.delivery.office import Office
 from sync.master.identity import public_id
 from sync.master.search import tables as search_tables  # noqa: F401 - fills the metadata
+from sync.privacy import holders
+from sync.privacy.person import Person
 from sync.vault import Vault
 from tests.feed_kit import here
 from tests.master_kit import master, record, sync
@@ -272,6 +274,24 @@ def test_only_the_types_asked_for_are_sent_and_thin_ones_hold_no_values(sqlite: 
     [one] = other.accepted()
     assert one["data"]["changed"] == ["name"]
     assert "Anna" not in json.dumps(one)
+
+
+def test_thin_messages_do_not_tell_by_what_id_a_system_knows_a_person(sqlite: Database, other: Receiver) -> None:
+    endpoint(sqlite, other.url, payload="thin")
+    with delivering(sqlite):
+        rename(sqlite, "ann@example.com", "Ann")
+        until(lambda: len(other.accepted()) == 1)
+    [one] = other.accepted()
+    assert one["data"]["change"]["joined"] == [["erp", "customers", "***om", ""]]
+    assert "ann@" not in json.dumps(one)
+
+
+def test_an_erasure_has_couriers_read_their_queues_anew(sqlite: Database, other: Receiver) -> None:
+    made = endpoint(sqlite, other.url)
+    with sqlite.transaction() as connection:
+        before = endpoints.get(connection, made.endpoint.id).revision
+        holders.HOLDERS["deliveries"](connection, Person(1, (1,), (), (), ()))
+        assert endpoints.get(connection, made.endpoint.id).revision == before + 1
 
 
 def test_while_a_secret_is_rotated_both_sign(sqlite: Database, other: Receiver) -> None:

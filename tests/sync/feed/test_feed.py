@@ -213,6 +213,32 @@ def test_the_tail_gives_from_memory_what_the_database_would_give(database: Datab
         tail.close()
 
 
+def test_what_the_tail_holds_of_before_an_erasure_is_not_given_any_more(database: Database) -> None:
+    tail = Tail(database, Signal().set, poll=0.005)
+    place = here(database)
+    try:
+        with tail.watched():
+            wait(lambda: tail.read(place, 10) is not None)
+            sync(database, 1, record("1", name="Maria", tags=["t1"]))
+            wait(lambda: (batch := tail.read(place, 10)) is not None and len(batch.events) == 1)
+            with database.transaction() as connection:
+                connection.execute(text("UPDATE change SET body = '{}'"))
+                connection.execute(text("UPDATE counter SET value = value + 1 WHERE name = 'change'"))
+                connection.execute(
+                    text(
+                        "INSERT INTO change (seq, customer_id, type, version, body, at) "
+                        "SELECT seq + 1, customer_id, 'erased', 2, '{}', at FROM change"
+                    )
+                )
+            wait(lambda: tail.behind(place._replace(seq=place.seq + 1)))
+            assert tail.read(place, 10) is None, "the database tells it as it is now"
+            after = tail.read(place._replace(seq=place.seq + 1), 10)
+            assert after is not None
+            assert [event.kind for event in after.events] == ["erased"]
+    finally:
+        tail.close()
+
+
 def wait(condition: object) -> None:
     deadline = time.monotonic() + 5
     while not condition():  # type: ignore[operator]

@@ -77,6 +77,21 @@ def test_without_thresholds_every_pair_of_different_customers_is_there(database:
     ]
 
 
+def test_pages_of_the_queue_follow_each_other_though_pairs_go_meanwhile(database: Database) -> None:
+    unclear(database)
+    whole, after, met = queue(database, TokenMatcher()), None, []
+    while True:
+        with database.reading() as connection:
+            found = s.queue(connection, TokenMatcher(), 1, after)
+        if not found:
+            break
+        after = found[0].place
+        met.append((*sorted((found[0].left.record[-1], found[0].right.record[-1])), found[0].weight))
+        if len(met) == 1:  # the pair that the place names may be gone
+            do(database, s.decide, "erp/customers/1", "shop/customers/3", "different")
+    assert met == [one[:3] for one in whole]
+
+
 @pytest.mark.parametrize("verdict", ["different", "undecided"])
 def test_a_pair_of_customers_that_was_looked_at_is_out_until_that_is_undone(database: Database, verdict: str) -> None:
     unclear(database)

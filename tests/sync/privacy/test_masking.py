@@ -68,7 +68,12 @@ def test_an_organisation_is_public_but_not_how_to_reach_it() -> None:
 def test_changed_fields_that_do_not_tell_the_kind_are_masked_by_the_customers() -> None:
     body = {"set": {"name": "Acme GmbH"}, "joined": [["erp", "customers", "1", ""]]}
     assert masked_body(body, "organisation")["set"] == {"name": "Acme GmbH"}
-    assert masked_body(body, "person") == {"set": {"name": "A***"}, "joined": [["erp", "customers", "1", ""]]}
+    assert masked_body(body, "person") == {"set": {"name": "A***"}, "joined": [["erp", "customers", "***", ""]]}
+
+
+def test_ids_by_which_systems_know_a_person_are_masked_and_say_still_what_part_they_are() -> None:
+    body = {"left": [["crm", "contacts", "zhang@example.com", "contact:13800138000"]], "unset": ["phones"]}
+    assert masked_body(body, "person") == {"left": [["crm", "contacts", "***om", "contact:***00"]], "unset": ["phones"]}
     assert masked({"name": "Acme GmbH"}) == {"name": "A***"}
 
 
