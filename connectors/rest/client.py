@@ -23,6 +23,10 @@ class RuledClient(Client):
         super().__init__(context, base_url, inspect=rules.inspect if rules else None, **options)
         self._rules = rules
 
+    def of_record(self, told: Any, says: str, response: Response) -> Exception:
+        """What an error means that a good answer tells of one of several records."""
+        return self._rules.of_record(told, says, response)
+
     def _refusal(self, call: Any, response: Response) -> Exception:
         try:
             self._rules.inspect(response)

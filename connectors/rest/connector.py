@@ -27,6 +27,7 @@ from connectors.contract import (
 from connectors.documents import nearest
 from connectors.errors import BadConfiguration, BadCredentials, PermissionMissing, StreamBroken
 from connectors.manifest import Manifest
+from connectors.rest.batching import Batcher
 from connectors.rest.client import RuledClient
 from connectors.rest.config import config_model, config_values, secrets
 from connectors.rest.fetching import Fetcher
@@ -39,7 +40,6 @@ from connectors.rest.rules import Rules
 from connectors.rest.sampling import SAMPLE, fields_of
 from connectors.rest.slicing import find
 from connectors.rest.templates import fill
-from connectors.rest.writing import Writer
 
 
 class RestConnector(Connector[Config]):
@@ -110,7 +110,7 @@ class RestConnector(Connector[Config]):
                 yield from lister.keys(spec.pages.max if spec.ids is None else spec.ids.pages.max, partition)
 
     def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
-        """Create or update, one call per record."""
+        """Create or update, several records in one call where the manifest says how."""
         spec = self._stream(stream)
         if spec.write is None:
             raise BadConfiguration(
@@ -119,7 +119,7 @@ class RestConnector(Connector[Config]):
                 stream=stream,
             )
         with self._naming_settings():
-            return Writer(self._wire, spec).write(batch)
+            return Batcher(self._wire, spec).write(batch)
 
     def challenge(self, request: Inbound) -> bytes | None:
         """Nothing, with status 200, for a call by which the system only tests the address."""

@@ -12,8 +12,8 @@ import orjson
 
 from connectors import paging
 from connectors.errors import BadConfiguration, StreamBroken
-from connectors.http import Client
 from connectors.response import Response
+from connectors.rest.client import RuledClient
 from connectors.rest.manifest import (
     CursorPages,
     KeysetPages,
@@ -35,7 +35,7 @@ from connectors.rest.templates import Values, fill, fill_path
 class Wire:
     """What every part of one connector calls through: the client, the settings as places."""
 
-    client: Client
+    client: RuledClient
     values: Values = field(repr=False)  # holds secrets in plain text
     weight_read: float = 1.0
     weight_write: float = 1.0

@@ -303,7 +303,7 @@ class RestManifest(Manifest):
         return self
 
 
-KNOWN_PLACES = {"cursor.value", "cursor.until", "key", "partition", "size", "idempotency_key", "expected"}
+KNOWN_PLACES = {"cursor.value", "cursor.until", "key", "partition", "size", "idempotency_key", "expected", "number"}
 
 
 def _all_places(manifest: RestManifest) -> Iterator[str]:

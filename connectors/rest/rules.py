@@ -61,6 +61,20 @@ class Rules:
             if _meets(rule, data):
                 raise self._error(rule, response, data)
 
+    def of_record(self, told: Any, says: str, response: Response) -> ConnectorError:
+        """What an error means that an answer tells of one of several records: a conflict, or else a refusal."""
+        for rule in self._rules:
+            if rule.path and rule.raises in ("conflict", "rejected") and _meets(rule, told):
+                return self._error(rule, response, told)
+        reason = find(told, says) if says else told
+        shown = response.redactor.text(str(reason if reason is not None else told))[:200]
+        return RecordRejected(
+            "{connection}: {path_} was refused: {reason}.",
+            connection=response.connection,
+            path_=response.path,
+            reason=shown,
+        )
+
     def _parts(self, response: Response) -> Any:
         """Those members of the answer that a rule looks at; the rest of a large page stays undecoded."""
         try:

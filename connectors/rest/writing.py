@@ -28,9 +28,10 @@ class Writer:
 
     def write(self, batch: Sequence[Write]) -> list[WriteResult]:
         """One result per write, in order."""
-        return [self._result(write) for write in batch]
+        return [self.alone(write) for write in batch]
 
-    def _result(self, write: Write) -> WriteResult:
+    def alone(self, write: Write) -> WriteResult:
+        """Write one record, in calls of its own."""
         try:
             return self._one(write)
         except RecordRejected as error:
@@ -39,7 +40,7 @@ class Writer:
     def _one(self, write: Write) -> WriteResult:
         spec, key = self._spec, write.key
         if key is None and spec.upsert is None and spec.find is not None:
-            key = self._found(write)
+            key = self.found(write)
         if key is not None and spec.update is not None:
             return self._changed(spec.update, write, key)
         if key is None and spec.upsert is not None:
@@ -52,12 +53,12 @@ class Writer:
             verb="create" if key is None else "update",
         )
 
-    def _found(self, write: Write) -> str | None:
+    def found(self, write: Write) -> str | None:
         """The key of the record that is already there; None if there is none."""
         spec = self._spec.find
         assert spec is not None  # noqa: S101 - asked by the caller
-        values = self._values(write, None)
-        _require([spec.path, spec.params, spec.body], values)
+        values = self.values(write, None)
+        require([spec.path, spec.params, spec.body], values)
         answer = self._call(spec, fill(spec.body, values), values, write, read=True, allow=spec.absent)
         if answer.status in spec.absent:
             return None
@@ -78,7 +79,7 @@ class Writer:
         return self._send(update, replace(write, body=merged(there, changed) if spec.whole else changed), key)
 
     def _there(self, spec: Current, write: Write, key: str) -> dict[str, Any]:
-        values = self._values(write, key)
+        values = self.values(write, key)
         answer = self._wire.send(spec, values, read=False, params=fill(spec.params, values), idempotent=True)
         found = find(answer.json(), spec.record)
         if not isinstance(found, dict):
@@ -99,8 +100,8 @@ class Writer:
         return None
 
     def _send(self, spec: Send, write: Write, key: str | None) -> WriteResult:
-        values = self._values(write, key)
-        _require([spec.path, spec.envelope], values)
+        values = self.values(write, key)
+        require([spec.path, spec.envelope], values)
         record = merged(fill(spec.body or {}, values), write.body)
         response = self._call(spec, _wrapped(spec, record, values), values, write, read=False)
         known = self._key(spec, response) or key
@@ -158,7 +159,8 @@ class Writer:
         path = spec.key or (f"{spec.wrap}.{self._stream.key[0]}" if spec.wrap else self._stream.key[0])
         return _text(find(response.json(), path))
 
-    def _values(self, write: Write, key: str | None) -> dict[str, Any]:
+    def values(self, write: Write, key: str | None) -> dict[str, Any]:
+        """What stands for places when this record is written under this key."""
         fields = {f"body.{name}": value for name, value in write.body.items()}
         expected = None if write.expected is None else self._expected(write.expected)
         return {
@@ -167,8 +169,8 @@ class Writer:
         }  # fmt: skip
 
 
-def _require(templates: Any, values: Mapping[str, Any]) -> None:
-    """Refuse a record without the fields by which it is looked up or addressed."""
+def require(templates: Any, values: Mapping[str, Any]) -> None:
+    """Raise RecordRejected for a record without the fields by which it is looked up or addressed."""
     for name in sorted(set(places(templates))):
         if name.startswith("body.") and values.get(name) in (None, ""):
             raise RecordRejected(

@@ -28,6 +28,7 @@ class HubSpot(Simulator):
         self.kind, self.base, self.cap = kind, base, 10
         self.stamp_field = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"  # type: ignore[misc]
         self.unindexed: set[str] = set()
+        self.refuses_batches = self.hides_traces = False
         super().__init__(rows)
 
     def new(self, number: int, stamp: Any) -> tuple[str, Row]:
@@ -61,6 +62,8 @@ class HubSpot(Simulator):
         path = request.path.removeprefix(self.base)
         if path == f"/{self.kind}/search":
             self.search(request.json())
+        if path.startswith(f"/{self.kind}/batch/"):
+            self.batch(path.rpartition("/")[2], request.json()["inputs"])
         if path in ("/contacts/search", "/companies/search"):
             raise Answer(200, {"total": 0, "results": []})
         if path == f"/{self.kind}":
@@ -116,6 +119,36 @@ class HubSpot(Simulator):
             self.patch(found[0], request.json()["properties"])
         asked = request.lists.get("properties") or ["email"]
         raise Answer(200, self.shown(found[0], asked))
+
+    def batch(self, verb: str, inputs: list[Row]) -> None:
+        """Each record for itself; two of the same name break the whole call."""
+        names = [str(one["id"]).lower() for one in inputs]
+        if len(inputs) > 100 or len(names) != len(set(names)) or self.refuses_batches:
+            raise refusal(400, "VALIDATION_ERROR", "Duplicate IDs found in batch input")
+        results: list[Row] = []
+        errors: list[Row] = []
+        for one in inputs:
+            trace = one["objectWriteTraceId"]
+            try:
+                row, new = self.written(verb, one)
+                results.append(self.shown(row, ["email"]) | {"new": new, "objectWriteTraceId": trace})
+            except Answer as fault:
+                told = {name: json.loads(fault.content)[name] for name in ("status", "category", "message")}
+                errors.append(told | ({} if self.hides_traces else {"context": {"objectWriteTraceId": [trace]}}))
+        body = {"status": "COMPLETE", "results": results[::-1]}
+        raise Answer(207 if errors else 200, body | ({"errors": errors, "numErrors": len(errors)} if errors else {}))
+
+    def written(self, verb: str, one: Row) -> tuple[Row, bool]:
+        name, sent = str(one["id"]), one["properties"]
+        field = one.get("idProperty")
+        rows = [row for row in self.rows.values() if (row["properties"].get(field) if field else row["id"]) == name]
+        if rows:
+            self.patch(rows[0], sent)
+        elif verb == "update":
+            raise refusal(404, "OBJECT_NOT_FOUND", "resource not found")
+        else:
+            self.unique(sent, "")
+        return (rows[0], False) if rows else (self.rows[self.add(**sent)], True)
 
     def create(self, sent: Row) -> None:
         self.unique(sent["properties"], "")

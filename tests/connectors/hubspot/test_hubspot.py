@@ -177,6 +177,62 @@ def test_the_dated_version_of_the_interface_is_a_setting() -> None:
         assert len(list(connector.read(Read("contacts")))) == 2
 
 
+def test_many_contacts_are_written_by_one_call_and_each_has_its_result(connector: Connector[Any], hub: HubSpot) -> None:
+    batch = [
+        Write({"email": "new@x.example", "phone": "1"}, "w0"),
+        Write({"email": "c1@x.example", "phone": "2"}, "w1"),
+        Write({"email": "bad@x.example", "phone": 3}, "w2"),
+        Write({"phone": "4"}, "w3"),
+        Write({"phone": "5"}, "w4", key="98"),
+        Write({"email": "c1@x.example"}, "w5", key="99"),
+        Write({"phone": "7"}, "w6", key="999"),
+    ]
+    results = connector.write("contacts", batch)
+    assert [result.key for result in results] == [str(max(map(int, hub.rows))), "97", None, None, "98", "99", "999"]
+    assert [result.created for result in results] == [True] + [False] * 6
+    kinds = [type(result.error) for result in results]
+    assert kinds == [type(None)] * 2 + [RecordRejected] * 2 + [type(None), WriteConflict, RecordRejected]
+    assert "Existing ID: 97" in str(results[5].error)
+    assert [call.path.rpartition("/")[2] for call in hub.calls] == ["upsert", "update"]
+    assert hub.rows["97"]["properties"]["phone"] == "2"
+
+
+def test_the_same_contact_twice_in_a_batch_is_written_twice_and_exists_once(
+    connector: Connector[Any], hub: HubSpot
+) -> None:
+    batch = [Write({"email": "twin@x.example", "phone": str(number)}, f"w{number}") for number in range(3)]
+    results = connector.write("contacts", [*batch, Write({"email": "other@x.example"}, "w9")])
+    assert len({result.key for result in results}) == 2
+    assert [result.error for result in results] == [None] * 4
+
+
+def test_a_batch_that_is_refused_as_a_whole_is_written_one_by_one(connector: Connector[Any], hub: HubSpot) -> None:
+    hub.refuses_batches = True
+    good, bad = connector.write(
+        "contacts", [Write({"phone": "1"}, "w0", key="97"), Write({"phone": 1}, "w1", key="98")]
+    )
+    assert (good.error, hub.rows["97"]["properties"]["phone"]) == (None, "1")
+    assert isinstance(bad.error, RecordRejected)
+
+
+def test_what_the_answer_is_silent_about_is_written_alone(connector: Connector[Any], hub: HubSpot) -> None:
+    hub.hides_traces = True
+    good, bad = connector.write(
+        "contacts", [Write({"phone": "1"}, "w0", key="97"), Write({"phone": 1}, "w1", key="98")]
+    )
+    assert good.error is None
+    assert isinstance(bad.error, RecordRejected)
+    assert [call.method for call in hub.calls] == ["POST", "PATCH"]
+
+
+def test_more_contacts_than_one_call_takes_are_written_in_several(connector: Connector[Any], hub: HubSpot) -> None:
+    batch = [Write({"email": f"n{number}@x.example"}, f"w{number}") for number in range(150)]
+    results = connector.write("contacts", batch)
+    assert all(result.created for result in results)
+    assert [len(call.json()["inputs"]) for call in hub.calls] == [100, 50]
+    assert [hub.rows[str(result.key)]["properties"]["email"] for result in results] == [w.body["email"] for w in batch]
+
+
 def test_a_merge_hints_at_the_survivor_and_at_those_that_were_merged(connector: Connector[Any], hub: HubSpot) -> None:
     event = {"subscriptionType": "contact.merge", "primaryObjectId": 98, "mergedObjectIds": [97, 99], "eventId": 1}
     hints = connector.verify(hub.signed([event], SECRET, ADDRESS))

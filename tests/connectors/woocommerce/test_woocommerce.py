@@ -178,6 +178,30 @@ def test_nothing_is_lost_where_modified_after_includes_its_own_second(shop: WooC
         assert asked[0] < same
 
 
+def test_many_customers_are_written_by_one_call_and_each_has_its_result(
+    shop: WooCommerce, connector: Connector[Any]
+) -> None:
+    taken = shop.rows["2"]["email"]
+    batch = [
+        Write({"first_name": "A"}, "w0", key="1"),
+        Write({"email": "new@shop.example"}, "w1"),
+        Write({"email": taken, "first_name": "B"}, "w2"),
+        Write({"email": taken}, "w3", key="3"),
+        Write({"first_name": "C"}, "w4", key="999"),
+        Write({"email": "newer@shop.example"}, "w5"),
+        Write({"first_name": "Nobody"}, "w6"),
+    ]
+    results = connector.write("customers", batch)
+    assert [result.key for result in results] == ["1", "9", "2", "3", "999", "10", None]
+    assert [result.created for result in results] == [False, True, False, False, False, True, False]
+    kinds = [type(result.error).__name__ for result in results]
+    assert kinds == ["NoneType"] * 3 + ["WriteConflict", "RecordRejected", "NoneType", "RecordRejected"]
+    assert [call.path.rpartition("/")[2] for call in shop.calls if call.method != "GET"] == ["batch", "batch"]
+    assert (shop.rows["1"]["first_name"], shop.rows["2"]["first_name"]) == ("A", "B")
+    again = connector.write("customers", batch)
+    assert [result.key for result in again] == [result.key for result in results]
+
+
 def test_the_unsigned_ping_of_a_saved_webhook_is_answered(connector: Connector[Any]) -> None:
     assert connector.challenge(Inbound("POST", "/api/hooks/shop", {}, {}, b"webhook_id=11")) == b""
 

@@ -65,6 +65,8 @@ class WooCommerce(Simulator):
                 if key in self.rows
                 else refusal(404, "woocommerce_rest_invalid_id", "Invalid resource ID.")
             )
+        if path == "/customers/batch":
+            self.batch(request.json())
         if path == "/customers" and request.method == "POST":
             self.create(request.json())
         if path.startswith("/customers/") and request.method == "PUT":
@@ -99,6 +101,20 @@ class WooCommerce(Simulator):
         if "customer" in query and not self.ignores_guest_filter:
             rows = [row for row in rows if row["customer_id"] == int(query["customer"])]
         return rows
+
+    def batch(self, sent: dict[str, list[Row]]) -> None:
+        """Each record for itself, all under status 200; one that failed has the number 0."""
+        if sum(map(len, sent.values())) > 100:
+            raise refusal(413, "woocommerce_rest_request_entity_too_large", "Unable to accept more than 100 items.")
+        answers: dict[str, list[Row]] = {}
+        for verb, items in sent.items():
+            for item in items:
+                try:
+                    self.create(item) if verb == "create" else self.put(str(item["id"]), item | {"id": int(item["id"])})
+                except Answer as given:
+                    told = json.loads(given.content)
+                    answers.setdefault(verb, []).append(told if given.status < 300 else {"id": 0, "error": told})
+        raise Answer(200, answers)
 
     def create(self, sent: Row) -> None:
         self.unique(sent, "", "registration-error-email-exists")
