@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-from dashboard.showing import Eyes, plain
+from dashboard.showing import PLAIN, Eyes, Voice, plain
 from mappings.survivorship import FIELDS
 
 EQUAL, DIFFERENT, ALONE = "equal", "different", "alone"
@@ -38,14 +38,14 @@ class Shown(NamedTuple):
     golden: Mapping[str, Any]
 
 
-def rows(customers: Sequence[Shown], eyes: Eyes, word: Callable[[str], str] = str) -> list[Row]:
+def rows(customers: Sequence[Shown], eyes: Eyes, voice: Voice = PLAIN) -> list[Row]:
     """The fields that any of the customers has, in the order of the canonical customer."""
-    return [_row(field, customers, eyes, word) for field in FIELDS if any(field in one.golden for one in customers)]
+    return [_row(field, customers, eyes, voice) for field in FIELDS if any(field in one.golden for one in customers)]
 
 
-def _row(field: str, customers: Sequence[Shown], eyes: Eyes, word: Callable[[str], str]) -> Row:
+def _row(field: str, customers: Sequence[Shown], eyes: Eyes, voice: Voice) -> Row:
     values = [one.golden.get(field) for one in customers]
-    texts = [[] if value is None else plain(value, word) for value in values]
+    texts = [[] if value is None else plain(value, voice, field) for value in values]
     mark = _mark(field, [text for text in texts if text])
     cells = []
     for one, value, lines in zip(customers, values, texts, strict=True):
@@ -55,7 +55,9 @@ def _row(field: str, customers: Sequence[Shown], eyes: Eyes, word: Callable[[str
             cells.append([_pieces(line, others, mark, single=single) for line in lines])
         else:
             seen = eyes.value(one.kind, field, value)
-            cells.append([[Piece(line, mark == DIFFERENT)] for line in ([] if seen is None else plain(seen, word))])
+            cells.append(
+                [[Piece(line, mark == DIFFERENT)] for line in ([] if seen is None else plain(seen, voice, field))]
+            )
     return Row(field, mark, cells)
 
 

@@ -61,7 +61,7 @@ def render_text(request: Request, template: str, **values: Any) -> str:
     """A page, or a part of one, as HTML."""
     chosen = language_of(request)
     translate = _translator(chosen)
-    visitor = getattr(request.state, "principal", None)
+    visitor, voice = getattr(request.state, "principal", None), voice_of(request)
     return (
         _environment()
         .get_template(template)
@@ -69,7 +69,7 @@ def render_text(request: Request, template: str, **values: Any) -> str:
             _=translate,
             lang=chosen,
             theme=theme_of(request),
-            zone=_zone(request.app.state.project.settings.time_zone),
+            zone=zone_of(request),
             path=request.url.path,
             here=lambda **changes: _here(request, changes),
             visitor=visitor,
@@ -83,7 +83,8 @@ def render_text(request: Request, template: str, **values: Any) -> str:
             told=lambda wording: _told(wording, chosen),
             ago=lambda seconds: _ago(seconds, translate),
             span=lambda seconds: _span(seconds, translate),
-            word=lambda code: word(code, chosen),
+            word=voice.word,
+            plain=lambda value, field="": showing.plain(value, voice, field),
             charts=charts,
             **values,
         )
@@ -95,6 +96,17 @@ def _here(request: Request, changes: dict[str, Any]) -> str:
     query = {name: value for name, value in request.query_params.items() if name not in PASSING}
     query |= changes
     return "?" + urlencode({name: value for name, value in query.items() if value is not None})
+
+
+def zone_of(request: Request) -> ZoneInfo:
+    """The time zone that pages tell moments in: the project's."""
+    return _zone(request.app.state.project.settings.time_zone)
+
+
+def voice_of(request: Request) -> showing.Voice:
+    """How the visitor of a request is told of values."""
+    chosen, zone = language_of(request), zone_of(request)
+    return showing.Voice(lambda code: word(code, chosen), lambda value: told_moment(value, zone))
 
 
 @cache
@@ -117,7 +129,6 @@ def _environment() -> Environment:
         _cached.filters["since"] = since
         _cached.filters["ticks"] = ticks
         _cached.filters["shown"] = shown
-        _cached.globals["plain"] = showing.plain
     return _cached
 
 
@@ -134,7 +145,12 @@ def _translator(chosen: str) -> Callable[..., str]:
 @pass_context
 def moment(context: Context, value: datetime | None) -> str:
     """An absolute time with its zone: the project's."""
-    return "" if value is None else value.astimezone(context["zone"]).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return "" if value is None else told_moment(value, context["zone"])
+
+
+def told_moment(value: datetime, zone: ZoneInfo) -> str:
+    """An absolute time in a zone, with its name."""
+    return value.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def ticks(text: str) -> Markup:

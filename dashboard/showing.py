@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -37,10 +40,38 @@ def eyes_of(request: Request) -> Eyes:
     return Eyes(principal_of(request).may(Permission.PERSONAL_READ))
 
 
-def plain(value: object, word: Callable[[str], str] = str) -> list[str]:
-    """A golden value as lines of text: one for each entry of a list. ``word`` puts names of fields into words."""
+@dataclass(frozen=True)
+class Voice:
+    """How a visitor is told of values: codes in their words, moments as their pages show them."""
+
+    word: Callable[[str], str] = str
+    moment: Callable[[datetime], str] = datetime.isoformat
+
+    def code(self, of: str, value: str) -> str | None:
+        """A value that is one of our codes, e.g. a label, in words; None for any other."""
+        asked = f"{of} {value}"
+        told = self.word(asked)
+        return None if told == asked else told
+
+    def text(self, of: str, value: object) -> str:
+        """A value of a field, or of a part of one."""
+        told = self.code(of, value) if isinstance(value, str) else None
+        if told is None and isinstance(value, str) and _MOMENT.fullmatch(value):
+            with suppress(ValueError):
+                told = self.moment(datetime.fromisoformat(value))
+        return str(value) if told is None else told
+
+
+PLAIN = Voice()
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[0-9:.]*(Z|[+-]\d\d:\d\d)")
+_BY_THEMSELVES = ("label", "scheme")
+"""What these say is clear without their names."""
+
+
+def plain(value: object, voice: Voice = PLAIN, field: str = "") -> list[str]:
+    """A golden value as lines of text: one for each entry of a list."""
     entries = value if isinstance(value, list) else [value]
-    return [_line(entry, word) for entry in entries]
+    return [_line(entry, voice, field) for entry in entries]
 
 
 def pretty(value: object) -> str:
@@ -48,18 +79,31 @@ def pretty(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
-def _line(entry: object, word: Callable[[str], str]) -> str:
+def _line(entry: object, voice: Voice, field: str) -> str:
     if not isinstance(entry, dict):
-        return str(entry)
+        return voice.text(field, entry)
     known = {key: value for key, value in entry.items() if value not in (None, "")}
-    main = known.pop("value", None) or known.pop("text", None)
-    rest = ", ".join(_part(key, value, word) for key, value in known.items())
+    main = _record(known) or known.pop("value", None) or known.pop("text", None)
+    rest = ", ".join(_part(key, value, voice) for key, value in known.items())
     if main is None:
         return rest
     return f"{main} ({rest})" if rest else str(main)
 
 
-def _part(key: str, value: object, word: Callable[[str], str]) -> str:
+def _record(known: dict[str, Any]) -> str | None:
+    """The address of a source record that a value names; its parts are taken out."""
+    if "source_id" not in known:
+        return None
+    parts = [str(known.pop(name)) for name in ("connection", "stream", "source_id") if name in known]
+    part = known.pop("part", "")
+    return "/".join(parts) + (f"#{part}" if part else "")
+
+
+def _part(key: str, value: object, voice: Voice) -> str:
     if isinstance(value, bool):  # a refused consent must not look like a given one
-        return word(key if value else f"not {key}")
-    return f"{word(key)}: {value}"
+        return voice.word(key if value else f"not {key}")
+    if key in _BY_THEMSELVES and isinstance(value, str):
+        told = voice.code(key, value)
+        if told is not None:
+            return told
+    return f"{voice.word(key)}: {voice.text(key, value)}"

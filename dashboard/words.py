@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dashboard.value_words import ACTION_WORDS, VALUE_WORDS
 from sync.language import Phrase, text
 
 WORDS = {
+    **VALUE_WORDS,
+    **ACTION_WORDS,
     # fields of a customer, and of what they hold
     "kind": Phrase("kind"),
     "name": Phrase("name"),
@@ -167,6 +170,11 @@ WORDS = {
     "role viewer": Phrase("viewer"),
     "tag": Phrase("tag"),
     "connection": Phrase("system"),
+    "stream": Phrase("stream"),
+    "source_id": Phrase("record number"),
+    "extension": Phrase("extension"),
+    "at": Phrase("time"),
+    "latin": Phrase("in Latin letters"),
     # what a match model compares, and its vetoes
     "prior": Phrase("prior"),
     "given": Phrase("given name"),

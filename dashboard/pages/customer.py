@@ -14,7 +14,7 @@ from dashboard.notices import redirect
 from dashboard.pages.duplicates import Numbers, engine, worklist
 from dashboard.permissions import Permission, Requires, principal_of
 from dashboard.posting import Form, Posted, status_of, told
-from dashboard.rendering import render
+from dashboard.rendering import render, voice_of
 from mappings.survivorship import FIELDS
 from sync import provenance
 from sync.errors import Misused, SyncError
@@ -43,6 +43,13 @@ class Event(NamedTuple):
     decision: int | None
 
 
+class _Sight(NamedTuple):
+    """What a visitor sees, and how they are told."""
+
+    eyes: showing.Eyes
+    voice: showing.Voice
+
+
 @reading.get("/customers/{customer_id}")
 def show(request: Request, customer_id: CustomerId, before: Before = None, done: Numbers = "") -> Response:
     """One customer; an older id leads to the customer it stands for now."""
@@ -60,8 +67,8 @@ def show(request: Request, customer_id: CustomerId, before: Before = None, done:
         pins = {one.field: one for one in services.pins(connection, found.id) if one.holds} if alive else {}
     eyes = showing.eyes_of(request)
     return render(
-        request, "customer.html", customer=found, fields=fields, eyes=eyes, plain=showing.plain, pretty=showing.pretty,
-        events=_events(changes[:CHANGES], found, eyes), more=_more(changes),
+        request, "customer.html", customer=found, fields=fields, eyes=eyes, pretty=showing.pretty,
+        events=_events(changes[:CHANGES], found, _Sight(eyes, voice_of(request))), more=_more(changes),
         newest=before is None, family=family, company=company, pins=pins, merges=_merges(decided), decided=decided,
         pinnable=services.PINNABLE, unset=_unset(found, pins), done=done,
     )  # fmt: skip
@@ -177,7 +184,7 @@ def _company(connection: Any, customer: CustomerView) -> CustomerView | None:
     return None if found is None or found.id == customer.id else found
 
 
-def _events(changes: list[ChangeView], customer: CustomerView, eyes: showing.Eyes) -> list[Event]:
+def _events(changes: list[ChangeView], customer: CustomerView, sight: _Sight) -> list[Event]:
     """The changes with what each field was before, as far as the older ones shown tell it."""
     known: dict[str, Any] = {}
     found: list[Event] = []
@@ -186,7 +193,7 @@ def _events(changes: list[ChangeView], customer: CustomerView, eyes: showing.Eye
         if "golden" in change.body:
             known, whole, fields = dict(change.body["golden"]), True, []
         else:
-            fields = _changed(change, known, customer.kind, eyes, whole)
+            fields = _changed(change, known, customer.kind, sight, whole)
             known.update(change.body.get("set", {}))
             for name in change.body.get("unset", ()):
                 known.pop(name, None)
@@ -196,18 +203,18 @@ def _events(changes: list[ChangeView], customer: CustomerView, eyes: showing.Eye
 
 
 def _changed(
-    change: ChangeView, known: dict[str, Any], kind: str, eyes: showing.Eyes, whole: bool
+    change: ChangeView, known: dict[str, Any], kind: str, sight: _Sight, whole: bool
 ) -> list[tuple[str, list[str] | None, list[str]]]:
     now = {**dict.fromkeys(change.body.get("unset", ())), **change.body.get("set", {})}
     lines = []
     for name in sorted(now, key=lambda one: FIELDS.index(one) if one in FIELDS else len(FIELDS)):
-        before = _lines(kind, name, known.get(name), eyes) if whole or name in known else None
-        lines.append((name, before, _lines(kind, name, now[name], eyes)))
+        before = _lines(kind, name, known.get(name), sight) if whole or name in known else None
+        lines.append((name, before, _lines(kind, name, now[name], sight)))
     return lines
 
 
-def _lines(kind: str, field: str, value: Any, eyes: showing.Eyes) -> list[str]:
-    return [] if value is None else showing.plain(eyes.value(kind, field, value))
+def _lines(kind: str, field: str, value: Any, sight: _Sight) -> list[str]:
+    return [] if value is None else showing.plain(sight.eyes.value(kind, field, value), sight.voice, field)
 
 
 def _more(changes: list[ChangeView]) -> int | None:

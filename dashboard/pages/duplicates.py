@@ -15,9 +15,8 @@ from dashboard.levels import level_in_words
 from dashboard.notices import redirect
 from dashboard.permissions import Permission, Requires, principal_of
 from dashboard.posting import Form, Posted, status_of, told
-from dashboard.rendering import language_of, render
+from dashboard.rendering import language_of, render, voice_of
 from dashboard.waterfall import waterfall
-from dashboard.words import word
 from sync.errors import Misused, SyncError
 from sync.matching import explaining
 from sync.matching.explaining import Explanation
@@ -228,7 +227,7 @@ def _shown(
         request, "duplicate.html",
         status=200 if error is None else status_of(error),
         faults=[] if error is None else told(request, error),
-        found=found, case=case, eyes=eyes, rows=_rows(case, eyes, chosen), plain=showing.plain,
+        found=found, case=case, eyes=eyes, rows=_rows(case, eyes, voice_of(request)),
         fall=None if found.prior is None else _waterfall(found),
         level=lambda label: level_in_words(label, chosen),
         others=[one for one in cluster if one not in wanted],
@@ -257,9 +256,9 @@ def _waterfall(found: Explanation) -> Any:
     return waterfall(found.prior or 0.0, found.steps, found.review_from, found.accept_from)
 
 
-def _rows(case: Case, eyes: showing.Eyes, chosen: str) -> list[comparing.Row]:
+def _rows(case: Case, eyes: showing.Eyes, voice: showing.Voice) -> list[comparing.Row]:
     customers = [Shown(one.kind, one.golden) for one in case.customers]
-    return comparing.rows(customers, eyes, lambda code: word(code, chosen))
+    return comparing.rows(customers, eyes, voice)
 
 
 def _is(one: Candidate, left: str, right: str) -> bool:

@@ -86,7 +86,6 @@ def _reveal(
         chosen=chosen or [],
         found=found,
         faults=[] if error is None else told(request, error),
-        plain=showing.plain,
     )
 
 
