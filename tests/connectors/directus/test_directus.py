@@ -188,19 +188,6 @@ def test_a_written_contact_is_found_again_by_its_email(connector: Connector[Any]
     assert bodies(connector)[one.key or ""]["name"] == "二"
 
 
-def test_several_contacts_are_updated_in_one_call(connector: Connector[Any], source: DirectusSource) -> None:
-    keys = [source.add() for _ in range(3)]
-    results = connector.write("contacts", [Write({"phone": f"1{key}"}, f"b{key}", key=key) for key in keys[::-1]])
-    assert [result.key for result in results] == keys[::-1]
-    found = bodies(connector)
-    assert [found[key]["phone"] for key in keys] == [f"1{key}" for key in keys]
-    gone, there = connector.write(
-        "contacts", [Write({"phone": "2"}, "g", key="999999"), Write({"phone": "2"}, "t", keys[0])]
-    )
-    assert gone.error is not None
-    assert there.error is None
-
-
 def test_the_default_mapping_reads_the_usual_fields(connector: Connector[Any]) -> None:
     mapper = compile_mapping(load_spec(FOLDER / "mapping.yaml"))
     found = [mapper(body)[0].customer for body in bodies(connector).values() if body["email"]]
