@@ -15,6 +15,9 @@ PYTHON ?= $(or $(firstword $(foreach name,python3.11 python3 python3.12 python3.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAST := not slow and not systems and not services and not simulators
 
+# Compiled once, not by every process anew: the tests start hundreds of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run check test lint types imports unit bench format clean
 
 help: ## Show what there is to make

@@ -17,11 +17,10 @@ from pathlib import Path
 
 import requests
 
-import sync.privacy.tables
-import sync.runs.tables  # noqa: F401 - fills the metadata
 from benchmarks.sync.measure import Cost, run, server_work
 from benchmarks.sync.project import LAND_ONLY, WHOLE, write_project
-from sync.database import Database, metadata
+from sync.database import Database
+from sync.schema import metadata
 from tests.processes import cache_folder, free_port
 from tests.services import PostgresServer, postgres
 

@@ -126,8 +126,9 @@ def _to_review(project: Project, connection: Connection, stream: StreamRef) -> i
         "SELECT count(*) FROM (SELECT DISTINCT "
         "CASE WHEN l.customer_id < r.customer_id THEN l.customer_id ELSE r.customer_id END AS one, "
         "CASE WHEN l.customer_id < r.customer_id THEN r.customer_id ELSE l.customer_id END AS other "
-        "FROM near e JOIN crosswalk l ON l.record_id = e.left_id AND l.version = e.left_version "
-        "JOIN crosswalk r ON r.record_id = e.right_id AND r.version = e.right_version "
+        "FROM near e "
+        "JOIN crosswalk l ON l.record_id = e.left_id AND coalesce(l.features_version, l.version) = e.left_version "
+        "JOIN crosswalk r ON r.record_id = e.right_id AND coalesce(r.features_version, r.version) = e.right_version "
         "WHERE l.customer_id <> r.customer_id AND e.weight >= ? AND e.weight < ?) AS pairs",
         stream.id,
         max(low, -1e300),

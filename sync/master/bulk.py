@@ -47,7 +47,7 @@ KINDS: dict[str, Columns] = {
         ("members", "int4"),
         ("changed_at", "timestamptz"),
     ),
-    "crosswalk": (("record_id", "int8"), ("customer_id", "int8"), ("version", "int4")),
+    "crosswalk": (("record_id", "int8"), ("customer_id", "int8"), ("version", "int4"), ("features_version", "int4")),
     "change": (
         ("seq", "int8"),
         ("customer_id", "int8"),

@@ -1,9 +1,10 @@
 """Which other records a batch is compared with, and what the comparisons found.
 
 Keys are committed by LAND, so of two records landed at the same time at least the later sees the other: no pair is
-missed, and no lock is held while comparing. An edge names the versions it was computed from and counts only while
-both are current; writing it twice is harmless. Which pairs are compared is a function of the live records and the
-version in force: all that share a key, and in blocks linked as a star each record with the first other one.
+missed, and no lock is held while comparing. An edge names the versions of the features it was computed from and
+counts only while both are current; writing it twice is harmless. Which pairs are compared is a function of the live
+records and the version in force: all that share a key, and in blocks linked as a star each record with the first other
+one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _EDGE = (
 
 
 class Edge(NamedTuple):
-    """Evidence between two records (``left`` < ``right``), of these versions."""
+    """Evidence between two records (``left`` < ``right``), of features of these versions."""
 
     left: int
     right: int
@@ -98,7 +99,11 @@ def find_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce, *, sen
     keys |= again
     pairs = _pairs(keys, shared, senior_only) | _star_pairs(bulk, keys, found.force.linked)
     if pairs:
-        sides = {record.id: _Side(record.version, record.features) for record in batch if record.features is not None}
+        sides = {
+            record.id: _Side(record.features_version, record.features)
+            for record in batch
+            if record.features is not None
+        }
         sides |= _load_sides(bulk, {record_id for pair in pairs for record_id in pair} - sides.keys())
         found.edges = _compare(pairs, sides, force.matcher)
     return found
@@ -111,7 +116,7 @@ def store_edges(bulk: Bulk, edges: Sequence[Edge], changed: Sequence[LandedRecor
         "SELECT e.left_id, e.right_id FROM {rows} r JOIN match_edge e ON "
         "(e.left_id = r.id AND e.left_version < r.version) OR (e.right_id = r.id AND e.right_version < r.version))",
         (("id", "int8"), ("version", "int4")),
-        [(record.id, record.version) for record in changed],
+        [(record.id, record.features_version) for record in changed],
     )
     bulk.apply(
         "INSERT INTO match_edge (left_id, right_id, left_version, right_version, weight, rule) "
@@ -219,7 +224,7 @@ def _unlinked(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce) -> dict
 
 def _load_sides(bulk: Bulk, record_ids: Iterable[int]) -> dict[int, _Side]:
     rows = bulk.fetch(
-        "SELECT id, version, features FROM source_record "
+        "SELECT id, coalesce(features_version, version), features FROM source_record "
         "WHERE id {ints} AND deleted_at IS NULL AND features IS NOT NULL",
         list(record_ids),
     )

@@ -19,6 +19,18 @@ from sync.master.decisions import Words
 from sync.master.records import LandedRecord
 
 
+class Standing(NamedTuple):
+    """A version of a record, and the version since which it has its features."""
+
+    version: int
+    features: int
+
+    @classmethod
+    def of(cls, record: LandedRecord) -> Standing:
+        """How a landed record stands."""
+        return cls(record.version, record.features_version)
+
+
 class HeldCustomer(NamedTuple):
     """A customer's row while its lock is held."""
 
@@ -38,7 +50,7 @@ class Held:
 
     records: set[int] = field(default_factory=set)
     assigned: dict[int, int] = field(default_factory=dict)
-    versions: dict[int, int] = field(default_factory=dict)
+    versions: dict[int, Standing] = field(default_factory=dict)
     customers: dict[int, HeldCustomer] = field(default_factory=dict)
     edges: dict[tuple[int, int], Edge] = field(default_factory=dict)
     words: Words = field(default_factory=Words)
@@ -56,7 +68,7 @@ def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_wo
     locks them all first, in order, and so waits for its turn instead of losing again.
     """
     held = Held(met=met)
-    resolving = {record.id: record.version for record in batch}
+    resolving = {record.id: Standing.of(record) for record in batch}
     frontier = set(start) | _lock(bulk, held, set(met))
     while frontier:
         frontier |= _hold_customers(bulk, held, frontier)
@@ -107,25 +119,29 @@ def _lock(bulk: Bulk, held: Held, customer_ids: set[int]) -> set[int]:
     ids = sorted(customer_ids)
     customers = lock_customers(bulk, held, ids)
     members: dict[int, set[int]] = defaultdict(set)
-    for record_id, customer_id, version in bulk.fetch(
-        "SELECT record_id, customer_id, version FROM crosswalk WHERE customer_id {ints}", ids
+    for record_id, customer_id, version, features in bulk.fetch(
+        "SELECT record_id, customer_id, version, coalesce(features_version, version) FROM crosswalk "
+        "WHERE customer_id {ints}",
+        ids,
     ):
         members[customer_id].add(record_id)
         held.assigned[record_id] = customer_id
-        held.versions[record_id] = version
+        held.versions[record_id] = Standing(version, features)
     for row in customers:
         held.customers[row[0]] = HeldCustomer(row[0], row[1], row[2], row[3], frozenset(members[row[0]]))
     return set().union(*members.values())
 
 
-def _fix_versions(bulk: Bulk, held: Held, records: set[int], resolving: dict[int, int]) -> None:
+def _fix_versions(bulk: Bulk, held: Held, records: set[int], resolving: dict[int, Standing]) -> None:
     """The version of each record whose edges count: the one being resolved, else the resolved, else the landed."""
     for record_id in records & resolving.keys():
-        held.versions[record_id] = max(resolving[record_id], held.versions.get(record_id, 0))
+        held.versions[record_id] = max(resolving[record_id], held.versions.get(record_id, Standing(0, 0)))
     unresolved = sorted(records - held.versions.keys())
     if unresolved:
-        rows = bulk.fetch("SELECT id, version FROM source_record WHERE id {ints}", unresolved)
-        held.versions.update(rows)
+        rows = bulk.fetch(
+            "SELECT id, version, coalesce(features_version, version) FROM source_record WHERE id {ints}", unresolved
+        )
+        held.versions.update({row[0]: Standing(row[1], row[2]) for row in rows})
 
 
 def _read_edges(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
@@ -148,11 +164,9 @@ def _read_edges(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
 
 
 def _one_end_current(held: Held, edge: Edge) -> bool:
-    """Whether the edge may count: an end whose version is known to be another one rules it out."""
-    return (
-        held.versions.get(edge.left, edge.left_version) == edge.left_version
-        and held.versions.get(edge.right, edge.right_version) == edge.right_version
-    )
+    """Whether the edge may count: an end that is known to have other features rules it out."""
+    ends = ((edge.left, edge.left_version), (edge.right, edge.right_version))
+    return all(end not in held.versions or held.versions[end].features == version for end, version in ends)
 
 
 def _drop_stale_edges(held: Held) -> None:

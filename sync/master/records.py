@@ -13,10 +13,15 @@ from mappings.contract import Features, RecordKey
 
 
 class LandedRecord(NamedTuple):
-    """One stored record (or part) as the resolver needs it. Without a customer, features are None."""
+    """One stored record (or part) as the resolver needs it. Without a customer, features are None.
+
+    ``features_version`` is the version since which it has these features. Evidence names it, so that it stands when
+    only what nobody compares has changed.
+    """
 
     id: int
     version: int
+    features_version: int
     stream_id: int
     source_id: str
     part: str

@@ -138,10 +138,12 @@ def _resolve_batch(
 ) -> Resolved:
     if not batch:
         return Resolved()
-    found = find_lasting_edges(bulk, batch, force)
-    store_edges(bulk, found.edges, [record for record in batch if record.version > 1])
+    placed = _placed(bulk, batch)
+    news = [record for record in batch if placed.get(record.id) != record.features_version]
+    found = find_lasting_edges(bulk, news, force)
+    store_edges(bulk, found.edges, [record for record in news if record.version > 1])
     has_words = decisions.exist(bulk)
-    lone, touched = _part(bulk, batch, found.ends, has_words)
+    lone, touched = _part(bulk, batch, found.ends | placed.keys(), has_words)
     publisher.found(lone)
     if touched:
         held = hold(bulk, batch, touched, has_words, met)
@@ -198,28 +200,37 @@ def _take(bulk: Bulk, landing_ids: Sequence[int]) -> dict[int, tuple[bytes, bool
 def _load_batch(bulk: Bulk, packed: Iterable[bytes], force: InForce) -> list[LandedRecord]:
     ids = sorted({int(record_id) for one in packed for record_id in unpack_ids(one)})
     rows = bulk.fetch(
-        "SELECT id, version, stream_id, source_id, part, canonical, features, deleted_at IS NOT NULL "
-        "FROM source_record WHERE id {ints} ORDER BY id",
+        "SELECT id, version, coalesce(features_version, version), stream_id, source_id, part, "
+        "canonical, features, deleted_at IS NOT NULL FROM source_record WHERE id {ints} ORDER BY id",
         ids,
     )
     batch = []
-    for record_id, version, stream_id, source_id, part, canonical, text, deleted in rows:
+    for record_id, version, since, stream_id, source_id, part, canonical, text, deleted in rows:
         features = None if deleted else features_of(text)
         body = canonical.encode() if features is not None else None
         keys = force.keys(features) if features is not None else ()
-        batch.append(LandedRecord(record_id, version, stream_id, source_id, part, body, features, keys))
+        batch.append(LandedRecord(record_id, version, since, stream_id, source_id, part, body, features, keys))
     return batch
+
+
+def _placed(bulk: Bulk, batch: Sequence[LandedRecord]) -> dict[int, int]:
+    """The records that a customer holds, and the version of the features by which they were matched.
+
+    Their evidence stands if they still have these features: who was landed since has been, or will be, compared with
+    them when it is resolved itself.
+    """
+    rows = bulk.fetch(
+        "SELECT record_id, coalesce(features_version, version) FROM crosswalk WHERE record_id {ints}",
+        [record.id for record in batch],
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _part(
     bulk: Bulk, batch: Sequence[LandedRecord], linked: set[int], has_words: bool
 ) -> tuple[list[LandedRecord], set[int]]:
     """Records that found a customer alone, and the ids of records whose neighbourhood has to be settled."""
-    rows = bulk.fetch("SELECT record_id FROM crosswalk WHERE record_id {ints}", [record.id for record in batch])
-    placed = {row[0] for row in rows}
-    touched = linked | placed
-    again = [record for record in batch if record.version > 1 and record.features is not None]
-    touched |= {record.id for record in again}
+    touched = linked | {record.id for record in batch if record.version > 1 and record.features is not None}
     if has_words:
         touched |= decisions.anchored(bulk, [record.id for record in batch])
     lone = [record for record in batch if record.id not in touched and record.features is not None]
@@ -228,7 +239,7 @@ def _part(
 
 def _current(batch: Sequence[LandedRecord], held: Held) -> list[LandedRecord]:
     """The batch without records that another worker has resolved in a newer version meanwhile."""
-    return [record for record in batch if held.versions.get(record.id, record.version) <= record.version]
+    return [record for record in batch if held.versions.get(record.id, (0,))[0] <= record.version]
 
 
 def _queue_up(bulk: Bulk) -> None:

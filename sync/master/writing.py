@@ -279,7 +279,7 @@ class Writes:
             list(main_ids),
         )
         records: dict[int, dict[str, _Stored]] = defaultdict(dict)
-        for record_id, parent_id, *values, deleted in rows:
-            stored = _Stored(record_id, *values, bool(deleted))
-            records[parent_id or record_id][stored.part] = stored
+        for record_id, parent_id, key, part, version, since, canonical, features, deleted in rows:
+            stored = _Stored(record_id, key, part, version, since, canonical, features, bool(deleted))
+            records[parent_id or record_id][part] = stored
         return records

@@ -118,10 +118,10 @@ class _Stored:
 
     @cached_property
     def _compiled(self) -> Matcher:
-        from sync.matching import store
+        from sync.matching.packed import compiled
 
         rows = self._reading.bulk.fetch("SELECT family, contents FROM match_model WHERE id = ?", self._number)
-        return store.compiled(*rows[0])
+        return compiled(*rows[0])
 
 
 def plain(matcher: Matcher) -> Matcher:

@@ -19,7 +19,8 @@ from mappings.matching.model import Kind, MatchModel, read_model
 from sync.errors import Misused
 from sync.master.tables import match_model
 from sync.matching import store
-from sync.matching.modelfile import KINDS, LARGEST
+from sync.matching.modelfile import LARGEST
+from sync.matching.packed import KINDS, unpacked
 
 SCHEMA = "kehu.match_model/1"
 MOST_IN_BLOCK = 1_000
@@ -39,7 +40,7 @@ def export(connection: Connection, number: int, file: Path) -> None:
     """Write a version. Raises NotFound (also for the rules), Misused if the file cannot be written."""
     store.load(connection, number)
     contents = connection.execute(select(match_model.c.contents).where(match_model.c.id == number)).scalar_one()
-    body = {"schema": SCHEMA, "block_cap": store.get(connection, number).block_cap, **store.unpacked(contents)}
+    body = {"schema": SCHEMA, "block_cap": store.get(connection, number).block_cap, **unpacked(contents)}
     try:
         file.write_bytes(orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     except OSError as error:

@@ -10,10 +10,10 @@ import orjson
 from mappings.matching.model import Kind, MatchModel, read_model
 from sync.errors import Misused
 from sync.language import _
+from sync.matching.packed import KINDS
 
 LARGEST = 2_000_000_000
 """Bytes of a model file."""
-KINDS: tuple[Kind, ...] = ("person", "organisation")
 
 
 def write_models(file: Path, models: Mapping[Kind, MatchModel]) -> None:

@@ -207,8 +207,8 @@ def from_master(connection: Connection, matcher: Matcher) -> FromMaster:
 def _edges(connection: Connection, place: Mapping[int, int]) -> Iterator[Link]:
     rows = connection.execution_options(yield_per=5_000).execute(text(
         "SELECT e.left_id, e.right_id, e.weight FROM match_edge e "
-        "JOIN source_record a ON a.id = e.left_id AND a.version = e.left_version "
-        "JOIN source_record b ON b.id = e.right_id AND b.version = e.right_version"
+        "JOIN source_record a ON a.id = e.left_id AND coalesce(a.features_version, a.version) = e.left_version "
+        "JOIN source_record b ON b.id = e.right_id AND coalesce(b.features_version, b.version) = e.right_version"
     ))  # fmt: skip
     for row in rows:
         if row.left_id in place and row.right_id in place:

@@ -6,7 +6,6 @@ crowded blocks. It never changes; what is learnt anew is a version of its own.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -17,17 +16,15 @@ from sqlalchemy import Connection, func, insert, select, text, update
 from mappings.contract import Matcher
 from mappings.matching.blocking import block_cap
 from mappings.matching.cautious import ACCEPT_FROM, REVIEW_FROM, cautious_model
-from mappings.matching.model import Kind, MatchModel, read_model
-from mappings.matching.probabilistic import FellegiSunterMatcher
+from mappings.matching.model import Kind, MatchModel
 from mappings.matching.rules import RuleMatcher
 from sync.errors import NotFound
 from sync.master.inforce import DEFAULT_CAP
 from sync.master.tables import match_model, match_state
 from sync.matching.due import in_force
+from sync.matching.packed import KINDS, PROBABILITY, RULES, compiled, models_of, packed, probabilistic
 
-PROBABILITY, RULES = "probability", "rules"
 PROPOSED, ACTIVE, RETIRED = "proposed", "active", "retired"
-KINDS: tuple[Kind, ...] = ("person", "organisation")
 PROGRAM = "kehu"
 UNLEARNT_CAP = 10
 """The cap on blocks of a version that was not learnt from data: nobody knows how many records will come."""
@@ -70,15 +67,13 @@ def propose(
     size asks for.
     """
     whole = {kind: models.get(kind) or cautious_model(kind) for kind in KINDS}
-    fingerprint = _matcher(whole, accept_from, review_from).version
-    thresholds = {"accept_from": accept_from, "review_from": review_from}
-    contents = zlib.compress(orjson.dumps({**{k: m.to_json() for k, m in whole.items()}, **thresholds}), 6)
+    fingerprint = probabilistic(whole, accept_from, review_from).version
     learnt_from = int((statistics or {}).get("records", 0))
     return _add(
         connection,
         family=PROBABILITY,
         fingerprint=fingerprint,
-        contents=contents,
+        contents=packed(whole, accept_from, review_from),
         block_cap=cap or (block_cap(learnt_from) if learnt_from else UNLEARNT_CAP),
         origin=origin,
         note=note,
@@ -133,7 +128,7 @@ def load(connection: Connection, number: int) -> dict[Kind, MatchModel]:
             family=found.family,
             remedy="Name a version of the family probability; `kehu match versions` lists them.",
         )
-    return _models(unpacked(contents))
+    return models_of(contents)
 
 
 def matcher_of(connection: Connection, number: int) -> Matcher:
@@ -141,29 +136,6 @@ def matcher_of(connection: Connection, number: int) -> Matcher:
     found = get(connection, number)
     contents = connection.execute(select(match_model.c.contents).where(match_model.c.id == number)).scalar_one()
     return compiled(found.family, contents)
-
-
-def compiled(family: str, contents: bytes | None) -> Matcher:
-    """The matcher of a version's row."""
-    if family == RULES or contents is None:
-        return RuleMatcher()
-    data = unpacked(contents)
-    return _matcher(_models(data), data["accept_from"], data["review_from"])
-
-
-def unpacked(contents: bytes) -> dict[str, Any]:
-    """The JSON of a version: models by kind, ``accept_from`` and ``review_from``."""
-    return dict(orjson.loads(zlib.decompress(contents)))
-
-
-def _models(data: Mapping[str, Any]) -> dict[Kind, MatchModel]:
-    return {kind: read_model(data[kind]) for kind in KINDS}
-
-
-def _matcher(models: Mapping[Kind, MatchModel], accept_from: float, review_from: float) -> FellegiSunterMatcher:
-    return FellegiSunterMatcher(
-        models["person"], models["organisation"], accept_from=accept_from, review_from=review_from
-    )
 
 
 def set_state(connection: Connection, number: int, state: str) -> None:

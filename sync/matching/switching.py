@@ -260,17 +260,17 @@ def _uncrowd(bulk: Bulk, force: InForce) -> bool:
 
 def _compare(bulk: Bulk, force: InForce, after: int, last: int) -> int:
     rows = bulk.fetch(
-        "SELECT id, version, stream_id, source_id, part, features FROM source_record WHERE id > ? AND id <= ? "
-        "AND deleted_at IS NULL AND features IS NOT NULL ORDER BY id LIMIT ?",
+        "SELECT id, version, coalesce(features_version, version), stream_id, source_id, part, features "
+        "FROM source_record WHERE id > ? AND id <= ? AND deleted_at IS NULL AND features IS NOT NULL ORDER BY id LIMIT ?",
         after,
         last,
         BATCH,
     )
     batch = []
-    for record_id, version, stream_id, source_id, part, written in rows:
+    for record_id, version, since, stream_id, source_id, part, written in rows:
         features = features_of(written) or ()
         keys = force.keys(features)
-        batch.append(LandedRecord(record_id, version, stream_id, source_id, part, None, features, keys))
+        batch.append(LandedRecord(record_id, version, since, stream_id, source_id, part, None, features, keys))
     found = find_edges(bulk, batch, force, senior_only=True)
     store_edges(bulk, found.edges, [])
     return rows[-1][0] if len(rows) == BATCH else last

@@ -56,7 +56,8 @@ def _lost(session: Session, error: Any) -> Status:
 
 def _database_gone(session: Session, error: Any) -> Status | None:
     """What was open is rolled back. Go on when it is back; else the lease runs out and the sweeper rings again."""
-    log.warning("the database failed", run=session.run.id, kind=type(error).__name__)
+    said = str(getattr(error, "orig", error)).split("\n", 1)[0][:200]
+    log.warning("the database failed", run=session.run.id, kind=type(error).__name__, said=said)
     session.database_faults += 1
     deadline = time.monotonic() + DATABASE_PATIENCE
     while session.database_faults <= DATABASE_TRIES and time.monotonic() < deadline:

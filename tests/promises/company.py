@@ -145,13 +145,13 @@ def sync_all(folder: Path) -> None:
     project.database.dispose()
 
 
-def finish_open_runs(project: Project, seconds: float = 60) -> None:
+def finish_open_runs(project: Project, seconds: float = 60, pace: Pace = QUICK) -> None:
     """Work on every open run until it has ended; leases of the dead are waited for."""
     deadline = time.monotonic() + seconds
     while numbers := open_runs(project):
         assert time.monotonic() < deadline, "the runs do not end"
         for number in numbers:
-            run.execute(project, number, pace=QUICK)
+            run.execute(project, number, pace=pace)
         time.sleep(0.02)
 
 

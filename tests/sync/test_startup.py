@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import sync.runs.tables  # noqa: F401 - fills the metadata
 from benchmarks.sync.api import Handler, Store
 from benchmarks.sync.project import WHOLE, write_project
-from sync.database import Database, metadata
+from sync.database import Database
+from sync.schema import metadata
 
 NOT_NEEDED = (
     # what maps, compares and unites customers

@@ -82,7 +82,7 @@ def test_an_edge_never_goes_back_to_older_versions(database: Database) -> None:
 
 
 def test_edges_of_older_versions_are_forgotten_from_either_side(database: Database) -> None:
-    changed = LandedRecord(2, 4, 1, "2", "", None, None, ())
+    changed = LandedRecord(2, 4, 4, 1, "2", "", None, None, ())
     with database.hot_transaction() as connection:
         bulk = bulk_for(connection)
         kept = [Edge(1, 3, 1, 1, 1.0, "other"), Edge(2, 5, 4, 1, 1.0, "current")]

@@ -69,5 +69,5 @@ def test_updating_nothing_is_no_statement(database: Database) -> None:
     with database.hot_transaction() as connection:
         bulk = bulk_for(connection)
         bulk.update("customer", KINDS["customer"], [])
-        bulk.update("crosswalk", KINDS["crosswalk"], [(1, 2, 3)])  # of a record that is not there
+        bulk.update("crosswalk", KINDS["crosswalk"], [(1, 2, 3, None)])  # of a record that is not there
         assert bulk.fetch("SELECT * FROM crosswalk") == []

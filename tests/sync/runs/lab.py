@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 import orjson
 from sqlalchemy import Connection, insert, select, text
 
-import sync.privacy.tables  # noqa: F401 - fills the metadata
 from connectors.contract import (
     Capability,
     Checked,
@@ -39,7 +38,7 @@ from connectors.errors import BadCredentials, CursorExpired, EndlessPages, Recor
 from mappings.contract import Decision, Evidence, Features, Mapped, Member, seniority
 from mappings.errors import RecordInvalid
 from mappings.survivorship import SurvivorshipRules
-from sync.database import Database, metadata
+from sync.database import Database
 from sync.master.streams import StreamRef
 from sync.runs import clock, requests
 from sync.runs.history import RunView, show
@@ -48,6 +47,7 @@ from sync.runs.states import RunMode, Status
 from sync.runs.tables import connection as connections
 from sync.runs.tables import stream_state
 from sync.runs.workspace import Pace
+from sync.schema import metadata
 from sync.settings import Settings
 
 CONNECTION, STREAM = "shop", "customers"
