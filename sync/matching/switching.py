@@ -261,7 +261,8 @@ def _uncrowd(bulk: Bulk, force: InForce) -> bool:
 def _compare(bulk: Bulk, force: InForce, after: int, last: int) -> int:
     rows = bulk.fetch(
         "SELECT id, version, coalesce(features_version, version), stream_id, source_id, part, features "
-        "FROM source_record WHERE id > ? AND id <= ? AND deleted_at IS NULL AND features IS NOT NULL ORDER BY id LIMIT ?",
+        "FROM source_record WHERE id > ? AND id <= ? AND deleted_at IS NULL AND features IS NOT NULL "
+        "ORDER BY id LIMIT ?",
         after,
         last,
         BATCH,
