@@ -189,9 +189,9 @@ def row(info: ConnectorInfo, figures: Figures | None) -> str:
     """One line of the table."""
     can = (info.manifest.capabilities if info.manifest else frozenset()) | (figures.capabilities if figures else set())
     quality = info.quality
-    open_points = [] if quality is None else [*quality.unverified]
+    open_points = [] if quality is None else [point.en for point in quality.unverified]
     waits = [v for v in quality.verdicts if v.status is Status.TODO] if quality else []
-    open_points += [f"{verdict.rule}: {verdict.reason or 'to do'}" for verdict in waits]
+    open_points += [f"{verdict.rule}: {verdict.reason.en or 'to do'}" for verdict in waits]
     speed, cpu, memory = "–", "–", "–"
     if figures is not None and figures.records:
         speed = f"{figures.records / figures.seconds:,.0f}"

@@ -10,6 +10,8 @@ that what is missing is as visible as what is there::
     unverified:
       - the code of an expired token is not documented
 
+Reasons and what follows are texts, or ``{en: …, zh: …}`` where they are told in both languages.
+
 ``unverified`` lists what could not be tried on the real system: what to look at first when something is odd there.
 """
 
@@ -19,9 +21,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from connectors.documents import load_document, nearest
 
@@ -71,15 +73,48 @@ RULES: Mapping[Grade, Mapping[str, str]] = {
     },
 }
 
-MIN_REASON = 5
+MIN_REASON, LONGEST = 5, 300
 
 _LEVEL = {rule: grade for grade, rules in RULES.items() for rule in rules}
+
+
+class Said(NamedTuple):
+    """What an author says, in English and where given in Chinese too."""
+
+    en: str
+    zh: str = ""
+
+    def to(self, language: str) -> str:
+        """The text in ``language`` (a tag such as ``zh-CN``); English for any language there is no text in."""
+        return self.zh if self.zh and language.lower().startswith("zh") else self.en
+
+    def __str__(self) -> str:
+        return self.en
+
+
+NOTHING = Said("")
+
+
+def _text(said: Any) -> Said | None:
+    """A text in one or both languages; None for anything else."""
+    given = said if isinstance(said, Mapping) else {"en": said}
+    if not {"en"} <= set(given) <= {"en", "zh"} or not all(isinstance(text, str) for text in given.values()):
+        return None
+    return Said(**given) if MIN_REASON <= len(given["en"]) <= LONGEST and len(given.get("zh", "")) <= LONGEST else None
 
 
 class _Scale(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
     rules: dict[str, Any]
-    unverified: list[Annotated[str, StringConstraints(min_length=MIN_REASON, max_length=300)]] = []
+    unverified: list[Any] = []
+
+    @field_validator("unverified")
+    @classmethod
+    def _told(cls, notes: list[Any]) -> list[Said]:
+        found = [_text(note) for note in notes]
+        if None in found:
+            raise ValueError(f"each must be a text of {MIN_REASON} to {LONGEST} letters, or {{en: …, zh: …}} of such")
+        return [said for said in found if said is not None]
 
     @field_validator("rules")
     @classmethod
@@ -96,16 +131,15 @@ class _Scale(BaseModel):
         return rules
 
 
-def _said(said: Any) -> tuple[Status, str] | None:
+def _said(said: Any) -> tuple[Status, Said] | None:
     """What an author says of a rule; None if it cannot be understood."""
     if said in ("done", "todo"):
-        return Status(said), ""
+        return Status(said), NOTHING
     if not isinstance(said, Mapping) or len(said) != 1:
         return None
-    ((status, reason),) = said.items()
-    if status not in ("todo", "exempt") or not isinstance(reason, str) or len(reason) < MIN_REASON:
-        return None
-    return Status(status), reason
+    ((status, given),) = said.items()
+    reason = _text(given)
+    return None if status not in ("todo", "exempt") or reason is None else (Status(status), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +149,7 @@ class Verdict:
     rule: str
     level: Grade
     status: Status
-    reason: str = ""
+    reason: Said = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +157,7 @@ class Quality:
     """All rules of one connector; a rule that its file does not name is open. ``unverified``: see above."""
 
     verdicts: tuple[Verdict, ...]
-    unverified: tuple[str, ...] = ()
+    unverified: tuple[Said, ...] = ()
 
     @property
     def grade(self) -> Grade:
@@ -151,5 +185,5 @@ def load_quality(folder: Path) -> Quality | None:
 
 
 def _verdict(rule: str, level: Grade, said: Any) -> Verdict:
-    status, reason = _said(said) or (Status.TODO, "")
+    status, reason = _said(said) or (Status.TODO, NOTHING)
     return Verdict(rule, level, status, reason)

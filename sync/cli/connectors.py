@@ -121,11 +121,12 @@ def _show_quality(info: ConnectorInfo) -> None:
     if info.quality is None:
         return
     say(_("Grade: {grade}", grade=_grade(info)))
-    open_rules = [(verdict.rule, verdict.reason) for verdict in info.quality.open()]
+    open_rules = [(verdict.rule, verdict.reason.to(language.current())) for verdict in info.quality.open()]
     if open_rules:
         emit_table((_("Open rule"), _("Why")), open_rules)
     if info.quality.unverified:
-        say(_("Not verified on the real system: {points}.", points="; ".join(info.quality.unverified)))
+        points = "; ".join(point.to(language.current()) for point in info.quality.unverified)
+        say(_("Not verified on the real system: {points}.", points=points))
 
 
 def _state(info: ConnectorInfo) -> str:
@@ -143,7 +144,7 @@ def _data(info: ConnectorInfo) -> dict[str, Any]:
         "kind": info.kind,
         "maturity": info.maturity,
         "grade": str(info.grade),
-        "unverified": list(info.quality.unverified) if info.quality else [],
+        "unverified": [point._asdict() for point in info.quality.unverified] if info.quality else [],
         "origin": info.origin,
         "streams": list(info.streams),
         "broken": language.told(info.broken)[0] if info.broken else None,

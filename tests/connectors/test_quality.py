@@ -10,7 +10,7 @@ import yaml
 
 from connectors.contract import Connector
 from connectors.errors import BadConfiguration
-from connectors.quality import RULES, Grade, Status, load_quality
+from connectors.quality import RULES, Grade, Said, Status, load_quality
 from connectors.registry import BUILT_IN_FOLDER, ConnectorInfo, load_registry
 
 
@@ -45,13 +45,13 @@ def test_exempt_counts_and_keeps_its_reason(tmp_path):
     quality = scale(tmp_path, rules(Grade.BRONZE) | {"check": "{exempt: a folder needs no login}"})
     assert quality.grade is Grade.BRONZE
     (verdict,) = [v for v in quality.verdicts if v.rule == "check"]
-    assert (verdict.status, verdict.reason) == (Status.EXEMPT, "a folder needs no login")
+    assert (verdict.status, verdict.reason.en) == (Status.EXEMPT, "a folder needs no login")
 
 
 def test_what_is_open_is_listed_with_its_reason(tmp_path):
     quality = scale(tmp_path, rules(Grade.BRONZE) | {"resume": "{todo: needs an account to test}"})
     assert quality.open()[0].level is Grade.SILVER
-    assert ("resume", "needs an account to test") in {(v.rule, v.reason) for v in quality.open()}
+    assert ("resume", "needs an account to test") in {(v.rule, v.reason.en) for v in quality.open()}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,30 @@ def test_a_wrong_scale_says_what_is_wrong(tmp_path, line, expected):
 
 def test_what_could_not_be_verified_is_told(tmp_path):
     (tmp_path / "quality.yaml").write_text("rules: {check: done}\nunverified: [the code of an expired token]\n")
-    assert load_quality(tmp_path).unverified == ("the code of an expired token",)
+    assert load_quality(tmp_path).unverified == (Said("the code of an expired token"),)
+
+
+def test_what_is_told_in_both_languages_is_shown_in_the_readers(tmp_path):
+    (tmp_path / "quality.yaml").write_text(
+        "rules: {write_back: {exempt: {en: only read here, zh: 只读}}}\nunverified: [{en: the quota, zh: 配额}]\n",
+        encoding="utf-8",
+    )
+    quality = load_quality(tmp_path)
+    (verdict,) = [verdict for verdict in quality.verdicts if verdict.rule == "write_back"]
+    assert (verdict.reason.to("zh-CN"), verdict.reason.to("en"), verdict.reason.to("fr")) == (
+        "只读",
+        "only read here",
+        "only read here",
+    )
+    assert quality.unverified[0].to("zh") == "配额"
+    assert Said("only English").to("zh") == "only English"
+
+
+@pytest.mark.parametrize("note", ["{zh: 配额}", "{en: the quota, fr: le quota}", "5", "[a]", "abc"])
+def test_a_note_that_is_no_text_is_refused(tmp_path, note):
+    (tmp_path / "quality.yaml").write_text(f"rules: {{}}\nunverified: [{note}]\n", encoding="utf-8")
+    with pytest.raises(BadConfiguration):
+        load_quality(tmp_path)
 
 
 BUILT_IN = [info for info in load_registry(plugins=()) if info.origin == "kehu"]
@@ -91,7 +114,8 @@ def test_every_rule_is_judged_and_whatever_is_open_says_why(info: ConnectorInfo)
     given = yaml.safe_load((info.folder / "quality.yaml").read_text(encoding="utf-8"))["rules"]
     assert list(given) == [rule for rules in RULES.values() for rule in rules]
     for verdict in info.quality.verdicts:
-        assert verdict.status is Status.DONE or verdict.reason, verdict.rule
+        assert verdict.status is Status.DONE or verdict.reason.zh, verdict.rule
+    assert all(point.zh for point in info.quality.unverified)
 
 
 @each
@@ -122,7 +146,7 @@ def test_the_readme_tells_credentials_what_is_synced_limits_and_removal(info: Co
 def test_what_was_only_simulated_says_so_and_what_stays_unverified(info: ConnectorInfo) -> None:
     (real,) = [verdict for verdict in info.quality.verdicts if verdict.rule == "real_system"]
     if real.status is not Status.DONE:
-        assert SIMULATED in real.reason
+        assert SIMULATED in real.reason.en
         assert info.quality.unverified, "a wire that was never seen has something unverified"
 
 

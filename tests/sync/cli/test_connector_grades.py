@@ -8,9 +8,20 @@ import pytest
 from sync.cli import run
 
 
-@pytest.mark.parametrize(("language", "grade"), [("en", "gold"), ("zh", "金级")])
+@pytest.mark.parametrize(
+    ("language", "grade", "open_rule", "unverified"),
+    [
+        ("en", "gold", "tested against a simulator", "how many calls at once a licence allows"),
+        ("zh", "金级", "仅按公开接口的模拟服务测试", "许可允许的并发调用数"),
+    ],
+)
 def test_list_and_show_tell_the_grade(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, language: str, grade: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    grade: str,
+    open_rule: str,
+    unverified: str,
 ) -> None:
     monkeypatch.setenv("KEHU_LANG", language)
     assert run(["connector", "list"]) == 0
@@ -18,8 +29,8 @@ def test_list_and_show_tell_the_grade(
     assert rows["tryton"][3] == grade
     assert run(["connector", "show", "kingdee"]) == 0
     shown = capsys.readouterr()
-    assert "real_system\ttested against a simulator" in shown.out
-    assert "how many calls at once a licence allows" in shown.err
+    assert f"real_system\t{open_rule}" in shown.out
+    assert unverified in shown.err
 
 
 def test_what_stays_unverified_is_data_too(capsys: pytest.CaptureFixture[str]) -> None:
