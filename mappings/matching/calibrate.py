@@ -201,7 +201,7 @@ def _with_u(
     for found, data in zip(counts, settings["comparisons"], strict=True):
         total = int(found.sum())
         for count, level in zip(found.tolist(), data["comparison_levels"], strict=True):
-            if total and not level.get("is_null_level"):
+            if total and not level.get("is_null_level") and not level.get("fix_u_probability"):
                 share = count / total
                 share = max((share - lam * level["m_probability"]) / (1 - lam), share / 10)
                 level["u_probability"] = _u(level, share, total, frequencies, data["comparison_levels"])

@@ -13,8 +13,17 @@ from typing import Any
 from mappings.contract import Canonical
 from mappings.normalise.divisions import leading_city, leading_province
 from mappings.normalise.emails import email_domain, fold_email, is_free_mail
-from mappings.normalise.names import given_pinyin, person_tokens, split_person_name, surname_pinyin
-from mappings.normalise.organisations import split_organisation_name
+from mappings.normalise.names import (
+    addressed_surname,
+    generation_of,
+    given_pinyin,
+    person_tokens,
+    split_joined_pinyin,
+    split_person_name,
+    surname_pinyin,
+)
+from mappings.normalise.nicknames import root_name
+from mappings.normalise.organisations import branch_of, split_organisation_name
 from mappings.normalise.placeholders import (
     is_placeholder_email,
     is_placeholder_identifier,
@@ -22,21 +31,24 @@ from mappings.normalise.placeholders import (
     is_placeholder_text,
 )
 from mappings.normalise.scripts import fold, half_width, has_han, simplify
+from mappings.normalise.surnames import SURNAMES, is_pinyin
 
 PERSON_COLUMNS = (
     "given", "given_latin", "family", "family_latin", "birth", "email", "emails", "phone", "phones",
-    "street", "city", "postcode", "number",
+    "street", "city", "postcode", "number", "root", "middle", "generation",
 )  # fmt: skip
-"""given and family as compared by equality (Chinese characters, else folded Latin); ``_latin`` by
-similarity.
+"""given and family as compared by equality (Chinese characters, else folded Latin); ``_latin`` by similarity. root: the
+full form of a nickname; middle: the initial of a second name; generation: "2" for Jr, "" where a name says none.
 """
 
 ORGANISATION_COLUMNS = (
     "name", "name_latin", "words", "street", "city", "postcode", "phone", "phones", "tax", "email", "emails",
-    "domain", "contact",
+    "domain", "contact", "branch",
 )  # fmt: skip
 """name without legal form: simplified characters, else folded words; words: its distinct words, for the
-subset level.
+subset level. branch: "" for the company itself, None where the name leaves it open.
+
+New columns are put last: versions that were learnt before have fewer of them.
 """
 
 PHONE_DIGITS = 8
@@ -48,11 +60,35 @@ def person_values(customer: Canonical) -> Values:
     given, family = _person_name(customer)
     emails, phones = _emails(customer), _phones(customer)
     street, city, postcode = _address(customer)
+    latin, middle = _first_and_middle(_given_latin(given), _family_latin(family))
+    equal = _equal(given) if has_han(given) else latin
     return (
-        _equal(given), _given_latin(given), _equal(family), _family_latin(family), customer.get("birth_date"),
+        equal, latin, _equal(family), _family_latin(family), customer.get("birth_date"),
         emails[0] if emails else None, emails or None, phones[0] if phones else None, phones or None,
         street, city, postcode, _number(customer),
+        root_name(latin) if latin else None, middle, _generation(customer) if latin or family else None,
     )  # fmt: skip
+
+
+def _first_and_middle(given: str | None, family: str | None) -> tuple[str | None, str | None]:
+    """A given name in Latin letters without initials behind it ("mary l", "r m"), and the initial of the second name.
+    The syllables of a Chinese name are one word.
+    """
+    if given is None or " " not in given:
+        return given, None
+    words = given.split(" ")
+    if family in SURNAMES and all(is_pinyin(word) for word in words):
+        return "".join(words), None
+    kept = len(words)
+    while kept > 1 and len(words[kept - 1]) == 1:
+        kept -= 1
+    return " ".join(words[:kept]), words[1][0]
+
+
+def _generation(customer: Canonical) -> str:
+    """Out of the name as a whole or its parts."""
+    texts = (customer.get("name"), customer.get("family_name"), customer.get("given_name"))
+    return next((found for text in texts if text and (found := generation_of(text))), "")
 
 
 def organisation_values(customer: Canonical) -> Values:
@@ -65,7 +101,7 @@ def organisation_values(customer: Canonical) -> Values:
     return (
         name, latin, sorted(set(latin.split())) if latin else None, street, city or region, postcode,
         phones[0] if phones else None, phones or None, _tax(customer),
-        emails[0] if emails else None, emails or None, domain, contact,
+        emails[0] if emails else None, emails or None, domain, contact, _branch(customer),
     )  # fmt: skip
 
 
@@ -74,8 +110,13 @@ def _person_name(customer: Canonical) -> tuple[str, str]:
     if native and has_han(native) and (parts := split_person_name(native)):
         return parts.given, parts.family
     given, family = customer.get("given_name", ""), customer.get("family_name", "")
-    if not given and not family and (parts := split_person_name(customer.get("name", ""))):
-        return parts.given, parts.family
+    if not given and not family and (name := customer.get("name", "")):
+        parts = split_person_name(name) or split_joined_pinyin(name)
+        if parts:
+            return parts.given, parts.family
+        return "", addressed_surname(name)
+    if family and generation_of(family):
+        family = family.split()[0]
     return (
         "" if given and is_placeholder_text(given) else given,
         "" if family and is_placeholder_text(family) else family,
@@ -110,6 +151,11 @@ def _organisation_name(customer: Canonical) -> tuple[str | None, str | None, str
         return core, " ".join(filter(None, (_joined(parts.brand), _joined(parts.trade)))), region
     core = " ".join(f"{parts.brand} {parts.trade}".split())
     return core, core, region
+
+
+def _branch(customer: Canonical) -> str | None:
+    text = customer.get("native_name") or customer.get("legal_name") or customer.get("name") or ""
+    return branch_of(text) if text else None
 
 
 def _joined(text: str) -> str:

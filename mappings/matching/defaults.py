@@ -28,13 +28,31 @@ def default_settings(kind: Kind) -> dict[str, Any]:
 
 
 def _person() -> list[dict[str, Any]]:
+    return [_with_initials(one) for one in _person_comparisons()]
+
+
+def _with_initials(comparison: dict[str, Any]) -> dict[str, Any]:
+    """However many records hold initials alone, one is the initial of a stranger's name in one of fourteen cases."""
+    for level in comparison["comparison_levels"]:
+        if level["sql_condition"] == _INITIAL:
+            level |= {
+                "u_probability": level["m_probability"] / 14,
+                "fix_u_probability": True,
+                "fix_m_probability": True,
+            }
+    return comparison
+
+
+def _person_comparisons() -> list[dict[str, Any]]:
     return [
         _comparison("given", '"given_l" IS NULL OR "given_r" IS NULL', [
             (_same("given"), 0.78, "given"),
             (_same("given_latin"), 0.02, None),
+            (_same("root"), 0.02, "root"),
             (_SWAPPED_NAMES, 0.01, None),
             (_similar("given_latin", 0.92), 0.07, None),
-            (f"{_similar('given_latin', 0.82)} OR {_INITIAL}", 0.06, None),
+            (_INITIAL, 0.03, None),
+            (_similar("given_latin", 0.82), 0.03, None),
             (_similar("given_latin", 0.7), 0.02, None),
         ], 0.04),
         _comparison("family", '"family_l" IS NULL OR "family_r" IS NULL', [
@@ -74,6 +92,9 @@ def _person() -> list[dict[str, Any]]:
             (_edits("number", 1), 0.09, None),
             (_edits("number", 2), 0.02, None),
         ], 0.04),
+        _fixed("middle", [(_same("middle"), 0.9, 0.12)], 0.1, 0.88),
+        _fixed("generation", [
+            (_same("generation"), 0.99, 0.94), (_EITHER.format("generation"), 0.006, 0.05)], 0.0002, 0.01),
     ]  # fmt: skip
 
 
@@ -101,6 +122,7 @@ def _organisation() -> list[dict[str, Any]]:
         _comparison("email", _null("email"), [
             (_same("email"), 0.43, "email"), (_shared("emails"), 0.02, None), (_same("domain"), 0.25, "domain")], 0.30),
         _comparison("contact", _null("contact"), [(_same("contact"), 0.75, "contact")], 0.25),
+        _fixed("branch", [(_same("branch"), 0.98, 0.98), (_EITHER.format("branch"), 0.004, 0.7)], 0.000002, 0.6),
     ]  # fmt: skip
 
 
@@ -137,6 +159,17 @@ def _edits(column: str, count: int) -> str:
 
 def _shared(column: str) -> str:
     return f'len(list_intersect("{column}_l", "{column}_r")) >= 1'
+
+
+_EITHER = "\"{0}_l\" = '' OR \"{0}_r\" = ''"
+
+
+def _fixed(name: str, levels: list[tuple[str, float, float]], m: float, u: float) -> dict[str, Any]:
+    """A comparison of which neither m nor u is learnt: its values say little of strangers, much of relatives."""
+    data = _comparison(name, _null(name), [(condition, one, None) for condition, one, _u in levels], m)
+    for level, chance in zip(data["comparison_levels"][1:], (*(u for _condition, _m, u in levels), u), strict=True):
+        level |= {"u_probability": chance, "fix_m_probability": True, "fix_u_probability": True}
+    return data
 
 
 def _comparison(name: str, null: str, levels: list[tuple[str, float, str | None]], rest: float) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class FellegiSunterMatcher:
         values = person_values(customer) if kind == "p" else organisation_values(customer)
         model = self._models[kind]
         tax, ids = _official_numbers(customer)
+        values = values[: len(model.columns)]  # what was learnt before a column was added does without it
         return (kind, tax, ids, *without_contacts(model, values, model.shared))
 
     def keys(self, features: Features) -> list[int]:

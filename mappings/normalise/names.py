@@ -48,7 +48,11 @@ _PARTICLES = words(
     """
 )
 _CHINESE_TITLES = re.compile(r"(?:先生|女士|小姐|太太|老师|教授|博士|医生|经理|总经理|董事长|总监|主任|同学|总)$")
+_COMPOUND_READINGS = words("ouyang sima zhuge shangguan situ dongfang ximen nangong yuwen huangfu yuchi gongsun")
 _BRACKETED = re.compile(r"[(\[（【].*?[)\]）】]")
+
+
+_GENERATIONS = {"jr": "2", "junior": "2", "ii": "2", "sr": "1", "senior": "1", "iii": "3", "iv": "4"}
 
 
 class PersonName(NamedTuple):
@@ -86,6 +90,34 @@ def _split_chinese(text: str) -> PersonName | None:
     return PersonName(bare[length:], bare[:length])
 
 
+def addressed_surname(text: str) -> str:
+    """The surname of a Chinese name that is a surname with a form of address (王女士 → 王); "" if it is not."""
+    text = half_width(text).replace(" ", "")
+    bare = _CHINESE_TITLES.sub("", text) if len(text) <= 6 else text
+    return bare if bare != text and (len(bare) == 1 or simplify(bare) in COMPOUND) and is_han(bare) else ""
+
+
+def split_joined_pinyin(text: str) -> PersonName | None:
+    """A Chinese name written as one word of pinyin, surname first ("WANGXIAOMING"). In capitals
+    two syllables are enough, else three are asked for: "Lina" is a given name.
+    """
+    word = text.strip()
+    if not word.isalpha() or not word.isascii():
+        return None
+    found = syllables(word.lower())
+    if not (2 if word.isupper() else 3) <= len(found) <= 4:
+        return None
+    length = 2 if len(found) > 2 and "".join(found[:2]) in _COMPOUND_READINGS else 1
+    family = "".join(found[:length])
+    return PersonName("".join(found[length:]), family) if length == 2 or family in SURNAMES else None
+
+
+def generation_of(text: str) -> str:
+    """Which of several of one name ("1" for Sr, "2" for Jr and II, …); "" where it is not said."""
+    words = text.replace(".", " ").replace(",", " ").lower().split()
+    return next((_GENERATIONS[word] for word in words[1:] if word in _GENERATIONS), "")
+
+
 def _split_latin(text: str) -> PersonName | None:
     before, comma, after = text.partition(",")
     if comma and fold(after) and fold(after) not in _SUFFIXES:
@@ -104,14 +136,19 @@ def _checked(given: list[str], family: list[str]) -> PersonName | None:
 def _family_at(words: list[str]) -> int:
     """Index of the first word of the family name; 0 for surname-first names."""
     first, last = words[0], words[-1]
-    if first.isupper() and len(first) > 1 and not last.isupper():
+    if _is_capital(first) and not last.isupper():
         return 0
-    if not (last.isupper() and len(last) > 1 and not first.isupper()) and _chinese_order(words):
+    if not (_is_capital(last) and not first.isupper()) and _chinese_order(words):
         return 0
     at = len(words) - 1
     while at > 1 and fold(words[at - 1]) in _PARTICLES:
         at -= 1
     return at
+
+
+def _is_capital(word: str) -> bool:
+    """Whether a word is written in capitals; an initial ("A.", "J.R.") is not."""
+    return word.isupper() and len(word) > 1 and "." not in word
 
 
 def _chinese_order(words: list[str]) -> bool:

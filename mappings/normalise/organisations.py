@@ -25,6 +25,12 @@ _CHINESE_FORMS = words(
 )
 _BRANCHES = ("分公司", "办事处", "分厂", "分部", "事业部")
 _BRANCH = re.compile(r"^(.*?(?:公司|厂|集团))(.{1,20}?(?:分公司|办事处|分厂|分部|事业部))$")
+_WHOLE = re.compile(r"(?:公司|厂|集团|\(集团\))$")
+_SITE_NUMBER = re.compile(
+    r"(?:\s#\s?|\b(?:store|branch|shop|outlet|location)\s(?:no\.?\s)?#?)(\d{1,5})\b", re.IGNORECASE
+)
+_SITE_PLACE = re.compile(r"\s\(([^()]{2,30})\)\s*$")
+_NO_BRANCH = words("formerly former fka dba aka old new inactive closed duplicate do not use test uk usa us eu china")
 _TRADES = words(
     """
     计算机系统 计算机 电子商务 电子科技 电子技术 网络科技 网络技术 信息技术 信息科技 信息系统
@@ -105,6 +111,56 @@ def latin_brand(parts: OrganisationName) -> str:
     return "".join(pinyin(brand)) if is_han(brand) else fold(brand).replace(" ", "")
 
 
+@lru_cache(maxsize=16384)
+def branch_of(text: str) -> str | None:
+    """Which branch of its company a name says: "苏州分公司", "leeds" of "Smith Foods (Leeds)", "7" of "Smith Foods #7".
+
+    "" for a whole name with its legal form and no branch; None where the name leaves it open.
+    """
+    if len(text) > MAX_TEXT or is_placeholder_text(text):
+        return None
+    if has_han(text):
+        name = simplify(half_width(text)).replace(" ", "")
+        found = _named_branch(name)
+        return found.replace("市", "") if found else "" if _WHOLE.search(name) else None
+    name, branch = _cut_latin_branch(text)
+    if branch:
+        return branch
+    parts = _split_latin(name)
+    return "" if parts is not None and parts.legal_form else None
+
+
+def _named_branch(name: str) -> str:
+    """The branch at the end of a Chinese name, with the place before it: also where the legal form is left out."""
+    if not name.endswith(_BRANCHES):
+        return ""
+    found = _BRANCH.match(name)
+    if found:
+        return found.group(2)
+    kind = next(kind for kind in _BRANCHES if name.endswith(kind))
+    head = name[: -len(kind)]
+    for length in range(min(4, len(head) - 2), 1, -1):
+        place = head[-length:]
+        if leading_city(place).length == length or leading_province(place).length == length:
+            return place + kind
+    return ""
+
+
+def _cut_latin_branch(text: str) -> tuple[str, str]:
+    """The name without a number or a place behind it that tells one site of a company from others, and that."""
+    found = _SITE_NUMBER.search(text)
+    if found:
+        return text[: found.start()] + text[found.end() :], found.group(1).lstrip("0") or "0"
+    found = _SITE_PLACE.search(text)
+    if found is None:
+        return text, ""
+    place = fold(found.group(1))
+    words = set(place.split())
+    if not words or len(words) > 3 or words & (_LATIN_FORMS | _LATIN_TRADES | _NO_BRANCH):
+        return text, ""
+    return text[: found.start()], place
+
+
 def _split_chinese(name: str) -> OrganisationName:
     name, branch = _cut_branch(name)
     name, bracketed = _cut_region_in_brackets(name)
@@ -116,8 +172,8 @@ def _split_chinese(name: str) -> OrganisationName:
 
 
 def _cut_branch(name: str) -> tuple[str, str]:
-    found = _BRANCH.match(name) if name.endswith(_BRANCHES) else None
-    return (found.group(1), found.group(2)) if found else (name, "")
+    branch = _named_branch(name)
+    return (name[: -len(branch)], branch) if branch else (name, "")
 
 
 def _cut_region_in_brackets(name: str) -> tuple[str, str]:
@@ -163,7 +219,7 @@ def _suffix(text: str, suffixes: frozenset[str]) -> str:
 
 
 def _split_latin(text: str) -> OrganisationName | None:
-    words = _latin_words(text)
+    words = _latin_words(_cut_latin_branch(text)[0])
     if not words:
         return None
     end = len(words)
