@@ -172,6 +172,7 @@ WORDS = {
     "connection": Phrase("system"),
     "stream": Phrase("stream"),
     "source_id": Phrase("record number"),
+    "contacts": Phrase("contacts"),
     "extension": Phrase("extension"),
     "at": Phrase("time"),
     "latin": Phrase("in Latin letters"),

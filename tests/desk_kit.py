@@ -59,13 +59,15 @@ A7,欧阳娜娜,nana@music.example.cn,13400134000,
 """
 
 
-def make_project(folder: Path) -> Project:
+def make_project(
+    folder: Path, *, model: str = "probability", mapping: str = MAPPING, shop: str = SHOP, erp: str = ERP
+) -> Project:
     """The project, synced once; pairs of people wait to be reviewed."""
     (folder / "mappings").mkdir(parents=True)
-    (folder / "mappings" / "customers.yaml").write_text(MAPPING)
-    for name, rows in (("shop", SHOP), ("erp", ERP)):
+    (folder / "mappings" / "customers.yaml").write_text(mapping)
+    for name, rows in (("shop", shop), ("erp", erp)):
         (folder / f"{name}.csv").write_text(rows.format(hostile=HOSTILE))
-    (folder / "kehu.yaml").write_text(SETTINGS)
+    (folder / "kehu.yaml").write_text(SETTINGS.replace("model: probability", f"model: {model}"))
     project = Project.load(folder)
     migrations.migrate(project.database)
     with project.database.transaction() as connection:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboard import comparing, showing
+from dashboard import comparing, ruling, showing
 from dashboard.comparing import Shown
 from dashboard.levels import level_in_words
 from dashboard.notices import redirect
@@ -234,7 +234,7 @@ def _shown(
         place=place, total=len(pairs), skip=skip, blind=blind, done=done, marked=marked or [],
         one=found.same_customer,
         revealed=_told_after(request, was),
-        odds=odds,
+        odds=odds, compared=ruling.compared(found), verdict=ruling.verdict(found),
         address=lambda hidden, more: _address(found, [*wanted, *more], skip, hidden),
     )  # fmt: skip
 
