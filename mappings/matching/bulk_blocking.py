@@ -6,23 +6,26 @@ text and hash once for each distinct combination of values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
-from mappings.matching.blocking import key_of, soundex
+from mappings.matching.blocking import soundex
 from mappings.matching.model import Kind
 from mappings.matching.table import Coded, Codes, Table, combined, renumbered
 
 Keys = NDArray[np.int64]
 _LENGTHS = (5, 8, 12)
-Text = Callable[[int, Sequence[str | None]], str]
+Columns = Sequence[Sequence[str | None]]
+Texts = Callable[[int, Columns], Sequence[str]]
+"""The texts of a level's variants, given the values of its parts, a column each."""
 
 
 class KeyRows(NamedTuple):
-    """One row per record and key, without repeats, by record."""
+    """One row per record and key, without repeats."""
 
     keys: Keys
     owners: Codes
@@ -33,20 +36,41 @@ class _Chain(NamedTuple):
 
     question: str
     owners: Codes
-    parts: Sequence[Coded]
-    text: Text
+    parts: Sequence[Part]
+    texts: Texts
 
 
-def bulk_keys(kind: Kind, table: Table, oversized: Container[int], words: Mapping[str, float]) -> KeyRows:
-    """What ``blocking.block_keys`` gives for every record."""
+class _Later(NamedTuple):
+    """A function of a column, worked out only for the values that are asked for: few records need the finer parts."""
+
+    column: Coded
+    function: Callable[[Any], Any]
+
+    def of(self, rows: Codes) -> _Later:
+        """The same of some records."""
+        return _Later(self.column.at(rows), self.function)
+
+    def at(self, rows: Codes) -> Coded:
+        """The values of some records."""
+        codes = self.column.codes[rows]
+        known = np.unique(codes[codes >= 0])
+        numbers, pool = renumbered([self.function(self.column.pool[code]) for code in known.tolist()])
+        return Coded(np.where(codes >= 0, np.append(numbers, -1)[np.searchsorted(known, codes)], -1), pool)
+
+
+Part = Coded | _Later
+
+
+def bulk_keys(kind: Kind, table: Table, oversized: Collection[int], words: Mapping[str, float]) -> KeyRows:
+    """What ``blocking.block_keys`` gives for every record, by record."""
     return _run(kind, table, words, _is_in(oversized)).rows
 
 
 def shared_keys(
-    kind: Kind, table: Table, oversized: Container[int], words: Mapping[str, float]
+    kind: Kind, table: Table, oversized: Collection[int], words: Mapping[str, float]
 ) -> tuple[KeyRows, NDArray[np.bool_]]:
-    """The same without most of the keys that one record alone has, which make no pairs and are the most by far; and
-    for every record whether it has any key at all.
+    """The same without most of the keys that one record alone has, which make no pairs and are the most by far, by
+    key and record; and for every record whether it has any key at all.
     """
     found = _run(kind, table, words, _is_in(oversized), shared_only=True)
     keyed = found.keyed
@@ -59,8 +83,11 @@ def bulk_oversized(kind: Kind, table: Table, words: Mapping[str, float], cap: in
     return _run(kind, table, words, None, cap, shared_only=True).oversized
 
 
-def _is_in(oversized: Container[int]) -> Callable[[Keys], NDArray[np.bool_]]:
-    return lambda keys: np.array([key in oversized for key in keys.tolist()], dtype=bool)
+def _is_in(oversized: Collection[int]) -> Callable[[Keys], NDArray[np.bool_]]:
+    known = np.sort(np.fromiter(oversized, dtype=np.int64, count=len(oversized)))
+    if not len(known):
+        return lambda keys: np.zeros(len(keys), dtype=bool)
+    return lambda keys: known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys
 
 
 class _Made(NamedTuple):
@@ -87,148 +114,184 @@ def _run(
     for chains in grouped.values():
         open_rows = [np.arange(len(chain.owners)) for chain in chains]
         for level in range(max(len(chain.parts) for chain in chains)):
+            groups = [_groups(chain, level, rows) for chain, rows in zip(chains, open_rows, strict=True)]
             if shared_only and len(chains) == 1:  # a finer key of a record alone is its alone too
-                alone = _alone(chains[0], level, open_rows[0])
-                keyed[chains[0].owners[open_rows[0][alone]]] = True
-                open_rows[0] = open_rows[0][~alone]
-            found = [_level(kind, c, level, rows) for c, rows in zip(chains, open_rows, strict=True)]
+                alone, groups[0] = _without_single(groups[0])
+                keyed[chains[0].owners[alone]] = True
+                open_rows[0] = _without(open_rows[0], alone, len(chains[0].owners))
+            found = [_Found(*one[:2], _hashed(kind, c, level, one), c) for one, c in zip(groups, chains, strict=True)]
             large = _too_large(found, too_large, cap)
-            for place, (rows, at, key, distinct, chain) in enumerate(found):
-                bad = np.isin(distinct, large)[at] if len(large) else np.zeros(len(at), dtype=bool)
-                done = key[~bad]
-                keys.append(done)
-                owners.append(chain.owners[rows[~bad]])
-                closed = np.zeros(len(chain.owners), dtype=bool)
-                closed[rows[~bad]] = True
-                open_rows[place] = open_rows[place][~closed[open_rows[place]]]
-            if too_large is None:
-                oversized.update(large.tolist())
-    return _Made(_distinct(keys, owners), frozenset(oversized), keyed)
+            for place, (one, bad) in enumerate(zip(found, large, strict=True)):
+                done = ~bad[one.at]
+                keys.append(one.distinct[one.at[done]])
+                owners.append(one.chain.owners[one.rows[done]])
+                open_rows[place] = _without(open_rows[place], one.rows[done], len(one.chain.owners))
+                if too_large is None:
+                    oversized.update(one.distinct[bad].tolist())
+    return _Made(_distinct(keys, owners, by_key=shared_only), frozenset(oversized), keyed)
 
 
-def _alone(chain: _Chain, level: int, rows: Codes) -> NDArray[np.bool_]:
-    """Of the chain's rows those whose variant no other row has."""
-    alone = np.zeros(len(rows), dtype=bool)
-    at = np.flatnonzero(chain.parts[level].codes[rows] >= 0)
-    if len(at):
-        numbers, examples = combined([part.at(rows[at]) for part in chain.parts[: level + 1]])
-        alone[at] = np.bincount(numbers, minlength=len(examples))[numbers] == 1
-    return alone
-
-
-class _Found(NamedTuple):
-    """Keys of one variant: the chain's rows that have it, their place among the distinct keys, the keys."""
+class _Groups(NamedTuple):
+    """The rows of a chain that have a variant, each one's place among the distinct ones, and the values of these."""
 
     rows: Codes
     at: Codes
-    keys: Keys
+    values: Sequence[Coded]
+
+
+class _Found(NamedTuple):
+    """The same with the keys of the distinct variants."""
+
+    rows: Codes
+    at: Codes
     distinct: Keys
     chain: _Chain
 
 
-def _level(kind: Kind, chain: _Chain, level: int, rows: Codes) -> _Found:
-    parts = chain.parts[: level + 1]
+def _groups(chain: _Chain, level: int, rows: Codes) -> _Groups:
     empty = np.empty(0, dtype=np.int64)
     if level >= len(chain.parts):
-        return _Found(empty, empty, empty, empty, chain)
-    rows = rows[parts[-1].codes[rows] >= 0]
+        return _Groups(empty, empty, [])
+    last = chain.parts[level].at(rows)
+    known = last.codes >= 0
+    rows = rows[known]
     if not len(rows):
-        return _Found(rows, empty, empty, empty, chain)
-    here = [part.at(rows) for part in parts]
+        return _Groups(empty, empty, [])
+    here = [*(part.at(rows) for part in chain.parts[:level]), Coded(last.codes[known], last.pool)]
     numbers, examples = combined(here)
-    columns = [[p.pool[c] if c >= 0 else None for c in p.codes[examples].tolist()] for p in here]
-    texts = [chain.text(level, values) for values in zip(*columns, strict=True)]
-    distinct = np.array([key_of(kind, text) for text in texts], dtype=np.int64)
-    return _Found(rows, numbers, distinct[numbers], distinct, chain)
+    return _Groups(rows, numbers, [part.at(examples) for part in here])
 
 
-def _too_large(found: Sequence[_Found], known: Callable[[Keys], NDArray[np.bool_]] | None, cap: int) -> Keys:
-    """The keys of a level that are too large: by what is known, else by counting records."""
+def _without_single(found: _Groups) -> tuple[Codes, _Groups]:
+    """The rows whose variant no other row has, and the rest."""
+    if not len(found.rows):
+        return found.rows, found
+    several = np.bincount(found.at) > 1
+    kept = several[found.at]
+    places = np.cumsum(several) - 1
+    values = [part.at(np.flatnonzero(several)) for part in found.values]
+    return found.rows[~kept], _Groups(found.rows[kept], places[found.at[kept]], values)
+
+
+def _without(rows: Codes, closed: Codes, count: int) -> Codes:
+    is_closed = np.zeros(count, dtype=bool)
+    is_closed[closed] = True
+    return rows[~is_closed[rows]]
+
+
+def _hashed(kind: Kind, chain: _Chain, level: int, found: _Groups) -> Keys:
+    """What ``blocking.key_of`` gives for the distinct variants."""
+    columns = [[part.pool[c] if c >= 0 else None for c in part.codes.tolist()] for part in found.values]
+    prefix = f"{kind}|"
+    texts = [prefix + text for text in chain.texts(level, columns)] if columns else []
+    hashes = (xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) for text in texts)
+    numbers = np.fromiter(hashes, dtype=np.uint64, count=len(texts))
+    return (numbers & ~np.uint64(1)).view(np.int64)
+
+
+def _too_large(
+    found: Sequence[_Found], known: Callable[[Keys], NDArray[np.bool_]] | None, cap: int
+) -> list[NDArray[np.bool_]]:
+    """Which keys of a level are too large: by what is known, else by counting records."""
     if known is not None:
-        distinct = np.unique(np.concatenate([one.distinct for one in found]))
-        return distinct[known(distinct)] if len(distinct) else distinct
-    rows = _distinct([one.keys for one in found], [one.chain.owners[one.rows] for one in found])
+        return [known(one.distinct) for one in found]
+    rows = _distinct([one.distinct[one.at] for one in found], [one.chain.owners[one.rows] for one in found])
     distinct, counts = np.unique(rows.keys, return_counts=True)
-    return distinct[counts > cap]
+    large = distinct[counts > cap]
+    return [np.isin(one.distinct, large) for one in found]
 
 
-def _distinct(keys: Sequence[Keys], owners: Sequence[Codes]) -> KeyRows:
+def _distinct(keys: Sequence[Keys], owners: Sequence[Codes], by_key: bool = False) -> KeyRows:
+    """The rows without repeats, by record and key, or by key and record."""
     if not keys:
         return KeyRows(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
     key, owner = np.concatenate(keys), np.concatenate(owners).astype(np.int64)
-    order = np.lexsort((key, owner))
+    order = np.lexsort((owner, key) if by_key else (key, owner))
     key, owner = key[order], owner[order]
     first = np.ones(len(key), dtype=bool)
     first[1:] = (key[1:] != key[:-1]) | (owner[1:] != owner[:-1])
     return KeyRows(key[first], owner[first])
 
 
-def _finer(question: str) -> Text:
+def _finer(question: str) -> Texts:
     """Variants that each add one more part; parts that are unknown add nothing."""
 
-    def text(level: int, values: Sequence[str | None]) -> str:
-        return f"{level}{question}|" + "|".join(value for value in values if value)
+    def texts(level: int, columns: Columns) -> list[str]:
+        prefix = f"{level}{question}|"
+        if all(map(all, columns)):
+            return [prefix + text for text in map("|".join, zip(*columns, strict=True))]
+        rows = zip(*columns, strict=True)
+        return [prefix + "|".join(value for value in values if value) for values in rows]
 
-    return text
+    return texts
+
+
+def _last(prefixes: Sequence[str]) -> Texts:
+    """Variants of which each is one part alone."""
+    return lambda level, columns: [f"{prefixes[level]}|{value}" for value in columns[level]]
 
 
 def _chains(kind: Kind, table: Table, words: Mapping[str, float]) -> Iterator[_Chain]:
     return _person_chains(table) if kind == "person" else _organisation_chains(table, words)
 
 
-def _chain(question: str, *parts: Coded, text: Text | None = None) -> _Chain:
+def _chain(question: str, first: Coded, *finer: Part, texts: Texts | None = None) -> _Chain:
     """A question to every record that has its first part."""
-    owners = np.flatnonzero(parts[0].codes >= 0)
-    return _Chain(question, owners, [part.at(owners) for part in parts], text or _finer(question))
+    owners = np.flatnonzero(first.codes >= 0)
+    parts = [part.of(owners) if isinstance(part, _Later) else part.at(owners) for part in (first, *finer)]
+    return _Chain(question, owners, parts, texts or _finer(question))
 
 
 def _person_chains(table: Table) -> Iterator[_Chain]:
     given, family = _text(table, "given_latin"), _text(table, "family_latin")
     birth, city, postcode, street = (_text(table, name) for name in ("birth", "city", "postcode", "street"))
-    year, first, last = birth.mapped(lambda v: v[:4] or None), _start(given, 1), _start(family, 1)
-    sounds = given.mapped(lambda v: soundex(v) or None), family.mapped(lambda v: soundex(v) or None)
-    initials = _joined(lambda g, f: (g[:1] if g else "") + (f[:1] if f else "") or None, given, family)
+    first, last = _start(given, 1), _start(family, 1)
+    year = birth.mapped(lambda v: v[:4] or None)
+    initials = _joined(lambda g, f: (g or "") + (f or "") or None, _at_once(first), _at_once(last))
     yield from _contact_chains(table, initials)
-    number = table.column("number").mapped(lambda v: v or None)
-    yield _chain("n|number", number, text=lambda level, values: f"n|{values[0]}")
+    yield _chain("n|number", _text(table, "number"), texts=_last(["n"]))
     yield _chain("b", birth, first, last)
     yield _chain("f", family, first, _start(given, 3), year)
     yield _chain("g", given, last, _start(family, 3), year)
     yield _chain("p", postcode, last, first)
     yield _chain("s", street, postcode, last)
-    both = _joined(lambda f, g: f"{soundex(f)} {g[0]}" if f and g else None, family, given)
-    yield _chain("x", both, sounds[0], year)
+    sounds = given.mapped(soundex), family.mapped(soundex)
+    both = _joined(lambda f, g: f"{f} {g}" if f is not None and g else None, sounds[1], _at_once(first))
+    yield _chain("x", both, _known_only(sounds[0]), year)
     yield _chain("w", _joined(lambda g, f: " ".join(sorted((g, f))) if g and f else None, given, family), year)
-    decade, month = year.mapped(lambda v: v[:3]), birth.mapped(lambda v: v[5:7] or None)
-    yield _chain("y", sounds[1], decade, year, month)
-    yield _chain("y", _unless_equal(sounds[0], sounds[1]), decade, year, month)
+    decade, month = _Later(year, lambda v: v[:3]), _Later(birth, lambda v: v[5:7] or None)
+    one, other = _known_only(sounds[0]), _known_only(sounds[1])
+    yield _chain("y", other, decade, year, month)
+    yield _chain("y", _unless_equal(one, other), decade, year, month)
     there = _joined(lambda c, y: f"{c} {y}" if c and y else None, city, year)
-    yield _chain("c", there, birth.mapped(lambda v: v[5:] or None), first)
+    yield _chain("c", there, _Later(birth, lambda v: v[5:] or None), first)
 
 
 def _organisation_chains(table: Table, frequencies: Mapping[str, float]) -> Iterator[_Chain]:
     name, postcode, city, street = (_text(table, n) for n in ("name_latin", "postcode", "city", "street"))
     yield from _contact_chains(table, _start(name, 3))
-    yield _chain("t|tax", _text(table, "tax"), text=lambda level, values: f"t|{values[0]}")
+    yield _chain("t|tax", _text(table, "tax"), texts=_last(["t"]))
     yield _chain("d", _text(table, "domain"), _start(name, 3))
-    yield _chain("2", name.mapped(lambda v: " ".join(v.split(" ")[:2]) or None), postcode)
+    yield _chain("2", name.mapped(lambda v: " ".join(v.split(" ", 2)[:2]) or None), postcode)
     compact = name.mapped(lambda v: v.replace(" ", ""))
-    beginnings = [_start(compact, length) for length in _LENGTHS]
-    yield _chain("p5", *beginnings, text=lambda level, values: f"p{_LENGTHS[level]}|{values[level]}")
+    finer = [_start(compact, length) for length in _LENGTHS[1:]]
+    yield _chain("p5", _at_once(_start(compact, _LENGTHS[0])), *finer, texts=_last([f"p{n}" for n in _LENGTHS]))
     rare = table.column("words").mapped(lambda v: sorted(v, key=lambda w: (frequencies.get(w, 0.0), w)))
     yield _chain("r", _known(name, rare.mapped(lambda v: v[0] if v else None)), postcode)
     yield _chain("rr", _known(name, rare.mapped(lambda v: f"{v[0]} {v[1]}" if len(v) > 1 else None)), postcode)
-    yield _chain("s", street.mapped(lambda v: " ".join(v.split(" ")[:2]) or None), _start(name, 2))
+    yield _chain("s", street.mapped(lambda v: " ".join(v.split(" ", 2)[:2]) or None), _start(name, 2))
     yield _chain("k", _text(table, "contact"), city)
 
 
-def _contact_chains(table: Table, refinement: Coded) -> Iterator[_Chain]:
+def _contact_chains(table: Table, refinement: Part) -> Iterator[_Chain]:
     owners, emails = _exploded(table.column("emails"))
-    yield _Chain("e", owners, [emails, refinement.at(owners)], _finer("e"))
+    finer = refinement.of(owners) if isinstance(refinement, _Later) else refinement.at(owners)
+    yield _Chain("e", owners, [emails, finer], _finer("e"))
     local = emails.mapped(lambda v: v.rpartition("@")[0] or None)
-    yield _Chain("l", owners, [local, refinement.at(owners)], _finer("l"))
+    yield _Chain("l", owners, [local, finer], _finer("l"))
     owners, phones = _exploded(table.column("phones"))
-    yield _Chain("t", owners, [phones.mapped(lambda v: v[-7:] or None), refinement.at(owners)], _finer("t"))
+    finer = refinement.of(owners) if isinstance(refinement, _Later) else refinement.at(owners)
+    yield _Chain("t", owners, [phones.mapped(lambda v: v[-7:] or None), finer], _finer("t"))
 
 
 def _exploded(lists: Coded) -> tuple[Codes, Coded]:
@@ -245,11 +308,21 @@ def _exploded(lists: Coded) -> tuple[Codes, Coded]:
 
 def _text(table: Table, name: str) -> Coded:
     """A column in which nothing and "" are the same."""
-    return table.column(name).mapped(lambda value: value or None)
+    return _known_only(table.column(name))
 
 
-def _start(column: Coded, length: int) -> Coded:
-    return column.mapped(lambda value: value[:length] or None)
+def _known_only(column: Coded) -> Coded:
+    if "" not in column.pool:
+        return column
+    return Coded(np.where(column.codes == column.pool.index(""), -1, column.codes), column.pool)
+
+
+def _start(column: Coded, length: int) -> _Later:
+    return _Later(column, lambda value: value[:length] or None)
+
+
+def _at_once(later: _Later) -> Coded:
+    return later.column.mapped(later.function)
 
 
 def _known(column: Coded, other: Coded) -> Coded:

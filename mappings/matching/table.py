@@ -96,18 +96,19 @@ class Table:
 
 def renumbered(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
     """Numbers of values in a pool without repeats; −1 for None."""
-    numbers: dict[Any, int] = {}
-    pool: list[Any] = []
-    found = np.empty(len(values), dtype=np.int64)
-    for place, value in enumerate(values):
-        if value is None:
-            found[place] = -1
-            continue
-        key = tuple(value) if isinstance(value, list) else value
-        number = numbers.setdefault(key, len(pool))
-        if number == len(pool):
-            pool.append(value)
-        found[place] = number
+    keys = [tuple(value) if type(value) is list else value for value in values]
+    numbers: dict[Any, int] = dict.fromkeys(keys, -1)
+    numbers.pop(None, None)
+    for number, key in enumerate(numbers):
+        numbers[key] = number
+    pool = list(numbers)
+    numbers[None] = -1
+    found = np.fromiter(map(numbers.__getitem__, keys), dtype=np.int64, count=len(keys))
+    if any(type(value) is list for value in values):
+        first = np.empty(len(pool), dtype=np.int64)
+        there = np.flatnonzero(found >= 0)[::-1]
+        first[found[there]] = there  # of several the last one written stays
+        pool = [values[place] for place in first.tolist()]
     return found, pool
 
 

@@ -16,6 +16,7 @@ from rapidfuzz.distance import DamerauLevenshtein, Jaro, JaroWinkler, Levenshtei
 from rapidfuzz.process import cpdist
 
 from mappings.matching import sql_functions
+from mappings.matching.lists import ListPools
 from mappings.matching.sql import parse
 from mappings.matching.table import Coded, Codes, Table, renumbered
 
@@ -76,6 +77,9 @@ class Block:
 
 class Term:
     """A compiled expression over blocks."""
+
+    size: Callable[[Block], Plain] | None = None
+    """For lists: how long each is, where that is known without making them."""
 
     def __init__(self, work: Callable[[Block], Vector], constant: Any = None, is_constant: bool = False) -> None:
         self._work, self.value, self.is_constant = work, constant, is_constant
@@ -199,6 +203,8 @@ def _call(function: Callable[..., Any], arguments: list[Term], strict: bool, poo
     varying = [argument for argument in arguments if not argument.is_constant]
     if strict and any(argument.is_constant and argument.value is None for argument in arguments):
         return Term(lambda block: Coded(np.full(len(block), -1, dtype=np.int64), [None]))
+    if function is len and arguments[0].size is not None:
+        return Term(arguments[0].size)
     if strict and len(varying) == 1:
         return _unary(function, arguments, varying[0])
     if strict and len(arguments) == 2 and len(varying) == 2:
@@ -233,7 +239,28 @@ def _binary(function: Callable[..., Any], first: Term, second: Term, pools: _Poo
         return block.remembered(id(term), lambda: _pairwise(function, first(block), second(block), pools))
 
     term = Term(work)
+    if function is sql_functions.list_intersect:
+        term.size = _sizes(first, second, pools)
     return term
+
+
+def _sizes(first: Term, second: Term, pools: _Pools) -> Callable[[Block], Plain]:
+    """How many values two lists have in common."""
+
+    def work(block: Block) -> Plain:
+        one, other = first(block), second(block)
+        null = _null(one) | _null(other)
+        if isinstance(one, Coded) and isinstance(other, Coded):
+            numbered = pools.of(ListPools.of, one.pool, other.pool)
+            if numbered is not None:
+                return Plain(numbered.common(one.codes, other.codes, null), null)
+        lists = _pairwise(sql_functions.list_intersect, one, other, pools)
+        return Plain(np.array([0 if found is None else len(found) for found in _listed(lists)], dtype=np.int64), null)
+
+    def size(block: Block) -> Plain:
+        return plain(block.remembered(id(size), lambda: work(block)))
+
+    return size
 
 
 def _pairwise(function: Callable[..., Any], one: Vector, other: Vector, pools: _Pools) -> Vector:
