@@ -18,6 +18,7 @@ from connectors.files.dialect import SAMPLE_CHARS, Dialect, detect_dialect
 from connectors.files.encoding import detect_encoding, open_text
 from connectors.files.header import column_names, find_header, first_row
 from connectors.files.rows import BadRow, Numbered, Rows, bad_row
+from connectors.files.tidying import date_columns, dated, is_footer, whole
 
 HEADER_ROWS = 50
 RECORD_LINES = 1000
@@ -152,7 +153,7 @@ class _Parser:
 
     def __init__(self, lines: _Lines, dialect: Dialect, columns: list[str], cell_chars: int) -> None:
         self._lines, self._dialect, self._columns = lines, dialect, columns
-        self._cell_chars = cell_chars
+        self._cell_chars, self._dates = cell_chars, date_columns(columns)
         self._again = READ_AGAIN
 
     def rows(self) -> Rows:
@@ -169,24 +170,35 @@ class _Parser:
                 yield start, self._broken(error)
                 continue
             if len(cells) == width and len(lines.taken) == 1 and len(lines.taken[0]) <= cap:
-                if cells != columns and (cells[0] or any(cells)):
-                    yield start, dict(zip(columns, cells, strict=True))
+                if cells != columns and (cells[0] or any(cells)) and not self._is_footer(cells):
+                    yield start, self._row(cells)
             else:
                 yield from self._unusual(start, cells)
+
+    def _is_footer(self, cells: list[str]) -> bool:
+        return 2 * cells.count("") >= len(cells) and is_footer(cells)
+
+    def _row(self, cells: list[str]) -> dict[str, Any]:
+        for index in self._dates:
+            cells[index] = dated(cells[index])
+        line = self._lines.taken[0]
+        if ".0" in line or "E+" in line or "e+" in line:
+            cells = [whole(cell) for cell in cells]
+        return dict(zip(self._columns, cells, strict=True))
 
     def _unusual(self, start: int, cells: list[str]) -> Iterator[Numbered]:
         """A row of several lines, of another width, or with a cell that is too long."""
         width = len(self._columns)
         if len(cells) > width and not any(cells[width:]):
             cells = cells[:width]
-        if not any(cells):
+        if not any(cells) or is_footer(cells):
             return
         if len(cells) != width:
             yield start, self._wrong_width(len(cells))
         elif max(map(len, cells)) > self._cell_chars:
             yield start, self._bad("A cell is longer than {limit} characters.", limit=self._cell_chars)
         else:
-            yield start, dict(zip(self._columns, cells, strict=True))
+            yield start, self._row(cells)
 
     def _wrong_width(self, width: int) -> BadRow:
         expected = len(self._columns)

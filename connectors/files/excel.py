@@ -14,9 +14,12 @@ from connectors.files.archive import check_archive, damaged
 from connectors.files.config import Limits, StreamConfig
 from connectors.files.header import column_names, find_header, first_row
 from connectors.files.rows import Rows, bad_row
+from connectors.files.tidying import date_columns, dated, is_footer, whole
 
 HEADER_ROWS = 50
-EXACT = 2**53
+MOST_SHEETS = 20
+"""Among so many the first table is looked for."""
+EXACT = 10**15
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -38,10 +41,13 @@ class Excel:
 
     def rows(self) -> Rows:
         """All rows below the header, blank ones passed over; numbers that are whole are ints, dates ISO texts."""
-        columns, cap = self.columns, self._limits.cell_chars
+        columns, cap, dates = self.columns, self._limits.cell_chars, date_columns(self.columns)
         for number, cells in enumerate(islice(self._values(), self._skip, None), self._skip + 1):
-            if all(cell is None for cell in cells):
+            if all(cell is None for cell in cells) or (2 * cells.count(None) >= len(cells) and is_footer(cells)):
                 continue
+            for index in dates:
+                if index < len(cells):
+                    cells[index] = dated(cells[index])
             if any(isinstance(cell, str) and len(cell) > cap for cell in cells):
                 yield number, bad_row("", "A cell is longer than {limit} characters.", limit=cap)
             else:
@@ -77,11 +83,18 @@ def _given(configured: list[str] | None, names: list[str]) -> list[str]:
 
 
 def _value(cell: Any) -> Any:
-    """A cell as JSON can hold it. Excel knows only floating numbers: whole ones were meant as such."""
+    """A cell as JSON can hold it. Excel knows only floating numbers: whole ones were meant as such.
+
+    It keeps 15 digits: a longer number (of an identity card, a tax number) has lost its last ones, and is left out.
+    """
     if cell == "":
         return None
+    if isinstance(cell, str):
+        return (whole(cell) or None) if cell[0].isdigit() and cell[-1].isdigit() else cell
     if isinstance(cell, float):
-        return int(cell) if cell.is_integer() and abs(cell) < EXACT else cell
+        if abs(cell) >= EXACT:
+            return None
+        return int(cell) if cell.is_integer() else cell
     if isinstance(cell, date | datetime | time):
         return cell.isoformat()
     if isinstance(cell, timedelta):
@@ -96,7 +109,7 @@ def _open_sheet(handle: BinaryIO, name: str, sheet: str | int | None, limits: Li
     handle.seek(0)
     try:
         book = CalamineWorkbook.from_filelike(handle)
-        return book.get_sheet_by_name(_sheet_name(book, name, sheet))
+        return _first_table(book, limits) if sheet is None else book.get_sheet_by_name(_sheet_name(book, name, sheet))
     except CalamineError:
         raise damaged(name) from None
     except BadConfiguration:
@@ -107,19 +120,35 @@ def _open_sheet(handle: BinaryIO, name: str, sheet: str | int | None, limits: Li
         raise damaged(name) from None
 
 
-def _sheet_name(book: CalamineWorkbook, name: str, sheet: str | int | None) -> str:
+def _first_table(book: CalamineWorkbook, limits: Limits) -> CalamineSheet:
+    """The first visible sheet that holds a table of two columns or more; a cover with instructions is none."""
+    visible = [
+        meta.name
+        for meta in book.sheets_metadata
+        if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == SheetVisibleEnum.Visible
+    ]
+    names = (visible or book.sheet_names)[:MOST_SHEETS]
+    first = book.get_sheet_by_name(names[0])
+    if len(names) == 1 or _is_table(first, limits):
+        return first
+    others = (book.get_sheet_by_name(name) for name in names[1:])
+    return next((sheet for sheet in others if _is_table(sheet, limits)), first)
+
+
+def _is_table(sheet: CalamineSheet, limits: Limits) -> bool:
+    if sheet.total_height * sheet.total_width > limits.cells:
+        return False
+    rows = [[_value(cell) for cell in cells] for cells in islice(sheet.iter_rows(), HEADER_ROWS)]
+    index = find_header(rows)
+    return index is not None and index + 1 < len(rows) and sum(cell is not None for cell in rows[index]) > 1
+
+
+def _sheet_name(book: CalamineWorkbook, name: str, sheet: str | int) -> str:
     names: list[str] = book.sheet_names
     if isinstance(sheet, str) and sheet in names:
         return sheet
     if isinstance(sheet, int) and 1 <= sheet <= len(names):
         return names[sheet - 1]
-    if sheet is None and names:
-        visible = [
-            meta.name
-            for meta in book.sheets_metadata
-            if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == SheetVisibleEnum.Visible
-        ]
-        return (visible or names)[0]
     raise BadConfiguration(
         "{file} has no sheet {sheet}. Its sheets: {allowed}.",
         setting="sheet",

@@ -15,6 +15,7 @@ from typing import Any
 LABEL_CHARS = 64
 FILLED = 0.75
 LABELS = 0.8
+_REQUIRED = re.compile(r"^[*＊]\s*|\s*([*＊]|[(（\[【](必填|必填项|必录|required)[)）\]】])$", re.IGNORECASE)
 _DATA = re.compile(r"^(?=.*\d)[\d\s.,:;/\\+%¥￥$€£()\[\]#年月日时分秒TZ-]+$|@|://")
 
 
@@ -84,7 +85,8 @@ def column_names(cells: Sequence[Any], width: int | None = None) -> list[str]:
 
 
 def _clean(name: str) -> str:
-    """A column name without marks, line breaks and undecodable characters."""
+    """A column name without marks (a byte order mark, the star or word of a required column) and line breaks."""
     joined = " ".join(name.replace("\ufeff", "").replace("\0", "").split())
+    joined = _REQUIRED.sub("", joined) or joined
     readable = joined.encode("utf-8", "replace").decode("utf-8")
     return unicodedata.normalize("NFC", readable)[:200] or "column"
