@@ -120,7 +120,12 @@ class FellegiSunterMatcher:
             weight: float | None = self._weight(left, right)
         else:
             weight = self._scorers[left[KIND]].weight_from(left[VALUES:], right[VALUES:], self.review_from)
-        if weight is None:
+        return None if weight is None else self.judged(left, right, weight)
+
+    def judged(self, left: Features, right: Features, weight: float) -> Evidence | None:
+        """What ``compare`` says of two records of one kind whose weight under the model is known from elsewhere."""
+        proven = _share(left[IDS], right[IDS])
+        if not proven and weight < self.review_from:
             return None
         veto = self._veto(left, right)
         if veto is not None:

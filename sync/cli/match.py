@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +19,7 @@ from sync.cli.session import session
 from sync.errors import Misused
 from sync.language import _
 from sync.master.bulk import bulk_for
+from sync.master.candidates import Compare
 from sync.matching import calibration, comparing, exchange, explaining, store, switching
 from sync.matching.switching import Progress
 from sync.project import Project
@@ -138,18 +141,48 @@ def use(
 
 
 @app.command(help=_("Derive and settle everything anew by the version in force; goes on with a switch that was left."))
-def rebuild(context: typer.Context, by: By = None, reason: Reason = "", dry_run: DryRun = False) -> None:
+def rebuild(
+    context: typer.Context,
+    by: By = None,
+    reason: Reason = "",
+    engine: Annotated[
+        Literal["own", "duckdb", "spark"],
+        typer.Option(help=_("What weighs the pairs; the customers are the same.")),
+    ] = "own",
+    spark_master: Annotated[
+        str, typer.Option("--spark-master", help=_("Where Spark runs, e.g. spark://host:7077."))
+    ] = "local[2]",
+    dry_run: DryRun = False,
+) -> None:
     """Rebuild, or finish what was begun."""
     project = session(context).migrated
     with project.database.reading() as connection:
-        version = store.active(connection).number
+        version = store.active(connection)
+    if engine != "own":
+        from sync.matching.weighing import require_probability
+
+        require_probability(version)
     if dry_run:
-        say(_("Would derive and settle everything anew by version {number}.", number=version))
+        say(_("Would derive and settle everything anew by version {number}.", number=version.number))
         return
-    if switching.under_way(project.database) is None:
-        _switch(project, version, _who(by), reason)
-    else:
-        _go_on(project)
+    with _comparing(engine, spark_master) as compare:
+        if switching.under_way(project.database) is None:
+            _switch(project, version.number, _who(by), reason, compare)
+        else:
+            _go_on(project, compare)
+
+
+@contextmanager
+def _comparing(engine: str, spark_master: str) -> Iterator[Compare | None]:
+    """How pairs are compared; the engine is ready before anything is begun."""
+    if engine == "own":
+        yield None
+        return
+    from sync.matching import engines  # Splink is loaded only where it is used
+    from sync.matching.weighing import comparing_with
+
+    with engines.engine(engine, spark_master) as chosen:
+        yield comparing_with(chosen)
 
 
 @app.command(help=_("Explain why two records or customers are, or are not, one customer."))
@@ -253,19 +286,19 @@ def _confirm(question: str, *, sure: bool) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def _switch(project: Project, version: int, by: str, reason: str) -> None:
+def _switch(project: Project, version: int, by: str, reason: str, compare: Compare | None = None) -> None:
     with project.database.transaction() as connection:
         switching.begin(connection, version, by=by, reason=reason)
-    _go_on(project)
+    _go_on(project, compare)
 
 
-def _go_on(project: Project) -> None:
+def _go_on(project: Project, compare: Compare | None = None) -> None:
     with progress() as bar:
 
         def told(state: Progress) -> None:
             bar.update(stage(state), state.done, state.total or None)
 
-        if not switching.go_on(project.database, told):
+        if not switching.go_on(project.database, told, compare=compare):
             say(_("Another process is at it; `kehu match versions` shows how far it is."))
             return
         bar.update(_("settling customers"), 0)

@@ -9,7 +9,7 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import NamedTuple
@@ -65,9 +65,16 @@ class Found:
         return near | self.loosened
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
+    """One record of a pair: its version, and its features."""
+
     version: int
     features: Features
+
+
+Pairs = Iterable[tuple[int, int]]
+Compare = Callable[[Pairs, Mapping[int, Side], Matcher], list[Edge]]
+"""Compares pairs of records (by id); pairs of which a side is not there are left out."""
 
 
 def find_lasting_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce) -> Found:
@@ -85,10 +92,18 @@ def find_lasting_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce
     return found
 
 
-def find_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce, *, senior_only: bool = False) -> Found:
+def find_edges(
+    bulk: Bulk,
+    batch: Sequence[LandedRecord],
+    force: InForce,
+    *,
+    senior_only: bool = False,
+    compare: Compare | None = None,
+) -> Found:
     """Compare every record of the batch with all that share a key with it.
 
-    ``senior_only``: with records of lower ids only, as when all records are gone through in order of id.
+    ``senior_only``: with records of lower ids only, as when all records are gone through in order of id. ``compare``
+    may weigh the pairs elsewhere (see ``sync.matching.weighing``).
     """
     found = Found([], force)
     keys = _keys(batch, {record.id: record.keys for record in batch}, force)
@@ -100,12 +115,10 @@ def find_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce, *, sen
     pairs = _pairs(keys, shared, senior_only) | _star_pairs(bulk, keys, found.force.linked)
     if pairs:
         sides = {
-            record.id: _Side(record.features_version, record.features)
-            for record in batch
-            if record.features is not None
+            record.id: Side(record.features_version, record.features) for record in batch if record.features is not None
         }
         sides |= _load_sides(bulk, {record_id for pair in pairs for record_id in pair} - sides.keys())
-        found.edges = _compare(pairs, sides, force.matcher)
+        found.edges = (compare or _compare)(pairs, sides, found.force.matcher)
     return found
 
 
@@ -222,16 +235,16 @@ def _unlinked(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce) -> dict
     return {one: sorted(force.linked.intersection(keys)) for one, keys in found.items()}
 
 
-def _load_sides(bulk: Bulk, record_ids: Iterable[int]) -> dict[int, _Side]:
+def _load_sides(bulk: Bulk, record_ids: Iterable[int]) -> dict[int, Side]:
     rows = bulk.fetch(
         "SELECT id, coalesce(features_version, version), features FROM source_record "
         "WHERE id {ints} AND deleted_at IS NULL AND features IS NOT NULL",
         list(record_ids),
     )
-    return {row[0]: _Side(row[1], features_of(row[2]) or ()) for row in rows}
+    return {row[0]: Side(row[1], features_of(row[2]) or ()) for row in rows}
 
 
-def _compare(pairs: Iterable[tuple[int, int]], sides: Mapping[int, _Side], matcher: Matcher) -> list[Edge]:
+def _compare(pairs: Pairs, sides: Mapping[int, Side], matcher: Matcher) -> list[Edge]:
     edges = []
     for left, right in _promising([pair for pair in pairs if pair[0] in sides and pair[1] in sides], sides, matcher):
         one, other = sides[left], sides[right]
@@ -242,7 +255,7 @@ def _compare(pairs: Iterable[tuple[int, int]], sides: Mapping[int, _Side], match
 
 
 def _promising(
-    pairs: Sequence[tuple[int, int]], sides: Mapping[int, _Side], matcher: Matcher
+    pairs: Sequence[tuple[int, int]], sides: Mapping[int, Side], matcher: Matcher
 ) -> Iterable[tuple[int, int]]:
     """The pairs worth comparing one by one: most of those that share a key are strangers, told apart in bulk."""
     if len(pairs) < SIFTED_FROM or not isinstance(matcher, Sifting):

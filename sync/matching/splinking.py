@@ -52,10 +52,12 @@ def table_of(columns: Sequence[str], records: Sequence[Values], ids: Sequence[in
 
 
 def register_frequencies(linker: Linker, api: Any, model: MatchModel) -> None:
-    """Splink uses the model's frozen term frequencies instead of counting its own."""
+    """Splink uses the model's frozen term frequencies instead of counting its own, also where the model has none."""
     import pyarrow as pa
 
-    for column, table in model.term_frequencies.items():
+    wanted = {level.tf_column for comparison in model.comparisons for level in comparison.levels if level.tf_column}
+    for column in sorted(wanted | model.term_frequencies.keys()):
+        table = model.term_frequencies.get(column, {})
         rows = {column: _column(list(table), ""), f"tf_{column}": pa.array(table.values(), pa.float64())}
         linker.table_management.register_term_frequency_lookup(api.register(pa.table(rows)), column)
 

@@ -21,11 +21,12 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import Connection, func, insert, select, text, update
 
+from mappings.fingerprint import DERIVATION
 from sync.database import Database
 from sync.errors import Refused
 from sync.master import blocks
 from sync.master.bulk import Bulk, bulk_for
-from sync.master.candidates import find_edges, store_edges
+from sync.master.candidates import Compare, find_edges, store_edges
 from sync.master.inforce import InForce, lock_for_recording, lock_for_switch, reading_with
 from sync.master.records import LandedRecord, features_of, features_text, pack_ids
 from sync.master.tables import landing, match_state, match_switch, source_record
@@ -34,10 +35,13 @@ from sync.runs import lease
 
 KEYS, BLOCKS, EDGES = "keys", "blocks", "edges"
 BATCH = 2_000
+ELSEWHERE = 50_000
+"""Records whose pairs are handed to another engine at a time: it takes a second to begin."""
 SETTLED_TOGETHER = 1_000
 MEMBERS_TOGETHER = 100_000
 """Crowded blocks of so many members in all are refined at a time."""
 LEASE = "match_switch"
+PROGRAM, UPDATED = "kehu", "the program was updated"
 _LONG_AGO = timedelta(minutes=1)  # landings younger than a grace are taken to be in the hands of who landed them
 
 
@@ -97,14 +101,32 @@ def begin(connection: Connection, number: int, *, by: str, reason: str = "") -> 
         bulk.run("DELETE FROM match_block WHERE version = ?", number)
     _empty(bulk, "match_key")
     _empty(bulk, "match_edge")
-    values = {"active": number, "epoch": switch, "stage": KEYS, "cursor": 0, "last": last}
+    values = {"active": number, "epoch": switch, "stage": KEYS, "cursor": 0, "last": last, "derivation": DERIVATION}
     connection.execute(update(match_state).values(values))
     return int(switch)
 
 
-def go_on(database: Database, told: Told = lambda _: None, *, expiry: float = lease.EXPIRY) -> bool:
+def follow_program(connection: Connection) -> int | None:
+    """Have all derived anew after an update by which the program makes other features or keys; the switch's number.
+
+    None: there is nothing to do, or a switch is under way. Old programs beside a new one leave its work alone.
+    """
+    state = connection.execute(select(match_state)).one()
+    if state.stage is not None or (state.derivation or 0) >= DERIVATION:
+        return None
+    return begin(connection, state.active, by=PROGRAM, reason=UPDATED)
+
+
+def go_on(
+    database: Database,
+    told: Told = lambda _: None,
+    *,
+    expiry: float = lease.EXPIRY,
+    compare: Compare | None = None,
+) -> bool:
     """Work on the switch that is under way, if any, until customers can be settled; answers whether it is done.
 
+    ``compare`` weighs pairs elsewhere (``sync.matching.weighing``); whoever goes on after a crash may weigh them here.
     False: another process is at it, or was killed less than ``expiry`` seconds ago. Commits. Raises LeaseLost when it
     was taken over.
     """
@@ -119,7 +141,7 @@ def go_on(database: Database, told: Told = lambda _: None, *, expiry: float = le
         while True:
             keeper.alive()
             with database.hot_transaction() as connection:
-                more = _step(connection, source)
+                more = _step(connection, source, compare)
                 lease.renew(connection, held)
             if not more:
                 break
@@ -186,7 +208,7 @@ def _changes(connection: Connection, after: int | None, until: int | None) -> di
     return {row[0]: row[1] for row in rows}
 
 
-def _step(connection: Connection, source: ActiveVersion) -> bool:
+def _step(connection: Connection, source: ActiveVersion, compare: Compare | None = None) -> bool:
     """One batch of the stage that it is at; answers whether there is more to do."""
     bulk = bulk_for(connection)
     stage, cursor, last = bulk.fetch("SELECT stage, cursor, last FROM match_state")[0]
@@ -198,7 +220,7 @@ def _step(connection: Connection, source: ActiveVersion) -> bool:
         if not _uncrowd(bulk, reading_with(source, bulk)):
             _at(bulk, EDGES, 0)
     elif stage == EDGES:
-        cursor = _compare(bulk, reading_with(source, bulk), cursor, last)
+        cursor = _compare(bulk, reading_with(source, bulk), cursor, last, compare)
         if cursor >= last:
             _queue(connection, bulk)
             return False
@@ -258,23 +280,24 @@ def _uncrowd(bulk: Bulk, force: InForce) -> bool:
     return True
 
 
-def _compare(bulk: Bulk, force: InForce, after: int, last: int) -> int:
+def _compare(bulk: Bulk, force: InForce, after: int, last: int, compare: Compare | None) -> int:
+    size = BATCH if compare is None else ELSEWHERE
     rows = bulk.fetch(
         "SELECT id, version, coalesce(features_version, version), stream_id, source_id, part, features "
         "FROM source_record WHERE id > ? AND id <= ? AND deleted_at IS NULL AND features IS NOT NULL "
         "ORDER BY id LIMIT ?",
         after,
         last,
-        BATCH,
+        size,
     )
     batch = []
     for record_id, version, since, stream_id, source_id, part, written in rows:
         features = features_of(written) or ()
         keys = force.keys(features)
         batch.append(LandedRecord(record_id, version, since, stream_id, source_id, part, None, features, keys))
-    found = find_edges(bulk, batch, force, senior_only=True)
+    found = find_edges(bulk, batch, force, senior_only=True, compare=compare)
     store_edges(bulk, found.edges, [])
-    return rows[-1][0] if len(rows) == BATCH else last
+    return rows[-1][0] if len(rows) == size else last
 
 
 def _queue(connection: Connection, bulk: Bulk) -> None:
