@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,38 @@ def test_pages_hold_everyone_once_whether_conditions_are_rare_or_frequent(
     assert seen == wanted
 
 
+LIMITS = ("RARE", "COUNTABLE", "MANY", "NEAR", "FURTHER")
+
+
+@pytest.mark.parametrize(
+    "limits", [(2_000, 20_000, 200_000, 4_000, 40_000), (2, 8, 20, 5, 20), (0, 0, 20, 3, 10), (0, 0, 0, 1, 2)]
+)
+def test_however_conditions_are_answered_the_customers_are_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, ...]
+) -> None:
+    for name, value in zip(LIMITS, limits, strict=True):
+        monkeypatch.setattr(query, name, value)
+    chance = random.Random(7)
+    firsts, lasts = ("Anna", "Ben", "Clara", "Anton", "Rare"), ("Smith", "Schmidt", "Jones", "Anders")
+    named = [(n, f"{chance.choice(firsts)} {chance.choice(lasts)}") for n in range(1, 61)]
+    publish(database, *named)
+    index.catch_up(database)
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    for asked in ("a", "an", "smith", "anna smith", "a s", "rare anders", "anna ben", "clara j", "an an"):
+        wanted = [n for n, name in named if all(_begins(name.lower(), word) for word in asked.split())]
+        for more in ({}, {"updated_since": since}):
+            assert found(database, asked, limit=100, **more) == wanted, asked
+            first = found(database, asked, limit=4, **more)
+            assert first == wanted[:4], asked
+            if len(first) == 4:
+                after = Place(first[-1], None if not more else datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+                assert found(database, asked, limit=100, after=after, **more) == wanted[4:], asked
+
+
+def _begins(name: str, word: str) -> bool:
+    return any(part.startswith(word) for part in name.split())
+
+
 def test_by_change_the_order_is_that_of_change(database: Database) -> None:
     publish(database, (3, "c"), (1, "a"), (2, "b"))
     index.catch_up(database)
@@ -113,8 +147,6 @@ def test_by_change_the_order_is_that_of_change(database: Database) -> None:
         connection.execute(
             text("UPDATE search_customer SET changed_at = '2026-01-03 00:00:00.000000' WHERE customer_id = 1")
         )
-    from datetime import UTC, datetime
-
     since = datetime(2026, 1, 1, tzinfo=UTC)
     with database.reading() as connection:
         everyone = query.customers(connection, [], updated_since=since)
