@@ -28,7 +28,7 @@ from connectors.rest.manifest_calls import Call
 from connectors.rest.offsets import SteadyOffsets
 from connectors.rest.slicing import Envelope, Opener, Sliced, Slicer, find, put
 from connectors.rest.stamps import reader, unit, writer, zone
-from connectors.rest.templates import Values, fill, fill_path
+from connectors.rest.templates import Values, fill, fill_headers, fill_path
 
 
 @dataclass(slots=True)
@@ -43,6 +43,7 @@ class Wire:
     def send(self, call: Call, values: Values, *, read: bool, **options: Any) -> Response:
         """One call of the manifest with its places filled; raises what the rules or else its status say."""
         url = options.pop("url", None)
+        options["headers"] = fill_headers(call.headers, values) | options.get("headers", {})
         return self.client.request(
             "GET" if url else call.method,
             url or fill_path(call.path, values),
@@ -244,6 +245,8 @@ def _next_cursor(spec: CursorPages) -> Callable[[Fetched], Any]:
 
 def _next_link(spec: LinkPages) -> Callable[[Fetched], str | None]:
     def following(page: Fetched) -> str | None:
+        if spec.header:
+            return page.response.headers.get(spec.header)
         if not spec.next:
             return page.response.link()
         link = find(page.rest, spec.next)

@@ -81,10 +81,12 @@ class CursorPages(Part):
 
 
 class LinkPages(Part):
-    """The whole address of the following page: in the ``Link`` header, or in the answer at ``next``."""
+    """The whole address of the following page: in the ``Link`` header, in one called ``header`` that holds it alone, or
+    in the answer at ``next``."""
 
     kind: Literal["link"]
     next: str = ""
+    header: str = ""
     size: str = ""
     max: Annotated[int, Field(ge=1)] = 100
     total: str = ""

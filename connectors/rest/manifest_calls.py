@@ -24,6 +24,7 @@ class Call(Part):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     params: Params = Field(default_factory=dict)
     body: Params | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
 class Check(Call):

@@ -56,6 +56,15 @@ def fill_path(template: str, values: Values) -> str:
     return PLACE.sub(one, template)
 
 
+def fill_headers(templates: Mapping[str, str], values: Values) -> dict[str, str]:
+    """Headers with their places filled; one with a place that has no value is left out."""
+    return {
+        name: str(_fill_text(text, values))
+        for name, text in templates.items()
+        if all(values.get(place) is not None for place in places(text))
+    }
+
+
 def _fill_text(template: str, values: Values) -> Any:
     whole = PLACE.fullmatch(template)
     if whole is not None:
