@@ -15,6 +15,12 @@ from mappings.targets import AttributeType
 SEMANTICS = 1
 """Raise it whenever this package maps the same record differently: it is part of every fingerprint."""
 
+DERIVATION = 1
+"""Raise it whenever matching makes other features or keys of the same customer: masters then derive all anew.
+
+``tests/mappings/matching/test_derivation.py`` notices.
+"""
+
 _LIBRARIES = ("phonenumbers", "python-stdnum", "opencc", "jsonata-rs", "google-re2")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, insert, select, text, update
 
 from connectors.errors import ConnectorError
+from mappings.fingerprint import DERIVATION
 from sync.master.tables import match_state
 from sync.runs.pauses import REMOVED
 from sync.runs.schedules import set_schedule
@@ -37,11 +38,19 @@ def register(project: Project, connection: Connection) -> None:
 
 
 def _register_model(project: Project, connection: Connection) -> None:
-    """A new master begins with the match model that kehu.yaml names; one that exists keeps what it has."""
-    if connection.execute(select(match_state.c.id)).first() is None:
+    """A new master begins with the match model that kehu.yaml names; one that exists keeps what it has.
+
+    What was derived by an older program is derived anew, by whoever works on switches.
+    """
+    known = connection.execute(select(match_state.c.derivation)).first()
+    if known is None:
         from sync.matching import store  # loads all that matches
 
         store.ensure(connection, project.settings.matching.model)
+    elif (known.derivation or 0) < DERIVATION:
+        from sync.matching import switching
+
+        switching.follow_program(connection)
 
 
 def _register_connection(connection: Connection, name: str, connector: str) -> int:

@@ -206,6 +206,7 @@ match_state = Table(
     Column("epoch", Integer, nullable=False, server_default="0", comment="the latest switch; counts them"),
     Column("stage", String(8), comment="of a switch under way: keys, blocks, edges; null if there is none"),
     Column("cursor", BigInteger, nullable=False, server_default="0", comment="records up to this id are done"),
+    Column("derivation", Integer, comment="the program's way to make features and keys by which all of them were made"),
     Column("last", BigInteger, nullable=False, server_default="0", comment="the last record the switch has to do"),
     comment="One row: what is in force.",
 )

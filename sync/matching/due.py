@@ -32,7 +32,7 @@ def live_records(connection: Connection) -> int:
 def nothing_learnt(connection: Connection) -> bool:
     """Whether the shipped model is in force and nothing else was ever learnt, imported or switched to."""
     learnt = select(exists().where(match_model.c.origin.in_((CALIBRATED, "trained", "imported"))))
-    switched = select(exists().where(match_switch.c.id > 0))
+    switched = select(exists().where(match_switch.c.from_version.is_distinct_from(match_switch.c.to_version)))
     if connection.execute(learnt).scalar_one() or connection.execute(switched).scalar_one():
         return False
     shipped = select(match_model.c.id).join(match_state, match_state.c.active == match_model.c.id)

@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from mappings.contract import Matcher
+from mappings.fingerprint import DERIVATION
 from mappings.matching.blocking import block_cap
 from mappings.matching.cautious import ACCEPT_FROM, REVIEW_FROM, cautious_model
 from mappings.matching.model import Kind, MatchModel
@@ -86,7 +87,7 @@ def ensure(connection: Connection, family: str) -> ModelVersion:
     """The version of a family that is shipped; stored on first use, and in force if nothing else is."""
     found = _shipped(connection, family)
     if not in_force(connection):
-        connection.execute(insert(match_state).values(id=1, active=found.number))
+        connection.execute(insert(match_state).values(id=1, active=found.number, derivation=DERIVATION))
         set_state(connection, found.number, ACTIVE)
         found = get(connection, found.number)
     return found

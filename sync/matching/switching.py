@@ -37,6 +37,8 @@ KEYS, BLOCKS, EDGES = "keys", "blocks", "edges"
 BATCH = 2_000
 ELSEWHERE = 50_000
 """Records whose pairs are handed to another engine at a time: it takes a second to begin."""
+PATIENCE = 900.0
+"""Seconds that one such batch may take before others go on; SQLite lets nobody renew a lease meanwhile."""
 SETTLED_TOGETHER = 1_000
 MEMBERS_TOGETHER = 100_000
 """Crowded blocks of so many members in all are refined at a time."""
@@ -127,13 +129,13 @@ def go_on(
     """Work on the switch that is under way, if any, until customers can be settled; answers whether it is done.
 
     ``compare`` weighs pairs elsewhere (``sync.matching.weighing``); whoever goes on after a crash may weigh them here.
-    False: another process is at it, or was killed less than ``expiry`` seconds ago. Commits. Raises LeaseLost when it
+    False: another process is at it, or was killed less than ``expiry`` seconds ago (``PATIENCE`` with ``compare``). Commits. Raises LeaseLost when it
     was taken over.
     """
     if under_way(database) is None:
         return True
     with database.transaction() as connection:
-        held = lease.acquire(connection, LEASE, expiry=expiry)
+        held = lease.acquire(connection, LEASE, expiry=expiry if compare is None else PATIENCE)
     if held is None:
         return False
     source = ActiveVersion()

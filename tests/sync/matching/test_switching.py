@@ -186,9 +186,9 @@ from sync.matching import switching
 switching.BATCH = 3
 steps = int(sys.argv[2])
 inner = switching._step
-def step(connection, source):
+def step(*given):
     global steps
-    more = inner(connection, source)
+    more = inner(*given)
     steps -= 1
     if steps < 0:
         os.kill(os.getpid(), signal.SIGKILL)  # the batch is done and not committed
@@ -207,9 +207,36 @@ def test_a_switch_survives_kill_9_at_any_batch(databases: Any) -> None:
     ends = []
     for steps in (0, 2, 3, 100):
         command = [sys.executable, "-c", KILLED, str(lived.url), str(steps)]
-        ends.append(subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60).returncode)
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        ends.append(ended.returncode)
         with lived.transaction() as connection:
             connection.execute(update(lease).values(expires_at=0.0))  # the lease of the dead runs out
-    assert ends == [-9, -9, -9, 0]
+    assert ends == [-9, -9, -9, 0], ended.stderr
     resolve(lived)
     assert consistent(lived) == fresh(databases(family=store.RULES), state)
+
+
+def test_after_an_update_of_the_program_all_is_derived_anew_once(databases: Any) -> None:
+    lived = databases(family=store.RULES)
+    state = live(lived, random.Random(5), 25)
+    with lived.transaction() as connection:
+        assert switching.follow_program(connection) is None, "nothing was updated"
+        connection.exec_driver_sql("UPDATE match_key SET key = key + 1")  # as the older program made them
+        connection.exec_driver_sql("UPDATE match_state SET derivation = NULL")
+        assert switching.follow_program(connection) is not None
+        assert switching.follow_program(connection) is None, "it is under way"
+    assert switching.go_on(lived)
+    resolve(lived)
+    switching.finish(lived)
+    assert consistent(lived) == fresh(databases(family=store.RULES), state)
+    with lived.transaction() as connection:
+        assert switching.follow_program(connection) is None
+        (told, *_) = switching.history(connection)
+    assert (told.begun_by, told.reason) == ("kehu", "the program was updated")
+
+
+def test_a_newer_programs_work_is_left_alone(databases: Any) -> None:
+    lived = databases(family=store.RULES)
+    with lived.transaction() as connection:
+        connection.exec_driver_sql("UPDATE match_state SET derivation = 1000000")
+        assert switching.follow_program(connection) is None
