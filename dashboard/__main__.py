@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from dashboard.app import create_app
+from dashboard.pages.duplicates import desk_of
 from sync import telemetry, tracing
 from sync.access import Access
 from sync.lifeline import die_with_parent
@@ -36,6 +37,7 @@ def main() -> None:
     project = Project.load(arguments.project)
     web = project.settings.web
     app = create_app(project, Access(project.state_folder))
+    desk_of(app.state).at_hand()  # on a large master the first reading takes seconds
     port = web.port if arguments.port is None else arguments.port
     server = uvicorn.Server(
         uvicorn.Config(

@@ -138,7 +138,11 @@ router.routes.extend([*reading.routes, *writing.routes])
 
 def worklist(request: Request) -> Worklist:
     """The queue of this application."""
-    state = request.app.state
+    return desk_of(request.app.state)
+
+
+def desk_of(state: Any) -> Worklist:
+    """The same, by the application's state; begin to read it with ``at_hand`` before the first visitor comes."""
     if not hasattr(state, "worklist"):
         state.worklist = Worklist(state.project.database, state.project.matcher)
     found: Worklist = state.worklist

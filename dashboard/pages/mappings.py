@@ -19,7 +19,7 @@ from mappings.preview import absent
 from sync import mapping_trials, mapping_versions
 from sync.connecting import drafts
 from sync.errors import NotFound, SyncError
-from sync.mapping_trials import Sampled
+from sync.mapping_trials import Effect, Sampled
 from sync.project import Project
 from sync.runs import services
 from sync.runs.wording import Failure, failure
@@ -137,8 +137,9 @@ def _editor(
 def _tried(project: Project, names: tuple[str, str], contents: str, record: int) -> dict[str, Any]:
     """A text held against real records: rows, faults, fields that nobody reads, and what would change."""
     values = _nothing()
+    same = contents == _text(project, *names).contents
     try:
-        found = _sample(project, names, record)
+        found = _sample(project, names, record, LOOKED_AT if same else mapping_trials.SAMPLE)
         values |= {"sampled": found, "sources": found.records[:SHOWN]}
         mapper = mapping_versions.compiled(project, *names, contents)
     except FAULTS as error:
@@ -151,7 +152,7 @@ def _tried(project: Project, names: tuple[str, str], contents: str, record: int)
         "likely": [one for one in guesses if mapping_trials.is_likely(one.guess)][:12],
         "unread": [one for one in guesses if not mapping_trials.is_likely(one.guess)],
         "filled": mapping_trials.mapped_targets(mapper),
-        "effect": mapping_trials.effect(_in_force(project, names), mapper, found) if found.stored else None,
+        "effect": _effect(project, names, mapper, found, same) if found.stored else None,
     }
     return values
 
@@ -170,8 +171,15 @@ def _nothing() -> dict[str, Any]:
     }
 
 
-def _sample(project: Project, names: tuple[str, str], record: int) -> Sampled:
-    found = mapping_trials.sampled(project, *names)
+def _effect(project: Project, names: tuple[str, str], mapper: Mapper, found: Sampled, same: bool) -> Effect:
+    """``same``: the text is the one in force, which changes nothing."""
+    if same:
+        return Effect(len(found.records), 0, 0, None, 0, [])
+    return mapping_trials.effect(_in_force(project, names), mapper, found)
+
+
+def _sample(project: Project, names: tuple[str, str], record: int, limit: int) -> Sampled:
+    found = mapping_trials.sampled(project, *names, limit)
     if not record:
         return found
     with project.database.reading() as connection:

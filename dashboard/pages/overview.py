@@ -20,6 +20,8 @@ router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
 HOURS = {"24h": 24, "7d": 168, "30d": 720}
 Range = Literal["24h", "7d", "30d"]
 EVERY = 3.0
+SMALL = 100_000
+"""Up to so many records the queue of duplicates is counted while the page waits."""
 
 
 @router.get("/")
@@ -52,10 +54,11 @@ def _now(request: Request, chosen: Range) -> dict[str, Any]:
 
     found = attention.connections(memory.get("streams", standing, fresh=1.0))
     shown = [one for one in found if one.standing is not Standing.REMOVED]
-    pairs = len(worklist(request).pairs())
     with project.database.reading() as connection:
         stats, histogram = queries.stats(connection), overview.members_histogram(connection)
         behind = index.behind(connection)
+    desk = worklist(request)
+    pairs = desk.pairs() if stats.source_records <= SMALL else desk.at_hand()
     stale = request.app.state.stale
     return {
         "stale": language.told(stale, language_of(request)) if stale is not None else None,
@@ -64,7 +67,7 @@ def _now(request: Request, chosen: Range) -> dict[str, Any]:
         "stats": stats,
         "histogram": histogram,
         "largest": max(histogram.values(), default=1),
-        "pairs": pairs,
+        "pairs": None if pairs is None else len(pairs),
         "most_pairs": MOST,
         "quarantined": sum(one.quarantined for one in shown),
         "behind": behind,

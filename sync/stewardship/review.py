@@ -38,22 +38,29 @@ JOIN crosswalk y ON y.record_id = b.record_id AND y.customer_id = p.other
 JOIN crosswalk x ON x.record_id = a.record_id
 WHERE x.customer_id = p.one AND a.undone_by IS NULL
 """
+_VETOED = -50.0
+"""Below all that is weighed: the weight of a veto. What a rule forbids comes after all that nothing forbids."""
+_FORBIDDEN = f"CASE WHEN p.weight < {_VETOED} THEN 1 ELSE 0 END"
 _QUEUE = f"""
-SELECT p.left_id, p.right_id, p.weight, p.rule, p.one, p.other, p.pairs,
-  c.name, c.members, d.name, d.members,
-  s.stream_id, s.source_id, s.part, t.stream_id, t.source_id, t.part
-FROM ({_PAIRS}) p
-JOIN customer c ON c.id = p.one JOIN customer d ON d.id = p.other
-JOIN source_record s ON s.id = p.left_id JOIN source_record t ON t.id = p.right_id
-WHERE p.place = 1 AND NOT EXISTS ({_SAID}) AND {{after}}
-ORDER BY c.members + d.members DESC, p.weight DESC, p.left_id, p.right_id
-LIMIT ?
+SELECT q.*, s.stream_id, s.source_id, s.part, t.stream_id, t.source_id, t.part
+FROM (
+  SELECT p.left_id, p.right_id, p.weight, p.rule, p.one, p.other, p.pairs,
+    c.name AS one_name, c.members AS one_members, d.name AS other_name, d.members AS other_members
+  FROM ({_PAIRS}) p
+  JOIN customer c ON c.id = p.one JOIN customer d ON d.id = p.other
+  WHERE p.place = 1 AND NOT EXISTS ({_SAID}) AND {{after}}
+  ORDER BY {_FORBIDDEN}, c.members + d.members DESC, p.weight DESC, p.left_id, p.right_id
+  LIMIT ?
+) q
+JOIN source_record s ON s.id = q.left_id JOIN source_record t ON t.id = q.right_id
+ORDER BY {_FORBIDDEN.replace("p.", "q.")}, q.one_members + q.other_members DESC, q.weight DESC, q.left_id, q.right_id
 """  # noqa: S608 - fixed parts
 
 
 _AFTER = (
+    f"({_FORBIDDEN} > ? OR {_FORBIDDEN} = ? AND "
     "(c.members + d.members < ? OR c.members + d.members = ? AND (p.weight < ? OR p.weight = ? AND "
-    "(p.left_id > ? OR p.left_id = ? AND p.right_id > ?)))"
+    "(p.left_id > ? OR p.left_id = ? AND p.right_id > ?))))"
 )
 
 
@@ -101,13 +108,27 @@ def thresholds(matcher: Matcher) -> tuple[float, float]:
 def queue(
     connection: Connection, matcher: Matcher | MatcherSource, limit: int = 50, after: Place | None = None
 ) -> list[Candidate]:
-    """The pairs to review, those first whose decision would touch most records; ``after`` the place of one."""
+    """The pairs to review, those first whose decision would touch most records; last what a rule forbids.
+
+    ``after`` is the place of the pair to go on after.
+    """
     directory = streams.load(connection)
     low, high = thresholds(reading_with(matcher, bulk_for(connection)).matcher)
     where, values = "true", []
     if after is not None:
         where = _AFTER
-        values = [after.records, after.records, after.weight, after.weight, after.left, after.left, after.right]
+        forbidden = int(after.weight < _VETOED)
+        values = [
+            forbidden,
+            forbidden,
+            after.records,
+            after.records,
+            after.weight,
+            after.weight,
+            after.left,
+            after.left,
+            after.right,
+        ]
     statement = _QUEUE.format(after=where)
     rows = bulk_for(connection).fetch(statement, max(low, -1e300), min(high, 1e300), *values, limit)
     found = []

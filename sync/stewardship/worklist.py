@@ -53,6 +53,14 @@ class Worklist:
         with self._lock:
             return list(self._held or ())
 
+    def at_hand(self) -> list[Candidate] | None:
+        """The same, but nobody waits: None while the first reading is under way, which this begins."""
+        if self._held is None:
+            if self._reading.acquire(blocking=False):
+                Thread(target=self._read_beside, name="worklist", daemon=True).start()
+            return None
+        return self.pairs()
+
     def forget(self, customers: Collection[str]) -> None:
         """Leave out, until the next reading, every pair with one of these customers: their case was decided."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
+MOST_REQUESTS, MOST_BYTES = 10, 300_000
 
 pytestmark = [
     pytest.mark.slow,
@@ -86,3 +88,25 @@ def test_every_page_is_whole_in_both_languages_wide_and_narrow(
         browser.close()
     assert complaints == []
     assert asked == {base.removeprefix("http://")}
+
+
+def test_the_first_load_of_a_page_is_small_and_takes_few_requests(project: Project, base: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        first = browser.new_context()
+        first.new_page().goto(f"{base}/enter?token={Access(project.state_folder).link_token()}")
+        for path in ("/", "/customers", "/duplicates/review", "/matching", "/runs/1", "/mappings/sheet/x"):
+            fresh = browser.new_context(storage_state=first.storage_state())  # nothing is cached
+            page, loaded = fresh.new_page(), []
+            page.on("response", loaded.append)
+            page.goto(f"{base}{path}")
+            page.wait_for_load_state("load")
+            page.wait_for_timeout(300)  # what scripts ask for once the page is there
+            streams = [one for one in loaded if "event-stream" in one.headers.get("content-type", "")]
+            size = sum(len(gzip.compress(one.body())) for one in loaded if one not in streams)
+            fresh.close()
+            assert len(loaded) <= MOST_REQUESTS, f"{path}: {[one.url for one in loaded]}"
+            assert size <= MOST_BYTES, f"{path}: {size}"
+        browser.close()

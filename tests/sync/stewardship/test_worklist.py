@@ -66,6 +66,15 @@ def test_nobody_waits_for_an_expensive_queue_but_the_first(monkeypatch: pytest.M
     until(lambda: [one.left.name for one in held.pairs()] == ["C"])
 
 
+def test_who_only_counts_does_not_wait_for_the_first_reading_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = Event()
+    held = listed(lambda *_: [candidate("A", "B")] if go.wait(5) else [], monkeypatch)
+    assert held.at_hand() is None
+    assert held.at_hand() is None
+    go.set()
+    until(lambda: held.at_hand() == [candidate("A", "B")])
+
+
 def test_what_is_decided_during_a_reading_does_not_come_back_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worklist, "QUICK", -1.0)
     began, go, first = Event(), Event(), [True]
