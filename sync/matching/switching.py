@@ -129,8 +129,8 @@ def go_on(
     """Work on the switch that is under way, if any, until customers can be settled; answers whether it is done.
 
     ``compare`` weighs pairs elsewhere (``sync.matching.weighing``); whoever goes on after a crash may weigh them here.
-    False: another process is at it, or was killed less than ``expiry`` seconds ago (``PATIENCE`` with ``compare``). Commits. Raises LeaseLost when it
-    was taken over.
+    False: another process is at it, or was killed less than ``expiry`` seconds ago (``PATIENCE`` with ``compare``).
+    Commits. Raises LeaseLost when it was taken over.
     """
     if under_way(database) is None:
         return True
