@@ -27,7 +27,7 @@ def compose(project: Project) -> RedisBroker:
     """The broker of a project with all actors declared, made dramatiq's global one."""
     telemetry.configure()
     tracing.configure("kehu-worker")
-    broker = make_broker(project.broker_url, middleware=_middleware())
+    broker = make_broker(project.broker.url, middleware=_middleware())
     dramatiq.set_broker(broker)
     broker.add_middleware(FollowFiles(project.refresh))
     actors.register(broker, project)

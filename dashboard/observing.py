@@ -79,7 +79,7 @@ def install(app: FastAPI, project: Project) -> None:
 def _bell(app: FastAPI) -> Doorbell:
     """To ask the broker; made when first asked."""
     if not hasattr(app.state, "metrics_bell"):
-        app.state.metrics_bell = Doorbell.at(app.state.project.broker_url)
+        app.state.metrics_bell = Doorbell.at(app.state.project.broker.url)
     made: Doorbell = app.state.metrics_bell
     return made
 

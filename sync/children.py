@@ -14,6 +14,7 @@ from pathlib import Path
 import sync
 from sync.errors import Refused
 from sync.project import Project
+from sync.sockets import socket_in
 from sync.up import ChildSpec
 
 SHUTDOWN_MS = 10_000
@@ -21,7 +22,7 @@ SHUTDOWN_MS = 10_000
 
 def specs(project: Project, listener: socket.socket) -> list[ChildSpec]:
     """What to start, in the order of need. The dashboard serves what arrives at ``listener``."""
-    parts = [_broker(project)] if project.embedded_broker else []
+    parts = [_broker(project)] if project.broker.embedded else []
     return [*parts, _worker(project), _maintenance(project), _web(project, listener)]
 
 
@@ -63,7 +64,7 @@ def valkey_binary() -> Path:
 
 
 def _broker(project: Project) -> ChildSpec:
-    sock = project.broker_socket
+    sock = socket_in(project.state_folder)
     with suppress(FileNotFoundError):
         sock.unlink()  # left by one that was killed; we hold the project's lock
     options = {
@@ -77,7 +78,7 @@ def _broker(project: Project) -> ChildSpec:
         "daemonize": "no",
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return _spec(project, "broker", [str(valkey_binary()), *flags], ready=project.broker_answers)
+    return _spec(project, "broker", [str(valkey_binary()), *flags], ready=project.broker.answers)
 
 
 def _worker(project: Project) -> ChildSpec:

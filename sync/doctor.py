@@ -126,9 +126,9 @@ def _work(project: Project) -> Iterator[Finding]:
 
 
 def _broker(project: Project) -> Iterator[Finding]:
-    if project.broker_answers():
+    if project.broker.answers():
         yield Finding("broker", Verdict.OK, _("The broker answers."))
-    elif project.embedded_broker:
+    elif project.broker.embedded:
         valkey_binary()
         yield Finding("broker", Verdict.OK, _("The embedded broker is started by `kehu up`."))
     else:

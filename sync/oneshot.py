@@ -101,11 +101,11 @@ def request(
 
 def ring(project: Project, run_ids: Sequence[int]) -> bool:
     """Ask the workers; false if no broker answers."""
-    if not project.broker_answers():
+    if not project.broker.answers():
         return False
     from sync.runs.dispatch import Doorbell  # loads the broker's client
 
-    bell = Doorbell.at(project.broker_url)
+    bell = Doorbell.at(project.broker.url)
     return all([bell.run(run_id) for run_id in run_ids])
 
 

@@ -16,24 +16,22 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import ArgumentError
 
-from connectors.budget import Budget, LocalBudget, Rate
+from connectors.budget import Rate
 from connectors.contract import Connector, Context
 from connectors.documents import Document, Place
 from connectors.errors import BadConfiguration
-from connectors.importing import IMPORTING
 from connectors.registry import ConnectorInfo, Registry, find_connector, load_registry
+from sync.broker import Broker
 from sync.database import Database
 from sync.errors import NotFound, raise_faults
 from sync.faults import faults_of
 from sync.included import mapping_name, stamp_of, with_included
 from sync.master.tombstones import VAULT
 from sync.secrets import Secrets
-from sync.settings import ConnectionSettings, Section, Settings, find_settings, load_settings
+from sync.settings import ConnectionSettings, Settings, find_settings, load_settings
 from sync.sockets import socket_in
 
 if TYPE_CHECKING:
-    import redis
-
     from mappings.contract import CompiledMapping
     from mappings.fingerprint import MappingDefaults
     from mappings.survivorship import SurvivorshipRules
@@ -156,22 +154,13 @@ class Project:
         made.carry(**{VAULT: lambda: self.vault})
         return made
 
-    @property
-    def embedded_broker(self) -> bool:
-        """Whether the broker is a Valkey server that `kehu up` starts."""
-        return self.settings.broker is None
-
     @cached_property
-    def broker_url(self) -> str:
-        """The configured broker, else the Unix socket of the embedded one (which may not run)."""
-        if self.settings.broker is None:
-            return f"unix://{self.broker_socket}"
-        return str(self._resolved(self.settings.broker, "broker"))
-
-    @cached_property
-    def broker_socket(self) -> Path:
-        """Where the embedded broker listens: a socket that only this user may open."""
-        return socket_in(self.state_folder)
+    def broker(self) -> Broker:
+        """The configured broker, else the embedded one (which may not run), on a socket only this user may open."""
+        if self.settings.broker is not None:
+            return Broker(str(self._resolved(self.settings.broker, "broker")), None)
+        socket = socket_in(self.state_folder)
+        return Broker(f"unix://{socket}", socket)
 
     @cached_property
     def registry(self) -> Registry:
@@ -258,7 +247,7 @@ class Project:
             connection=name,
             folder=self.folder,
             allow_private=tuple(settings.allow_private),
-            budget=self._budget(name),
+            budget=self.broker.budget(*self._account(name)),
         )
 
     def streams(self, name: str) -> list[str]:
@@ -356,61 +345,22 @@ class Project:
         found = self._with_vault.resolve(given.client_secret, where=where, key="web.sign_on.client_secret")
         return found.get_secret_value() if isinstance(found, SecretStr) else str(found)
 
-    def resolved_alert(self, channel: str) -> Section:
-        """The settings of a channel of alerts with their secrets; they were checked before. Raises BadConfiguration."""
-        given: Section = getattr(self.settings.alerts, channel)
-        where, key = f"{self.path.name}, line {self.document.line(('alerts', channel))}", f"alerts.{channel}"
-        texts = {name: value for name, value in given if isinstance(value, str)}
-        return given.model_copy(update=self._with_vault.resolve(texts, where=where, key=key))
-
     def register(self, connection: Connection) -> None:
         """Bring connections, streams and schedules into the tables; see ``sync.registration``."""
         from sync.registration import register
 
         register(self, connection)
 
-    def _budget(self, name: str) -> Budget:
-        """The budget of calls of the connection's account: shared through the broker wherever one runs."""
-        settings = self.connection(name).rate
-        account = settings.account if settings is not None and settings.account else name
-        rate = None if settings is None else Rate(settings.calls, settings.per)
-        if self.embedded_broker and not self.broker_answers():
-            return LocalBudget(rate, account)
-        with IMPORTING:
-            from connectors.redis_budget import RedisBudget
-
-        return RedisBudget(self._redis, account, rate)
-
     def calls_left(self, name: str) -> int | None:
         """How many calls the account of a connection may make now; None where that is not known."""
-        import redis
+        return self.broker.calls_left(*self._account(name)) if name in self.settings.connections else None
 
-        from connectors.redis_budget import RedisBudget
-
-        if self.settings.connections.get(name) is None or not self.broker_answers():
-            return None
-        budget = self._budget(name)
-        try:
-            return budget.left() if isinstance(budget, RedisBudget) else None
-        except redis.RedisError:
-            return None
-
-    def broker_answers(self) -> bool:
-        """Whether the broker can be reached now."""
-        if self.embedded_broker and not self.broker_socket.exists():
-            return False
-        import redis
-
-        try:
-            return bool(self._redis.ping())
-        except redis.RedisError:
-            return False
-
-    @cached_property
-    def _redis(self) -> redis.Redis:
-        import redis
-
-        return redis.Redis.from_url(self.broker_url, socket_connect_timeout=2, socket_timeout=5)
+    def _account(self, name: str) -> tuple[str, Rate | None]:
+        """By what name the vendor counts the connection's calls, and how many it may make, where that is set."""
+        settings = self.connection(name).rate
+        if settings is None:
+            return name, None
+        return settings.account or name, Rate(settings.calls, settings.per)
 
     def mapping_defaults(self, name: str) -> MappingDefaults:
         """What the mappings of a connection take from its settings: region, time zone, declared attributes."""

@@ -126,7 +126,7 @@ def bell(request: Request) -> Doorbell:
     """The doorbell of the project's workers; made when first rung."""
     state = request.app.state
     if not hasattr(state, "bell"):
-        state.bell = Doorbell.at(state.project.broker_url)
+        state.bell = Doorbell.at(state.project.broker.url)
     made: Doorbell = state.bell
     return made
 

@@ -143,7 +143,7 @@ def retry_stuck(context: typer.Context, dry_run: DryRun = False, as_json: Json =
     if stuck and not dry_run:
         with project.database.transaction() as connection:
             services.retry_stuck(connection)
-        if not (project.broker_answers() and services.Doorbell.at(project.broker_url).pending()):
+        if not (project.broker.answers() and services.Doorbell.at(project.broker.url).pending()):
             services.resolve_pending(project)
     with project.database.reading() as connection:
         left = services.stuck_landings(connection)

@@ -103,7 +103,7 @@ def _say_where(project: Project) -> None:
 
 
 def _warn_of_broker(project: Project) -> None:
-    if project.embedded_broker or project.broker_answers():
+    if project.broker.embedded or project.broker.answers():
         return
     say(_("The broker does not answer. Everything starts, and works once it does."), "yellow")
     say(_("Check `broker:` in kehu.yaml, and that the server runs."))

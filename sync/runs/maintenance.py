@@ -94,7 +94,7 @@ def _of(project: Project) -> Iterator[Chore]:
     from sync.exporting.actors import look_after
     from sync.privacy import erasing
 
-    bell = Doorbell.at(project.broker_url)
+    bell = Doorbell.at(project.broker.url)
     yield Chore("exports", EXPORTS_EVERY, lambda: look_after(project, bell))
     yield Chore("erasures", FORGET_EVERY, lambda: erasing.finish(project))
     keep = timedelta(seconds=project.settings.changes.keep)
@@ -103,15 +103,17 @@ def _of(project: Project) -> Iterator[Chore]:
 
 @contextmanager
 def _beside(project: Project, stop: Event) -> Iterator[None]:
-    """Alerts and webhooks have threads of their own: a server that hangs holds up no schedule."""
+    """Alerts, webhooks and learning have threads of their own: a server that hangs holds up no schedule."""
     from sync.alerts import watching
     from sync.delivery.courier import Post
     from sync.delivery.office import Office
+    from sync.matching import drift
 
     office = Office(Post(project.database, project.vault, project.settings.webhooks.allow_private))
     threads = (
         Thread(target=watching.watch, args=(project, stop), name="alerts", daemon=True),
         Thread(target=office.run, args=(stop,), name="webhooks", daemon=True),
+        Thread(target=drift.watch, args=(project, stop), name="match model", daemon=True),
     )
     for thread in threads:
         thread.start()
@@ -136,7 +138,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     try:
         with _beside(project, stop):
-            maintain(project.database, project.broker_url, stop, _of(project))
+            maintain(project.database, project.broker.url, stop, _of(project))
     finally:
         project.close()
 

@@ -52,7 +52,7 @@ def live_through(folder: Path, hurt: Callable[[Plant], None], every: float, work
     with plant(folder, workers) as running:
         for stage in range(STAGES):
             evolve(folder, stage, SCALE)
-            request_all(project, Doorbell.at(project.broker_url))
+            request_all(project, Doorbell.at(project.broker.url))
             wait_for_runs(project, running, 150, now_and_then)
     assert set(statuses(project)) == {"succeeded"}
     project.database.dispose()

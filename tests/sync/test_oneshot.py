@@ -151,7 +151,7 @@ def test_a_stream_whose_file_is_missing_fails_alone_and_the_check_names_it(proje
 
 
 def test_without_a_broker_nobody_is_told(project: Project) -> None:
-    assert not project.broker_answers()
+    assert not project.broker.answers()
     assert not oneshot.ring(project, [1])
 
 

@@ -59,7 +59,7 @@ def register(project: Project) -> None:
 def test_the_embedded_parts_live_in_a_private_folder_of_the_project(folder: Path) -> None:
     project = Project.load(folder)
     assert project.database_url == f"sqlite:///{folder}/.kehu/kehu.db"
-    assert project.broker_url.startswith("unix:///")
+    assert project.broker.url.startswith("unix:///")
     assert (folder / ".kehu").stat().st_mode & 0o077 == 0
 
 
@@ -67,7 +67,7 @@ def test_a_long_path_still_has_a_broker_socket_that_fits(tmp_path: Path) -> None
     deep = tmp_path / ("x" * 90) / ("y" * 90)
     deep.mkdir(parents=True)
     (deep / "kehu.yaml").write_text("language: en\n")
-    socket = Project.load(deep).broker_socket
+    socket = Project.load(deep).broker.socket
     assert len(os.fsencode(socket)) <= 100
     assert socket.parent.stat().st_mode & 0o077 == 0
 
