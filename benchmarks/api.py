@@ -4,6 +4,7 @@ Run ``python -m benchmarks.api``. Two programs serve the same customers, each in
 application with everything (guard, key, permission, metrics, log line), and a bare ASGI function that runs the one SQL
 statement with the driver and writes its rows with orjson, without asking who is there. One client with one connection
 asks each in turn, so that a busy machine slows both. Only the server's CPU time counts (user and system).
+``--database URL`` asks a filled master instead (``benchmarks.million`` makes one), and leaves a key there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import random
+import secrets
 import socket
 import sqlite3
 import statistics
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from sqlalchemy import text
 
 from dashboard.app import create_app
 from sync import migrations, telemetry
@@ -178,14 +182,27 @@ def ask(made: socket.socket, path: str, key: str) -> bytes:
     return body
 
 
-def measure(project: Project, rounds: int, count: int) -> None:
+def drawn(project: Project) -> tuple[str, list[int]]:
+    """A key for a filled master, and customers from all over it."""
+    with project.database.transaction() as connection:
+        name = f"benchmark-{secrets.token_hex(4)}"
+        users.add(connection, name, Role.INTEGRATOR, by="benchmark")
+        key = keys.create(connection, name, name, ["customers:read", "personal:read"], by="benchmark").secret
+        low, high = connection.execute(text("SELECT min(id), max(id) FROM customer")).one()
+        statement = text("SELECT id FROM customer WHERE status = 'active' AND id >= :at ORDER BY id LIMIT 1")
+        places = [low + (high - low) * number // CUSTOMERS for number in range(CUSTOMERS)]
+        random.Random(1).shuffle(places)
+        return key, [connection.execute(statement, {"at": at}).scalar_one() for at in places]
+
+
+def measure(project: Project, rounds: int, count: int, filled: bool = False) -> None:
     """Print requests per CPU second of both, and the ratio."""
-    key, ids = fill(project)
+    key, ids = drawn(project) if filled else fill(project)
     gets = [f"/{public_id(one)}" for one in ids], [f"/{one}" for one in ids]
     with serving(ours, project.folder) as mine, serving(raw, project.folder) as bare:
         pages = (
             _cursors(mine[1], key),
-            [f"/customers?after={one}" for one in [-1, *ids[PAGE - 1 :: PAGE]][: len(ids) // PAGE]],
+            [f"/customers?after={one}" for one in [-1, *sorted(ids)[PAGE - 1 :: PAGE]][: len(ids) // PAGE]],
         )
         for what, (own, others), number in (("get", gets, count), ("page of 50", pages, count // 4)):
             found: list[tuple[float, float]] = []
@@ -218,15 +235,23 @@ def _cursors(made: socket.socket, key: str) -> list[str]:
         cursor = orjson.loads(ask(made, path, key))["next_cursor"]
         if cursor is None:
             return found[:-1]
+        if len(found) == CUSTOMERS // PAGE:
+            return found
 
 
 def main() -> None:
     """Both databases, or one."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", choices=("sqlite", "postgres"))
+    parser.add_argument("--database", metavar="URL", help="of a filled master")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=2_000)
     given = parser.parse_args()
+    if given.database:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "kehu.yaml").write_text(f"language: en\ndatabase: '{given.database}'\n{UNLIMITED}")
+            measure(Project.load(folder), given.rounds, given.count, filled=True)
+        return
     if given.only != "postgres":
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "kehu.yaml").write_text(f"language: en\n{UNLIMITED}")

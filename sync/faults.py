@@ -29,6 +29,10 @@ REASONS = {
     "model_type": Phrase("a block of settings is wanted"),
     "model_attributes_type": Phrase("a block of settings is wanted"),
     "list_type": Phrase("a list is wanted"),
+    **dict.fromkeys(
+        ("datetime_parsing", "datetime_from_date_parsing", "datetime_type", "timezone_aware"),
+        Phrase("a moment with its time zone is wanted, like 2026-05-01T08:00:00Z"),
+    ),
 }
 """What pydantic finds, by its type, where the finding has no limit to name."""
 
@@ -132,9 +136,16 @@ def reason(details: Mapping[str, Any]) -> str:
         return Phrase("it must not be longer than {limit}", limit=limits["max_length"])
     if "pattern" in limits:
         return Phrase("it must be of the form {pattern}", pattern=limits["pattern"])
+    if kind in ("literal_error", "enum"):
+        return Phrase("it must be one of {choices}", choices=_choices(limits))
     text = details["msg"].removeprefix("Value error, ").rstrip(".")
     text = text[:1].lower() + text[1:]
     return text if "{" in text or "}" in text else Phrase(text)  # a literal of ours may have a translation
+
+
+def _choices(limits: Mapping[str, Any]) -> str:
+    """As pydantic lists them, without quotes."""
+    return ", ".join(part.strip(" '") for part in str(limits.get("expected", "")).replace(" or ", ", ").split(","))
 
 
 def _spelling(place: Place, document: Document) -> str:

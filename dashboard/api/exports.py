@@ -165,7 +165,13 @@ def download(
     if part.partial:
         headers["Content-Range"] = f"bytes {part.first}-{part.first + part.length - 1}/{size}"
     body = _chunks(file, part)
-    return StreamingResponse(body, 206 if part.partial else 200, headers, media_type=MEDIA[job.request.format])
+    return StreamingResponse(body, 206 if part.partial else 200, headers, media_type=_media(job))
+
+
+def _media(job: JobView) -> str:
+    """What the file is, with the encoding it is really in."""
+    media = MEDIA[job.request.format]
+    return f"{media}; charset={job.request.encoding}" if job.request.format is Format.CSV else media
 
 
 class _Part(NamedTuple):

@@ -258,13 +258,17 @@ def _wrong(details: dict[str, Any]) -> Place:
     kind = details["type"]
     if kind == "json_invalid":
         return Place(Phrase("The body is not JSON."), kind, pointer="")
-    said = _MISSING if kind == "missing" else _UNKNOWN if kind == "extra_forbidden" else reason(details)
+    said = _SAID.get(kind) or reason(details)
     if where == "body":
         return Place(said, kind, pointer="".join(f"/{_escaped(part)}" for part in place))
     return Place(said, kind, parameter=".".join(map(str, place)))
 
 
-_MISSING, _UNKNOWN = Phrase("it must be given"), Phrase("there is nothing of this name")
+_SAID = {
+    "missing": Phrase("it must be given"),
+    "extra_forbidden": Phrase("there is nothing of this name"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), Phrase("a JSON object is wanted")),
+}
 
 
 def _escaped(part: object) -> str:

@@ -24,7 +24,7 @@ _PERSONAL = ("golden", "set")
 class Event:
     """One event. Rendered lazily, with personal data or without; the bytes are kept for the next consumer."""
 
-    __slots__ = ("_bare", "_full", "at", "body", "cause", "customer_id", "kind", "size", "token", "version")
+    __slots__ = ("_bare", "_frames", "_full", "at", "body", "cause", "customer_id", "kind", "size", "token", "version")
 
     def __init__(
         self, token: Token, customer_id: int, kind: str, version: int, body: str, at: Any, cause: str | None
@@ -33,6 +33,7 @@ class Event:
         self.body, self.at, self.cause, self.size = body, at, cause, len(body)
         self._full: bytes | None = None
         self._bare: bytes | None = None
+        self._frames: dict[bool, bytes] = {}
 
     @property
     def type(self) -> str:
@@ -51,8 +52,11 @@ class Event:
 
     def frame(self, *, personal: bool) -> bytes:
         """The event in the format of server-sent events."""
-        token, kind = encode(self.token), self.type
-        return f"id: {token}\nevent: {kind}\ndata: ".encode() + self.json(personal=personal) + b"\n\n"
+        known = self._frames.get(personal)
+        if known is None:
+            head = f"id: {encode(self.token)}\nevent: {self.type}\ndata: ".encode()
+            known = self._frames[personal] = b"%b%b\n\n" % (head, self.json(personal=personal))
+        return known
 
     def told(self, *, personal: bool) -> dict[str, Any]:
         """The event as a document."""

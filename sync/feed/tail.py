@@ -45,7 +45,7 @@ class Tail:
         self._feed = 0
         self._first = self._last = -1
         self._watchers = 0
-        self._stopped = False
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
@@ -53,6 +53,7 @@ class Tail:
         """While the block runs, somebody wants to know of changes."""
         with self._changed:
             self._watchers += 1
+            # Whoever comes back from an answer must not hurry the next look: all would be told of ever smaller parts.
             if self._thread is None:
                 self._thread = threading.Thread(target=self._follow, name="change feed", daemon=True)
                 self._thread.start()
@@ -84,7 +85,7 @@ class Tail:
     def close(self) -> None:
         """End the thread."""
         with self._changed:
-            self._stopped = True
+            self._stop.set()
             self._changed.notify()
             thread = self._thread
         if thread is not None:
@@ -100,15 +101,16 @@ class Tail:
                 log.error("the feed cannot be followed", exc_info=error)
             with self._changed:
                 self._forget()
-                if self._watchers:
-                    self._changed.wait(AGAIN_AFTER)
+                watched = self._watchers > 0
+            if watched:
+                self._stop.wait(AGAIN_AFTER)
 
     def _wanted(self) -> bool:
         """Waits until somebody watches; False at the end."""
         with self._changed:
-            while not self._watchers and not self._stopped:
+            while not self._watchers and not self._stop.is_set():
                 self._changed.wait()
-            return not self._stopped
+            return not self._stop.is_set()
 
     def _session(self) -> None:
         """Look again and again over one connection, until nobody has watched for a while."""
@@ -116,10 +118,9 @@ class Tail:
             self._begin(look(tokens.bounds))
             idle, pause = 0, self._poll
             while idle < LINGER:
+                if self._stop.wait(pause):
+                    return
                 with self._changed:
-                    self._changed.wait(pause)
-                    if self._stopped:
-                        return
                     idle = 0 if self._watchers else idle + 1
                 while (taken := self._take(look(self._newer))) == PAGE:
                     pass

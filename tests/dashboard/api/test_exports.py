@@ -132,7 +132,7 @@ def test_what_cannot_be_is_refused_at_once(client: Any, body: dict[str, Any]) ->
 
 def test_every_step_is_in_the_audit_log(lab: Any, client: Any) -> None:
     done = made(lab, client, format="csv", encoding="gbk")
-    client.get(f"{API}/{done['id']}/file")
+    assert client.get(f"{API}/{done['id']}/file").headers["content-type"] == "text/csv; charset=gbk"
     with lab.project.database.reading() as connection:
         entries = audit.entries(connection, object=f"export:{done['id']}")
     assert [entry.action for entry in entries] == ["export.downloaded", "export.finished", "export.requested"]

@@ -219,3 +219,15 @@ def test_what_nobody_foresaw_tells_nothing_of_itself(lab, monkeypatch: pytest.Mo
     answer = lab.client().get(f"{API}/audit/head")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "geheim" not in answer.text
+
+
+def test_what_is_wrong_with_a_value_is_said_in_the_callers_language(client: TestClient) -> None:
+    def said(path: str, **parameters: str) -> str:
+        answer = client.get(f"{API}/{path}", params=parameters, headers={"accept-language": "zh"})
+        return str(answer.json()["errors"][0]["detail"])
+
+    assert said("customers", kind="robot") == "只能是以下之一：person, organisation"
+    assert said("customers", updated_since="yesterday").startswith("应为带时区的时刻")
+    assert said("customers", updated_since="2026-01-01T00:00:00").startswith("应为带时区的时刻")
+    answer = client.post(f"{API}/crosswalk/lookup", json=[1])
+    assert answer.json()["errors"][0]["detail"] == "a JSON object is wanted"
