@@ -287,7 +287,6 @@ class ConformanceSuite:
         assert isinstance(result.error, WriteConflict)
         assert fresh(source) == before
 
-
     # --- webhooks
 
     def test_a_webhook_hints_at_what_changed(self, source: Source, connector: Connector[Any]) -> None:

@@ -29,10 +29,11 @@ from connectors.douyin_shop.answers import Judge
 from connectors.douyin_shop.config import DouyinShopConfig
 from connectors.douyin_shop.login import DouyinLogin, ordered
 from connectors.douyin_shop.orders import OrderList, Orders, Row, changed_at
-from connectors.errors import BadConfiguration, CursorExpired, RecordRejected
+from connectors.errors import CursorExpired, RecordRejected
 from connectors.http import Client
 from connectors.inbound import ensure_signed, header, md5_enclosed, payload
 from connectors.incremental import Mark, Scan, iso
+from connectors.naming import ensure_known
 from connectors.rest.sampling import SAMPLE, fields_of
 
 FIRST_DAY = datetime(2018, 1, 1, tzinfo=UTC)
@@ -79,14 +80,7 @@ class DouyinShopConnector(Connector[DouyinShopConfig]):
 
     def read(self, request: Read) -> Iterator[Page]:
         """Pages in the order of orders' last change: what comes later about a buyer is newer."""
-        if request.stream != "buyers":
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=request.stream[:60],
-                allowed="buyers",
-            )
+        ensure_known(request.stream, ("buyers",), self.context.connection)
         with self._logged_in():
             yield from self._read(request)
 

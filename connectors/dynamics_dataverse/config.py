@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, StringConstraints
 
 from connectors.contract import Config
-from connectors.odata.entra import PUBLIC_LOGIN
+from connectors.odata.entra import PUBLIC_LOGIN, ClientId, ClientSecret, LoginUrl, Tenant
 
 Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,99}$")]
 
@@ -20,26 +20,10 @@ class DataverseConfig(Config):
         max_length=300,
         json_schema_extra={"zh": "环境的地址，如 https://contoso.crm.dynamics.cn"},
     )
-    tenant: str = Field(
-        description="The tenant in Microsoft Entra ID: its id or its domain name",
-        pattern=r"^[\w.-]{1,100}$",
-        json_schema_extra={"zh": "Microsoft Entra ID 的租户：ID 或域名"},
-    )
-    client_id: str = Field(
-        description="The application (client) id of the app registration",
-        pattern=r"^[\w-]{1,100}$",
-        json_schema_extra={"zh": "应用注册的应用程序（客户端）ID"},
-    )
-    client_secret: SecretStr = Field(
-        description="The value of a client secret of the app registration",
-        json_schema_extra={"zh": "应用注册的客户端密码的值"},
-    )
-    login_url: str = Field(
-        PUBLIC_LOGIN,
-        description="Where Microsoft Entra ID answers; in China https://login.partner.microsoftonline.cn",
-        max_length=300,
-        json_schema_extra={"zh": "Microsoft Entra ID 的地址；中国区为 https://login.partner.microsoftonline.cn"},
-    )
+    tenant: Tenant
+    client_id: ClientId
+    client_secret: ClientSecret
+    login_url: LoginUrl = PUBLIC_LOGIN
     api_version: str = Field(
         "v9.2",
         description="The version of the Web API",

@@ -12,12 +12,13 @@ from connectors.auth.naming import naming_settings
 from connectors.contract import Capability, Checked, Connector, Context, Deletes, Page, Read, Stream
 from connectors.correspondence.people import People
 from connectors.correspondence.reading import FIELDS, ContactReader
-from connectors.errors import BadConfiguration, PermissionMissing
+from connectors.errors import PermissionMissing
 from connectors.gmail.client import google
 from connectors.gmail.config import GmailConfig
 from connectors.gmail.contacts import AddressBook
 from connectors.gmail.login import credential_settings
 from connectors.gmail.mail import GmailMail
+from connectors.naming import ensure_known
 from connectors.rest.sampling import SAMPLE, fields_of
 
 CONTACTS, CORRESPONDENTS = "contacts", "correspondents"
@@ -102,11 +103,4 @@ class GmailConnector(Connector[GmailConfig]):
         return naming_settings(self.context.connection, credential_settings(self.config))
 
     def _known(self, stream: str) -> None:
-        if stream not in (CONTACTS, CORRESPONDENTS):
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=f"{CONTACTS}, {CORRESPONDENTS}",
-            )
+        ensure_known(stream, (CONTACTS, CORRESPONDENTS), self.context.connection)

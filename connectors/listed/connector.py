@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 
 from connectors.auth.naming import naming_settings
 from connectors.contract import Capability, ConfigT, Connector, Deletes, Page, Read, Stream, Write, WriteResult
-from connectors.errors import BadConfiguration, PermissionMissing
+from connectors.errors import PermissionMissing
 from connectors.listed.stream import Listed
+from connectors.naming import ensure_known
 from connectors.rest.sampling import SAMPLE, fields_of
 from connectors.writing import RecordWriter
 
@@ -57,15 +58,8 @@ class ListedConnector(Connector[ConfigT]):
     def known(self, stream: str) -> Listed:
         """The stream of this name. Raises ``BadConfiguration`` where there is none."""
         streams = self.streams()
-        if stream in streams:
-            return streams[stream]
-        raise BadConfiguration(
-            "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-            setting="streams",
-            connection=self.context.connection,
-            stream=stream[:60],
-            allowed=", ".join(streams),
-        )
+        ensure_known(stream, streams, self.context.connection)
+        return streams[stream]
 
     def logged_in(self) -> AbstractContextManager[None]:
         """Refused credentials name the settings to correct."""

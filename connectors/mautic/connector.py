@@ -21,12 +21,13 @@ from connectors.contract import (
     Write,
     WriteResult,
 )
-from connectors.errors import BadConfiguration, PermissionMissing
+from connectors.errors import PermissionMissing
 from connectors.mautic.client import MauticClient
 from connectors.mautic.config import MauticConfig
 from connectors.mautic.contacts import LOOKBACK, Contacts
 from connectors.mautic.webhooks import hints
 from connectors.mautic.writing import ContactWriter
+from connectors.naming import ensure_known
 from connectors.rest.sampling import SAMPLE, fields_of
 
 STREAM = "contacts"
@@ -87,14 +88,7 @@ class MauticConnector(Connector[MauticConfig]):
         self.client.close()
 
     def _known(self, stream: str) -> None:
-        if stream != STREAM:
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=STREAM,
-            )
+        ensure_known(stream, (STREAM,), self.context.connection)
 
     def _logged_in(self) -> AbstractContextManager[None]:
         oauth = self.config.client_id and self.config.client_secret

@@ -6,26 +6,15 @@ from pydantic import Field, SecretStr
 
 from connectors.contract import Config
 from connectors.correspondence.config import ExcludedAddresses, OwnAddresses, OwnDomains, Since
-from connectors.odata.entra import PUBLIC_LOGIN
+from connectors.odata.entra import PUBLIC_LOGIN, ClientId, ClientSecret, LoginUrl, Tenant
 
 
 class GraphConfig(Config):
     """Settings of one mailbox."""
 
-    tenant: str = Field(
-        description="The tenant in Microsoft Entra ID: its id or its domain name",
-        pattern=r"^[\w.-]{1,100}$",
-        json_schema_extra={"zh": "Microsoft Entra ID 的租户：ID 或域名"},
-    )
-    client_id: str = Field(
-        description="The application (client) id of the app registration",
-        pattern=r"^[\w-]{1,100}$",
-        json_schema_extra={"zh": "应用注册的应用程序（客户端）ID"},
-    )
-    client_secret: SecretStr = Field(
-        description="The value of a client secret of the app registration",
-        json_schema_extra={"zh": "应用注册的客户端密码的值"},
-    )
+    tenant: Tenant
+    client_id: ClientId
+    client_secret: ClientSecret
     mailbox: str = Field(
         description="The mailbox: the user's sign-in name or id, e.g. sales@contoso.com",
         pattern=r"^[^\s/?#%]{1,200}$",
@@ -56,12 +45,7 @@ class GraphConfig(Config):
         max_length=128,
         json_schema_extra={"zh": "使用更改通知时，订阅中填写的 clientState"},
     )
-    login_url: str = Field(
-        PUBLIC_LOGIN,
-        description="Where Microsoft Entra ID answers; in China https://login.partner.microsoftonline.cn",
-        max_length=300,
-        json_schema_extra={"zh": "Microsoft Entra ID 的地址；中国区为 https://login.partner.microsoftonline.cn"},
-    )
+    login_url: LoginUrl = PUBLIC_LOGIN
     base_url: str = Field(
         "https://graph.microsoft.com/v1.0",
         description="Where Microsoft Graph answers; in China https://microsoftgraph.chinacloudapi.cn/v1.0",

@@ -27,6 +27,7 @@ from connectors.msgraph.config import GraphConfig
 from connectors.msgraph.mail import GraphMail
 from connectors.msgraph.service import contact_set, graph
 from connectors.msgraph.writing import ContactWriter
+from connectors.naming import ensure_known
 from connectors.odata.tracked_connector import TrackedConnector
 from connectors.odata.tracking import TrackedReader
 
@@ -130,14 +131,7 @@ class GraphConnector(TrackedConnector[GraphConfig]):
 
     def known(self, stream: str) -> None:
         """Raise ``BadConfiguration`` for a stream that there is not."""
-        if stream not in (CONTACTS, CORRESPONDENTS):
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=f"{CONTACTS}, {CORRESPONDENTS}",
-            )
+        ensure_known(stream, (CONTACTS, CORRESPONDENTS), self.context.connection)
 
     def _only_contacts(self, stream: str) -> None:
         self.known(stream)

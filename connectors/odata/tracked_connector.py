@@ -20,7 +20,8 @@ from connectors.contract import (
     Write,
     WriteResult,
 )
-from connectors.errors import BadConfiguration, PermissionMissing
+from connectors.errors import PermissionMissing
+from connectors.naming import ensure_known
 from connectors.odata.client import ODataClient
 from connectors.odata.entra import naming_settings
 from connectors.odata.tracking import LOOKBACK, TrackedReader
@@ -81,14 +82,7 @@ class TrackedConnector(Connector[ConfigT]):
 
     def known(self, stream: str) -> None:
         """Raise ``BadConfiguration`` for a stream that there is not."""
-        if stream not in self.titles:
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=", ".join(self.titles),
-            )
+        ensure_known(stream, self.titles, self.context.connection)
 
     def logged_in(self) -> AbstractContextManager[None]:
         """Refused credentials name the settings to correct."""

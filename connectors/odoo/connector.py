@@ -20,6 +20,7 @@ from connectors.contract import (
     WriteResult,
 )
 from connectors.errors import BadConfiguration
+from connectors.naming import ensure_known
 from connectors.odoo.client import OdooClient
 from connectors.odoo.config import OdooConfig
 from connectors.odoo.partners import LOOKBACK, Partners
@@ -90,14 +91,7 @@ class OdooConnector(Connector[OdooConfig]):
         return name
 
     def _known(self, stream: str) -> None:
-        if stream != STREAM:
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=STREAM,
-            )
+        ensure_known(stream, (STREAM,), self.context.connection)
 
     def _logged_in(self) -> AbstractContextManager[None]:
         return naming_settings(self.context.connection, "api_key, user, database")

@@ -82,7 +82,8 @@ class CursorPages(Part):
 
 class LinkPages(Part):
     """The whole address of the following page: in the ``Link`` header, in one called ``header`` that holds it alone, or
-    in the answer at ``next``."""
+    in the answer at ``next``.
+    """
 
     kind: Literal["link"]
     next: str = ""

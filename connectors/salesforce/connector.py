@@ -19,7 +19,8 @@ from connectors.contract import (
     Write,
     WriteResult,
 )
-from connectors.errors import BadConfiguration, PermissionMissing
+from connectors.errors import PermissionMissing
+from connectors.naming import ensure_known
 from connectors.salesforce.bulk import BulkQuery
 from connectors.salesforce.client import SalesforceClient
 from connectors.salesforce.config import SalesforceConfig
@@ -106,14 +107,7 @@ class SalesforceConnector(Connector[SalesforceConfig]):
         return Stream(name, kind.title, ABILITIES, Deletes.SWEEP, LOOKBACK, fields, f"mapping_{name}.yaml")
 
     def _known(self, stream: str) -> None:
-        if stream not in KINDS:
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=", ".join(KINDS),
-            )
+        ensure_known(stream, KINDS, self.context.connection)
 
     def _logged_in(self) -> AbstractContextManager[None]:
         given = {"private_key": self.config.private_key, "refresh_token": self.config.refresh_token,

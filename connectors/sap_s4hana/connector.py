@@ -21,8 +21,8 @@ from connectors.contract import (
     Write,
     WriteResult,
 )
-from connectors.errors import BadConfiguration
 from connectors.http import Client
+from connectors.naming import ensure_known
 from connectors.odata.answers import answer_v2
 from connectors.odata.client import ODataClient
 from connectors.odata.entra import naming_settings
@@ -89,14 +89,7 @@ class SapConnector(Connector[SapConfig]):
         self._client.close()
 
     def _known(self, stream: str) -> None:
-        if stream != STREAM:
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=STREAM,
-            )
+        ensure_known(stream, (STREAM,), self.context.connection)
 
     def _logged_in(self) -> AbstractContextManager[None]:
         config = self.config

@@ -24,6 +24,7 @@ from connectors.contract import (
 )
 from connectors.errors import BadConfiguration, BadCredentials
 from connectors.inbound import ensure_signed, header, hmac_base64, payload
+from connectors.naming import ensure_known
 from connectors.rest.sampling import SAMPLE, fields_of
 from connectors.rest.slicing import find
 from connectors.shopify.bulk import Bulk
@@ -133,14 +134,7 @@ class ShopifyConnector(Connector[ShopifyConfig]):
             )
 
     def _known(self, stream: str) -> None:
-        if stream != "customers":
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed="customers",
-            )
+        ensure_known(stream, ("customers",), self.context.connection)
 
     def _logged_in(self) -> AbstractContextManager[None]:
         """Refused credentials name the settings to correct."""

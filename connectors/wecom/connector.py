@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
-from connectors.contract import (
-    Capability,
-    Checked,
-    Connector,
-    Context,
-    Deletes,
-    Field,
-    Hint,
-    Inbound,
-    Page,
-    Read,
-    Stream,
-    Write,
-    WriteResult,
-)
-from connectors.errors import BadConfiguration, PermissionMissing
-from connectors.tencent.callbacks import CallbackKeys, Callbacks, delivery_id
+from connectors.contract import Checked, Context, Field, Hint, Inbound
+from connectors.errors import PermissionMissing
+from connectors.tencent.callbacks import CallbackKeys, delivery_id
+from connectors.tencent.connector import TencentConnector
 from connectors.wecom.client import WeComClient
 from connectors.wecom.config import WeComConfig
 from connectors.wecom.customers import Customers, key_of
@@ -52,18 +39,28 @@ _CHANGES = "change_external_contact"
 _TAGS = "change_external_tag"
 
 
-class WeComConnector(Connector[WeComConfig]):
+class WeComConnector(TencentConnector[WeComConfig]):
     """External contacts of one company: read in full, told by callbacks, remarks written."""
 
     id: ClassVar[str] = "wecom"
     config_model: ClassVar[type[WeComConfig]] = WeComConfig
+    stream: ClassVar[str] = STREAM
+    title: ClassVar[str] = "Customers"
+    fields: ClassVar[Sequence[Field]] = FIELDS
 
     def __init__(self, config: WeComConfig, context: Context) -> None:
-        super().__init__(config, context)
+        super().__init__(config, context, CallbackKeys(config.callback_token, config.encoding_aes_key, config.corp_id))
         self._client = WeComClient(config, context)
         self._customers = Customers(self._client, config)
-        keys = CallbackKeys(config.callback_token, config.encoding_aes_key, config.corp_id)
-        self._callbacks = Callbacks(context.connection, keys)
+
+    @property
+    def people(self) -> Customers:
+        """The employees' customers."""
+        return self._customers
+
+    def writer(self) -> RemarkWriter:
+        """Sets employees' remarks."""
+        return RemarkWriter(self._client, self._customers)
 
     def check(self) -> Checked:
         """Log in, list the employees and ask for a row of them."""
@@ -77,38 +74,9 @@ class WeComConnector(Connector[WeComConfig]):
         self._client.customer_ids(users[0])
         return Checked("WeCom lets us read the customers of {users} employees.", {}, {"users": len(users)})
 
-    def discover(self) -> Sequence[Stream]:
-        """The one stream; its fields are documented."""
-        capabilities = frozenset({Capability.IDS, Capability.WRITE, Capability.WEBHOOK})
-        return [Stream(STREAM, "Customers", capabilities, Deletes.SWEEP, fields=FIELDS, mapping="mapping.yaml")]
-
-    def read(self, request: Read) -> Iterator[Page]:
-        """Pages of customers, everything each time."""
-        self._known(request.stream)
-        return self._customers.read(request)
-
-    def ids(self, stream: str) -> Iterator[Sequence[str]]:
-        """The keys of all customers."""
-        self._known(stream)
-        return self._customers.ids()
-
-    def fetch(self, stream: str, keys: Sequence[str]) -> Page:
-        """Single customers as they are now."""
-        self._known(stream)
-        return self._customers.fetch(keys)
-
-    def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
-        """Set employees' remarks; customers cannot be created."""
-        self._known(stream)
-        return RemarkWriter(self._client, self._customers).write(batch)
-
-    def challenge(self, request: Inbound) -> bytes | None:
-        """The decrypted text by which WeCom tests the callback's address."""
-        return self._callbacks.echo(request, self.context.now())
-
     def verify(self, request: Inbound) -> Sequence[Hint]:
         """The customer that a callback is about; of changed tags, that something in the stream has changed."""
-        told = self._callbacks.message(request, self.context.now())
+        told = self.told(request)
         names = ("Event", "ChangeType", "UserID", "ExternalUserID", "Id", "CreateTime")
         delivery = delivery_id(*(told.get(name, "") for name in names))
         user, customer = told.get("UserID"), told.get("ExternalUserID")
@@ -121,13 +89,3 @@ class WeComConnector(Connector[WeComConfig]):
     def close(self) -> None:
         """Give back the sockets."""
         self._client.close()
-
-    def _known(self, stream: str) -> None:
-        if stream != STREAM:
-            raise BadConfiguration(
-                "{connection}: there is no stream {stream}. Allowed: {allowed}.",
-                setting="streams",
-                connection=self.context.connection,
-                stream=stream[:60],
-                allowed=STREAM,
-            )
