@@ -41,13 +41,13 @@ class _PostgresBulk:
 
     def fetch(self, statement: str, *values: Any) -> list[Row]:
         try:
-            return self._statements.fetch(_numbered(statement), _literals(statement, values))
+            return self._statements.fetch(*_sent(statement, values))
         except Unsupported:
             return self._driver.execute(_postgres(statement), _lists(statement, values)).fetchall()  # type: ignore[no-any-return]
 
     def run(self, statement: str, *values: Any) -> int:
         try:
-            return self._statements.run(_numbered(statement), _literals(statement, values))
+            return self._statements.run(*_sent(statement, values))
         except Unsupported:
             return self._driver.execute(_postgres(statement), _lists(statement, values)).rowcount  # type: ignore[no-any-return]
 
@@ -109,24 +109,28 @@ def _postgres(statement: str) -> str:
     return PLACEHOLDERS.sub(lambda match: marks[match.group()], statement)
 
 
+def _sent(statement: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """The statement and its values as ``Statements`` wants them."""
+    numbered, kinds = _numbered(statement)
+    if len(kinds) != len(values):
+        raise TypeError("a value for each place, and a place for each value")
+    if kinds.count("?") == len(kinds):
+        return numbered, values
+    return numbered, [value if kind == "?" else array_of(value) for value, kind in zip(values, kinds, strict=True)]
+
+
 @lru_cache(maxsize=256)
-def _numbered(statement: str) -> str:
-    """With ``$1``, ``$2``, …, as libpq wants it."""
+def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+    """With ``$1``, ``$2``, …, as libpq wants it, and what stood there."""
     kinds, places = {"{ints}": "= ANY(${}::bigint[])", "{texts}": "= ANY(${}::text[])", "?": "${}"}, count(1)
-    return PLACEHOLDERS.sub(lambda match: kinds[match.group()].format(next(places)), statement).replace("%%", "%")
+    numbered = PLACEHOLDERS.sub(lambda match: kinds[match.group()].format(next(places)), statement)
+    return numbered.replace("%%", "%"), _kinds(statement)
 
 
 @lru_cache(maxsize=256)
 def _numbered_arrays(statement: str, columns: Columns) -> str:
     arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(columns, 1))
     return statement.replace("{rows} r", f"unnest({arrays}) AS r({', '.join(name for name, _ in columns)})")
-
-
-def _literals(statement: str, values: Iterable[Any]) -> list[Any]:
-    return [
-        value if kind == "?" else "{" + ",".join(map(str, value)) + "}" if kind == "{ints}" else array_of(list(value))
-        for value, kind in zip(values, _kinds(statement), strict=True)
-    ]
 
 
 @lru_cache(maxsize=256)

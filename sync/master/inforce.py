@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from functools import lru_cache
+from typing import Protocol, cast, runtime_checkable
 
 from mappings.contract import Features, Matcher
 from sync.master.bulk import Bulk
@@ -134,6 +135,12 @@ def without_blocks(matcher: Matcher, keys: frozenset[int]) -> Matcher:
     return matcher.without_blocks(keys) if isinstance(matcher, Refinable) else matcher
 
 
+@lru_cache(maxsize=64)
+def _gives_versions(kind: type) -> bool:
+    """Whether objects of a class are a ``MatcherSource``: asking a protocol takes longer than most statements."""
+    return issubclass(kind, MatcherSource)
+
+
 def recorded(bulk: Bulk, known: InForce) -> InForce:
     """With the blocks that were recorded for the version since."""
     rows = bulk.fetch(
@@ -147,9 +154,9 @@ def recorded(bulk: Bulk, known: InForce) -> InForce:
 
 
 def _in_force(source: Matcher | MatcherSource, bulk: Bulk, *, keep: bool = True) -> InForce:
-    if isinstance(source, MatcherSource):
-        return source.in_force(bulk, keep)
-    return recorded(bulk, InForce(source))
+    if _gives_versions(type(source)):
+        return cast(MatcherSource, source).in_force(bulk, keep)
+    return recorded(bulk, InForce(cast(Matcher, source)))
 
 
 def _lock(bulk: Bulk, statement: str, *locks: int) -> None:

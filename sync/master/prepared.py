@@ -7,7 +7,7 @@ processor for one value). What the cursor can and this cannot (rare types of val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ Row = tuple[Any, ...]
 _MOST = 400
 """So many statements of a connection are prepared; there are fewer in all the program."""
 _BINARY, _TEXT = 1, 0
-_DONE = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK})
+_IDLE = int(pq.TransactionStatus.IDLE)
+_DONE = frozenset({int(pq.ExecStatus.TUPLES_OK), int(pq.ExecStatus.COMMAND_OK)})
 
 
 class Unsupported(Exception):
@@ -55,14 +56,14 @@ class Statements:
         return self._execute(statement, values).command_tuples or 0
 
     def _execute(self, statement: str, values: Sequence[Any]) -> Any:
-        sent = [_encoded(value) for value in values]
-        data, types, formats = zip(*sent, strict=True) if sent else ((), (), ())
-        if self._pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            self._checked(self._pgconn.exec_(b"BEGIN"))
+        data, types, formats = _encoded(values)
+        pgconn = self._pgconn
+        if pgconn.transaction_status == _IDLE:
+            self._checked(pgconn.exec_(b"BEGIN"))
         name = self._names.get((statement, types)) or self._prepared(statement, types)
         if name is None:
-            return self._checked(self._pgconn.exec_params(statement.encode(), data, types, formats))
-        return self._checked(self._pgconn.exec_prepared(name, data, formats))
+            return self._checked(pgconn.exec_params(statement.encode(), data, types, formats))
+        return self._checked(pgconn.exec_prepared(name, data, formats))
 
     def _prepared(self, statement: str, types: tuple[int, ...]) -> bytes | None:
         if len(self._names) >= self._most:
@@ -80,8 +81,13 @@ class Statements:
         raise errors.error_from_result(result)
 
 
+_INTEGERS = {int}
+
+
 def array_of(values: Sequence[Any]) -> str:
     """Values as a PostgreSQL array literal. Raises Unsupported."""
+    if set(map(type, values)) == _INTEGERS:
+        return "{" + ",".join(map(str, values)) + "}"
     return "{" + ",".join([_element(value) for value in values]) + "}"
 
 
@@ -99,42 +105,50 @@ def _element(value: Any) -> str:
     raise Unsupported
 
 
-_Sent = tuple[bytes | None, int, int]
+_Sent = tuple[list[bytes | None], tuple[int, ...], list[int] | None]
 
 
-def _text(value: str) -> _Sent:
-    data = value.encode()
-    if b"\x00" in data:  # the server would see the text before it only
-        raise Unsupported
-    return data, 0, _TEXT
+def _encoded(values: Sequence[Any]) -> _Sent:
+    """How values go out: their bytes, the numbers of their types as psycopg tells them to the server (0: the server may
+    choose), and their formats, None if all are text. Raises Unsupported.
+    """
+    data: list[bytes | None] = []
+    types: list[int] = []
+    binary = False
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            text = value.encode()
+            if b"\x00" in text:  # the server would see the text before it only
+                raise Unsupported
+            data.append(text)
+            types.append(0)
+        elif kind is int and _LOWEST <= value <= _HIGHEST:
+            data.append(b"%d" % value)
+            types.append(20)
+        elif value is None:
+            data.append(None)
+            types.append(0)
+        else:
+            data.append(_rarer(value, kind))
+            types.append(_RARER[kind])
+            binary |= kind is bytes
+    formats = [_BINARY if kind == _BYTEA else _TEXT for kind in types] if binary else None
+    return data, tuple(types), formats
 
 
-def _instant(value: datetime) -> _Sent:
-    if value.tzinfo is None:
-        raise Unsupported
-    return value.isoformat().encode(), 1184, _TEXT
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+_BYTEA = 17
+_RARER = {bool: 16, float: 701, bytes: _BYTEA, datetime: 1184}
 
 
-def _integer(value: int) -> _Sent:
-    if not -(1 << 63) <= value < 1 << 63:
-        raise Unsupported
-    return b"%d" % value, 20, _TEXT
-
-
-_ENCODERS: dict[type, Callable[[Any], _Sent]] = {
-    type(None): lambda value: (None, 0, _TEXT),
-    str: _text,
-    int: _integer,
-    bool: lambda value: (b"t" if value else b"f", 16, _TEXT),
-    float: lambda value: (repr(value).encode(), 701, _TEXT),
-    bytes: lambda value: (value, 17, _BINARY),
-    datetime: _instant,
-}
-"""How a value goes out, with the number of its type as psycopg tells it to the server (0: the server may choose)."""
-
-
-def _encoded(value: Any) -> _Sent:
-    encode = _ENCODERS.get(type(value))
-    if encode is None:
-        raise Unsupported
-    return encode(value)
+def _rarer(value: Any, kind: type) -> bytes:
+    if kind is bytes:
+        return bytes(value)
+    if kind is datetime and value.tzinfo is not None:
+        return str(value.isoformat()).encode()
+    if kind is bool:
+        return b"t" if value else b"f"
+    if kind is float:
+        return repr(value).encode()
+    raise Unsupported
