@@ -258,9 +258,10 @@ class MatchingSettings(Section):
     """How a new master finds out which records are one customer; see `kehu match versions` for what is in force."""
 
     model: Literal["rules", "probability"] = Field(default="rules", description="what a new master begins with")
-    recalibrate: Literal["first-load", "ask", "never"] = Field(
+    recalibrate: Literal["first-load", "follow", "ask", "never"] = Field(
         default="first-load",
-        description="learn from the first load and use it at once; propose only; or do neither",
+        description="use what the first load teaches at once and propose what is learnt later; follow: use that too "
+        "where few customers change; ask: propose only; never: learn nothing by itself",
     )
 
 

@@ -17,7 +17,7 @@ from sync.errors import Misused, Refused, SyncError
 from sync.master import tally
 from sync.master.bulk import bulk_for
 from sync.master.inforce import reading_with
-from sync.matching import comparing, due, store, switching
+from sync.matching import comparing, drift, due, store, switching
 from sync.matching.active import plain
 from sync.matching.comparing import Comparison
 from sync.project import Project
@@ -54,7 +54,7 @@ def show(request: Request) -> Response:
             return render(request, "matching_none.html")
         versions, switches = store.versions(connection), switching.history(connection, 5)
         crowded = quality.blocks(connection)
-        active = store.active(connection)
+        active, proposal = store.active(connection), drift.open_proposal(connection)
         small = tally.read(connection).placed <= SMALL
     memory, name = remembered.of(request), f"weights {active.number}"
     find = memory.get if small else memory.soon
@@ -62,6 +62,7 @@ def show(request: Request) -> Response:
         request,
         "matching.html",
         active=active,
+        proposal=proposal,
         versions=versions,
         switches=switches,
         blocks=crowded,

@@ -14,6 +14,7 @@ from sync import activity, attention, language, overview
 from sync.attention import Standing
 from sync.master import queries
 from sync.master.search import index
+from sync.matching import drift
 from sync.stewardship.worklist import MOST
 
 router = APIRouter(dependencies=[Depends(Requires(Permission.VIEW))])
@@ -56,7 +57,7 @@ def _now(request: Request, chosen: Range) -> dict[str, Any]:
     shown = [one for one in found if one.standing is not Standing.REMOVED]
     with project.database.reading() as connection:
         stats, histogram = queries.stats(connection), overview.members_histogram(connection)
-        behind = index.behind(connection)
+        behind, proposal = index.behind(connection), drift.open_proposal(connection)
     desk = worklist(request)
     pairs = desk.pairs() if stats.source_records <= SMALL else desk.at_hand()
     stale = request.app.state.stale
@@ -71,5 +72,6 @@ def _now(request: Request, chosen: Range) -> dict[str, Any]:
         "most_pairs": MOST,
         "quarantined": sum(one.quarantined for one in shown),
         "behind": behind,
+        "proposal": proposal if proposal is not None and proposal.asks else None,
         "columns": memory.get(f"activity {chosen}", happened),
     }

@@ -12,7 +12,7 @@ import typer
 
 from sync.cli import match_training
 from sync.cli.console import emit_json, emit_table, moment, next_step, number, progress, say
-from sync.cli.match_showing import QUESTIONS, changed, explanation, model, stage
+from sync.cli.match_showing import QUESTIONS, changed, explanation, model, proposal_data, proposed, stage
 from sync.cli.options import DryRun, Json, Limit, Yes
 from sync.cli.reporting import refuse_without_terminal
 from sync.cli.session import session
@@ -20,7 +20,9 @@ from sync.errors import Misused
 from sync.language import _
 from sync.master.bulk import bulk_for
 from sync.master.candidates import Compare
-from sync.matching import calibration, comparing, exchange, explaining, store, switching
+from sync.matching import calibration, comparing, drift, exchange, explaining, store, switching
+from sync.matching.drift import Proposal
+from sync.matching.due import ASK, NEVER
 from sync.matching.switching import Progress
 from sync.project import Project
 from sync.runs import pending
@@ -43,10 +45,11 @@ def versions(context: typer.Context, as_json: Json = False) -> None:
     database = session(context).migrated.database
     with database.reading() as connection:
         found, switches = store.versions(connection), switching.history(connection)
+        waiting = drift.open_proposal(connection)
     state = switching.progress(database)
     if as_json:
         shown = {"versions": [one._asdict() for one in found], "switches": [one._asdict() for one in switches]}
-        emit_json("match_versions", {**shown, "progress": state._asdict()})
+        emit_json("match_versions", {**shown, "progress": state._asdict(), "proposal": proposal_data(waiting)})
         return
     columns = (_("Version"), _("State"), _("Family"), _("Origin"), _("Records"), _("Made"), _("By"), _("Note"))
     rows = [
@@ -58,6 +61,43 @@ def versions(context: typer.Context, as_json: Json = False) -> None:
         say(changed(one))
     if state.stage is not None or state.unsettled:
         say(_("A switch is under way: {stage}.", stage=stage(state)), "yellow")
+    if waiting is not None:
+        _show_proposal(waiting)
+
+
+@app.command(
+    help=_("Say whether the data have moved on since the model was learnt; if so, learn, compare and propose.")
+)
+def due(context: typer.Context, as_json: Json = False) -> None:
+    """What the maintenance loop does every ten minutes."""
+    project = session(context).migrated
+    policy = project.settings.matching.recalibrate
+    with project.database.reading() as connection:
+        found = drift.measure(connection)
+    drift.propose_if_due(project.database, policy if policy != NEVER else ASK)
+    if switching.under_way(project.database) is not None:
+        _go_on(project)
+    with project.database.reading() as connection:
+        waiting = drift.open_proposal(connection)
+    if as_json:
+        data = None if found is None else {**found._asdict(), "due": found.due}
+        emit_json("match_due", {"drift": data, "proposal": proposal_data(waiting)})
+        return
+    if found is None:
+        say(_("No version that was learnt from your records is in force; `kehu match calibrate` learns one."))
+    else:
+        now, then, crowded = number(found.records), number(found.learnt_from), number(found.crowded)
+        say(_("Records now: {records}; learnt from: {learnt}; blocks crowded since: {crowded}.",
+              records=now, learnt=then, crowded=crowded))  # fmt: skip
+    if waiting is not None:
+        _show_proposal(waiting)
+    elif found is not None and not found.due:
+        say(_("The model still fits: nothing is proposed."), "green")
+
+
+def _show_proposal(found: Proposal) -> None:
+    say(proposed(found), "yellow" if found.asks else "")
+    next_step(f"kehu match compare {found.basis} {found.version.number}")
 
 
 @app.command(help=_("Show what a version has learnt: thresholds, priors, and the weight of every level."))

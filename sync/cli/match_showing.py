@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from mappings.matching.model import MatchModel
-from sync.cli.console import emit_table, moment, say
+from sync.cli.console import emit_table, moment, number, say
 from sync.language import _
+from sync.matching.drift import Proposal
 from sync.matching.explaining import Explanation, Key
 from sync.matching.switching import Progress, Switch
 
@@ -44,6 +46,22 @@ def level(label: str) -> str:
         if found := pattern.fullmatch(label):
             return words(found)
     return label if len(label) <= LONGEST_LEVEL else label[:LONGEST_LEVEL] + "…"
+
+
+def proposed(found: Proposal) -> str:
+    """A proposal in one sentence."""
+    said = _("Version {version} is proposed because the data moved on: {records} records now, learnt from {learnt}.",
+             version=found.version.number, records=number(found.records), learnt=number(found.learnt_from))  # fmt: skip
+    if found.merged is None or found.split is None:
+        return f"{said} {_('What it would change was not counted.')}"
+    counted = _("It would merge {merged} customers of several and split {split}.",
+                merged=number(found.merged), split=number(found.split))  # fmt: skip
+    return f"{said} {counted}"
+
+
+def proposal_data(found: Proposal | None) -> dict[str, Any] | None:
+    """A proposal as JSON."""
+    return None if found is None else {**found._asdict(), "version": found.version.number, "asks": found.asks}
 
 
 def stage(state: Progress) -> str:

@@ -23,7 +23,7 @@ from mappings.matching.model import Kind, MatchModel
 from sync.database import Database
 from sync.master.tables import source_record
 from sync.matching import due, store, switching
-from sync.matching.due import CALIBRATED, FIRST_LOAD, NEVER
+from sync.matching.due import CALIBRATED, FIRST_LOAD, FOLLOW, NEVER
 from sync.matching.store import ModelVersion
 
 SAMPLE = 200_000
@@ -67,7 +67,7 @@ def follow_policy(database: Database, policy: str) -> ModelVersion | None:
         if not due.nothing_learnt(connection):  # somebody was faster
             return None
         version = propose(connection, learnt, by=by)
-        if policy == FIRST_LOAD:
+        if policy in (FIRST_LOAD, FOLLOW):
             switching.begin(connection, version.number, by=by, reason="the first load is over")
     return version
 

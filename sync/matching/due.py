@@ -9,7 +9,7 @@ from sync.master.tables import match_model, match_state, match_switch, source_re
 from sync.runs.tables import connection as connections
 from sync.runs.tables import stream_state
 
-FIRST_LOAD, ASK, NEVER = "first-load", "ask", "never"
+FIRST_LOAD, FOLLOW, ASK, NEVER = "first-load", "follow", "ask", "never"
 CALIBRATED = "calibrated"
 LEAST = 100
 """Fewer records teach nothing about frequencies (``mappings.matching.calibrate.LEAST``)."""

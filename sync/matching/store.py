@@ -144,6 +144,12 @@ def set_state(connection: Connection, number: int, state: str) -> None:
     connection.execute(update(match_model).where(match_model.c.id == number).values(state=state))
 
 
+def annotate(connection: Connection, number: int, statistics: dict[str, Any]) -> None:
+    """Say more of what a version was learnt from and would change; what decides stays as it is."""
+    values = {"statistics": orjson.dumps(statistics).decode()}
+    connection.execute(update(match_model).where(match_model.c.id == number).values(values))
+
+
 def _shipped(connection: Connection, family: str) -> ModelVersion:
     if family == PROBABILITY:
         return propose(connection, {}, origin="default", note="")
