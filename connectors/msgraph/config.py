@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from connectors.contract import Config
 from connectors.correspondence.config import ExcludedAddresses, OwnAddresses, OwnDomains, Since
@@ -41,9 +41,19 @@ class GraphConfig(Config):
     since: Since
     client_state: SecretStr | None = Field(
         None,
-        description="The client state given to subscriptions for change notifications, where they are used",
+        description="A long text of your own, by which change notifications are told from forged ones",
         max_length=128,
-        json_schema_extra={"zh": "使用更改通知时，订阅中填写的 clientState"},
+        json_schema_extra={"zh": "自拟的长文本，用于识别真正的更改通知（clientState）"},
+    )
+    notification_url: str | None = Field(
+        None,
+        description="Where Graph sends change notifications, e.g. https://kehu.example.com/api/hooks/mail; with it, "
+        "subscriptions are made and renewed",
+        pattern=r"^https://[^\s@]+$|^http://(127\.0\.0\.1|localhost)[:/][^\s@]*$",
+        max_length=300,
+        json_schema_extra={
+            "zh": "Graph 发送更改通知的地址，如 https://kehu.example.com/api/hooks/mail；填写后自动创建并续订订阅"
+        },
     )
     login_url: LoginUrl = PUBLIC_LOGIN
     base_url: str = Field(
@@ -52,3 +62,9 @@ class GraphConfig(Config):
         max_length=300,
         json_schema_extra={"zh": "Microsoft Graph 的地址；中国区为 https://microsoftgraph.chinacloudapi.cn/v1.0"},
     )
+
+    @model_validator(mode="after")
+    def _proved(self) -> GraphConfig:
+        if self.notification_url and self.client_state is None:
+            raise ValueError("notification_url needs client_state, by which notifications are told from forged ones")
+        return self

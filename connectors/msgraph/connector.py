@@ -22,10 +22,12 @@ from connectors.contract import (
 from connectors.correspondence.people import People
 from connectors.correspondence.reading import FIELDS, ContactReader
 from connectors.errors import BadConfiguration
+from connectors.incremental import iso
 from connectors.msgraph import notifications
 from connectors.msgraph.config import GraphConfig
 from connectors.msgraph.mail import GraphMail
-from connectors.msgraph.service import contact_set, graph
+from connectors.msgraph.service import contact_set, graph, user_path
+from connectors.msgraph.subscriptions import Subscriptions
 from connectors.msgraph.writing import ContactWriter
 from connectors.naming import ensure_known
 from connectors.odata.tracked_connector import TrackedConnector
@@ -49,6 +51,10 @@ class GraphConnector(TrackedConnector[GraphConfig]):
         people = People(own, config.own_domains, config.exclude_addresses, since=config.since)
         self._mail = GraphMail(self.client, config, people)
         self._correspondents = ContactReader(self._mail)
+        self._watched = {
+            CONTACTS: (contact_set(config).path, "created,updated,deleted"),
+            CORRESPONDENTS: (f"{user_path(config)}/messages", "created"),
+        }
 
     def check(self) -> Checked:
         """Log in, list the folders and read a contact."""
@@ -61,7 +67,7 @@ class GraphConnector(TrackedConnector[GraphConfig]):
         counts = {"folders": len(folders), "messages": sum(folders.values())}
         return Checked(
             "Microsoft Graph lets us read {mailbox}: {messages} messages in {folders} folders, and the contacts.",
-            tracking,
+            tracking | self._notified(),
             {"mailbox": self.config.mailbox, **counts},
         )
 
@@ -80,7 +86,8 @@ class GraphConnector(TrackedConnector[GraphConfig]):
         return [*super().discover(), people]
 
     def read(self, request: Read) -> Iterator[Page]:
-        """Pages of one stream."""
+        """Pages of one stream, after a look at its subscription."""
+        self._subscribe(request.stream)
         if request.stream != CORRESPONDENTS:
             yield from super().read(request)
             return
@@ -116,6 +123,24 @@ class GraphConnector(TrackedConnector[GraphConfig]):
     def verify(self, request: Inbound) -> Sequence[Hint]:
         """What notifications hint at."""
         return notifications.hints(request, self.config.client_state, self.context.connection)
+
+    def _subscriptions(self) -> Subscriptions | None:
+        address, state = self.config.notification_url, self.config.client_state
+        return Subscriptions(self.client, address, state.get_secret_value()) if address and state else None
+
+    def _subscribe(self, stream: str) -> None:
+        ours = self._subscriptions()
+        if ours is not None and stream in self._watched:
+            with self.logged_in():
+                ours.ensure(*self._watched[stream], self.context.now())
+
+    def _notified(self) -> dict[str, str]:
+        """Until when changes are told, by stream; nothing where no notifications are wanted."""
+        ours = self._subscriptions()
+        if ours is None:
+            return {}
+        ends = {stream: ours.until(resource) for stream, (resource, _) in self._watched.items()}
+        return {f"notifications of {stream}": iso(end) if end else "not yet" for stream, end in ends.items()}
 
     def reader(self, stream: str) -> TrackedReader:
         """The reader of the address book."""

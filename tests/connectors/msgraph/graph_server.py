@@ -30,6 +30,7 @@ class GraphServer(V4Server):
     ROOT = "/v1.0"
 
     def __init__(self, contacts: int = 0, mails: int = 0) -> None:
+        self.subscriptions: dict[str, Row] = {}
         super().__init__(Table("contacts", "id", "lastModifiedDateTime"))
         self.folders: dict[str, Row] = {}
         self.uses: dict[str, str] = {}
@@ -92,6 +93,8 @@ class GraphServer(V4Server):
         self.authorise(call)
         path = call.path.removeprefix(f"{self.ROOT}/")
         parts = path.split("/")
+        if parts[0] == "subscriptions":
+            self._subscribed(call, parts[1:])
         if parts[:2] != ["users", MAILBOX]:
             raise refused(404, "Request_ResourceNotFound", f"Resource '{parts[1:2]}' does not exist.")
         what = parts[2] if len(parts) > 2 else ""
@@ -106,6 +109,19 @@ class GraphServer(V4Server):
         if what == "messages":
             self._messages(call, parts[3:])
         raise refused(400, "BadRequest", "Resource not found for the segment.")
+
+    def _subscribed(self, call: Call, rest: list[str]) -> None:
+        """Subscriptions of all applications of ours; an end too far away is refused."""
+        if f"{call.method} subscriptions" in self.habits.forbidden:
+            raise refused(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+        if call.method == "GET":
+            raise Answer(200, {"value": list(self.subscriptions.values())})
+        end = datetime.fromisoformat(call.body["expirationDateTime"])
+        if end - datetime.now(UTC) > timedelta(minutes=4_230):
+            raise refused(400, "InvalidRequest", "Subscription expiration can only be 4230 minutes in the future.")
+        key = rest[0] if rest else f"s{len(self.subscriptions) + 1}"
+        self.subscriptions[key] = self.subscriptions.get(key, {"id": key}) | call.body
+        raise Answer(200 if rest else 201, self.subscriptions[key])
 
     def _contacts(self, call: Call, rest: list[str]) -> None:
         table = self.tables["contacts"]

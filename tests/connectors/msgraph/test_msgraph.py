@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -588,3 +589,69 @@ def test_the_registry_knows_it_with_its_grade() -> None:
     assert info.load() is GraphConnector
     assert info.grade in ("silver", "gold")
     assert set(info.mappings) == {"mapping.yaml", "mapping_correspondents.yaml"}
+
+
+ADDRESS = "https://kehu.example.com/api/hooks/mail"
+
+
+class TestSubscriptions:
+    @pytest.fixture
+    def server(self) -> Iterator[GraphServer]:
+        with GraphServer(contacts=3, mails=2) as running:
+            yield running
+
+    @pytest.fixture
+    def connect(self, server: GraphServer) -> Iterator[Any]:
+        made: list[Connector[Any]] = []
+
+        def connected() -> Connector[Any]:
+            made.append(ContactSource(server, notification_url=ADDRESS).connect())
+            return made[-1]
+
+        yield connected
+        for connector in made:
+            connector.close()
+
+    def test_a_read_subscribes_to_its_stream_once(self, server: GraphServer, connect: Any) -> None:
+        for _ in range(2):
+            for stream in ("contacts", "correspondents"):
+                list(connect().read(Read(stream)))
+        made = {one["resource"]: one for one in server.subscriptions.values()}
+        assert set(made) == {f"users/{MAILBOX}/contacts", f"users/{MAILBOX}/messages"}
+        assert len(server.subscriptions) == 2
+        assert all((one["notificationUrl"], one["clientState"]) == (ADDRESS, STATE) for one in made.values())
+        told = connect().check().details
+        assert told["notifications of contacts"] > "2026"
+
+    def test_one_that_is_about_to_end_is_renewed_and_those_of_others_are_left_alone(
+        self, server: GraphServer, connect: Any
+    ) -> None:
+        soon = (datetime.now(UTC) + timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ours = {"resource": f"users/{MAILBOX}/contacts", "notificationUrl": ADDRESS, "expirationDateTime": soon}
+        server.subscriptions = {
+            "a": {"id": "a", **ours},
+            "b": {"id": "b", **ours, "notificationUrl": "https://other.example.com"},
+            "c": {"id": "c", **ours, "expirationDateTime": "some day"},
+        }
+        list(connect().read(Read("contacts")))
+        ends = {key: one["expirationDateTime"] for key, one in server.subscriptions.items()}
+        assert ends["a"] > soon
+        assert (ends["b"], ends["c"], len(ends)) == (soon, "some day", 3)
+
+    @pytest.mark.parametrize("verb", ["GET", "POST"])
+    def test_where_subscribing_is_refused_reads_go_on(self, server: GraphServer, connect: Any, verb: str) -> None:
+        server.habits.forbidden = {f"{verb} subscriptions"}
+        records = [record for page in connect().read(Read("contacts")) for record in page.records]
+        assert len(records) == 3
+        assert connect().check().details["notifications of contacts"] == "not yet"
+
+    def test_without_an_address_nothing_is_subscribed(self, server: GraphServer) -> None:
+        connector = ContactSource(server).connect()
+        list(connector.read(Read("contacts")))
+        assert not server.subscriptions
+        assert not [name for name in connector.check().details if "notifications" in name]
+        connector.close()
+
+    def test_an_address_without_a_state_is_refused(self, server: GraphServer) -> None:
+        with pytest.raises(BadConfiguration, match="client_state"):
+            ContactSource(server, notification_url=ADDRESS, client_state=None).connect()
