@@ -169,7 +169,8 @@ def _tested(request: Request, info: ConnectorInfo, name: str, form: Sent, *, fre
             checked = probing.check(drafts.trial(project, name), name)
         except ConnectorError as error:
             fields = settings.form_of(project, info.id)
-            blamed = {field: "" for field in forms.blamed(fields, error)}
+            given = [field for field, value in data["settings"].items() if value not in (None, "")]
+            blamed = {field: "" for field in forms.blamed(fields, error, given)}
             return _form(request, info, name, typed, blamed, data=data, fault=_told(request, error))
         del checked
         return redirect(f"/connections/drafts/{quote(name)}/streams", "connected")

@@ -7,7 +7,7 @@ cannot refer to the server's environment or files.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -95,15 +95,19 @@ def faults_by_field(error: ValidationError) -> dict[str, str]:
     return found
 
 
-def blamed(fields: Sequence[FormField], error: ConnectorError) -> list[str]:
-    """The fields that a failed test points at: what the error names, else those that such an error speaks of."""
+def blamed(fields: Sequence[FormField], error: ConnectorError, given: Collection[str] = ()) -> list[str]:
+    """The fields that a failed test points at: what the error names, else those that such an error speaks of.
+
+    ``given`` are the fields that have a value: what was left empty was not refused.
+    """
     names = [one.name for one in fields]
     setting = getattr(error, "setting", None)
     if isinstance(error, BadConfiguration) and setting:
         parts = str(setting).split(".")
         return [name for name in names if name in parts][:1]
     if isinstance(error, BadCredentials):
-        return [one.name for one in fields if one.kind == "secret" or _is_like(one.name, _WHO)]
+        asked = [one.name for one in fields if one.kind == "secret" or _is_like(one.name, _WHO)]
+        return [name for name in asked if name in given] or asked
     if isinstance(error, RetryLater):
         return [name for name in names if _is_like(name, _WHERE)][:1]
     return []

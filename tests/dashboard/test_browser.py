@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,8 +100,9 @@ def test_the_first_load_of_a_page_is_small_and_takes_few_requests(project: Proje
         first.new_page().goto(f"{base}/enter?token={Access(project.state_folder).link_token()}")
         for path in ("/", "/customers", "/duplicates/review", "/matching", "/runs/1", "/mappings/sheet/x"):
             fresh = browser.new_context(storage_state=first.storage_state())  # nothing is cached
-            page, loaded = fresh.new_page(), []
-            page.on("response", loaded.append)
+            page = fresh.new_page()
+            loaded: list[Any] = []
+            page.on("response", lambda answer, into=loaded: into.append(answer))
             page.goto(f"{base}{path}")
             page.wait_for_load_state("load")
             page.wait_for_timeout(300)  # what scripts ask for once the page is there

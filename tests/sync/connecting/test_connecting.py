@@ -89,6 +89,7 @@ def test_a_form_cannot_refer_to_what_is_the_servers(reference: str) -> None:
 def test_a_failed_test_points_at_fields() -> None:
     fields = forms.fields_of(Sample)
     assert forms.blamed(fields, BadCredentials("no")) == ["password"]
+    assert forms.blamed(fields, BadCredentials("no"), given=["address"]) == ["password"]
     assert forms.blamed(fields, RetryLater("gone")) == ["address"]
     assert forms.blamed(fields, BadConfiguration("x", setting="connections.a.settings.port")) == ["port"]
 
