@@ -100,10 +100,10 @@ class YouzanShop(Simulator):
             raise gateway(5001, "参数类型错误")
         if (page - 1) * size >= self.cap:
             raise business(142710032, "查询超过上限")
-        rows = sorted(self.rows.values(), key=lambda row: (row["created_at"], row["yz_open_id"]), reverse=True)
-        rows = [self.shown(row) for row in rows if self.within(row["created_at"], asked)]
+        rows = [row for row in self.rows.values() if self.within(row["created_at"], asked)]
+        rows.sort(key=lambda row: (row["created_at"], row["yz_open_id"]), reverse=True)
         total = min(len(rows), self.cap)
-        shown = rows[(page - 1) * size : page * size]
+        shown = [self.shown(row) for row in rows[(page - 1) * size : page * size]]
         raise success({"total": total, "page_no": page, "page_size": size, "record_list": shown})
 
     def within(self, created: int, asked: Row) -> bool:
