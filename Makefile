@@ -18,7 +18,7 @@ FAST := not slow and not systems and not services and not simulators
 # Compiled once, not by every process anew: the tests start hundreds of them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check test lint types imports unit bench format clean
+.PHONY: help run check test lint types imports unit bench screenshots format clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ unit: $(VENV)/.installed-test ## Run the fast tests
 
 bench: $(VENV)/.installed-test ## Measure; prints the figures that docs/performance.md states
 	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/.installed-test ## Photograph the pages of the example company for the README
+	PYTHONPATH=. $(BIN)/python docs/screenshot.py
 
 format: $(VENV)/.installed-test ## Format the code and sort its imports
 	$(BIN)/ruff check --fix --quiet . || true
