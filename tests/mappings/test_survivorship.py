@@ -206,6 +206,7 @@ def rule_sets() -> st.SearchStrategy[SurvivorshipRules]:
     return st.builds(SurvivorshipRules, rule, fields)
 
 
+@pytest.mark.slow
 @given(sources(), rule_sets(), st.randoms(use_true_random=False))
 def test_the_order_of_the_sources_does_not_matter(
     members: list[Source], rules: SurvivorshipRules, shuffler: random.Random
@@ -217,11 +218,13 @@ def test_the_order_of_the_sources_does_not_matter(
     assert explain(members, rules) == explained
 
 
+@pytest.mark.slow
 @given(sources(), rule_sets())
 def test_the_short_path_for_one_source_equals_the_general_one(members: list[Source], rules: SurvivorshipRules) -> None:
     assert golden(members[:1], rules) == merged(members[:1], rules) == members[0].customer
 
 
+@pytest.mark.slow
 @given(sources(), rule_sets(), st.dictionaries(st.sampled_from(["owner", "website"]), TEXTS | st.none(), max_size=2))
 def test_the_explanation_tells_what_the_golden_record_holds(
     members: list[Source], rules: SurvivorshipRules, pins: dict[str, Any]
@@ -238,6 +241,7 @@ def test_the_explanation_tells_what_the_golden_record_holds(
             assert by_key[choice.runner_up.source][name] == choice.runner_up.value != choice.value
 
 
+@pytest.mark.slow
 @given(sources(), rule_sets())
 def test_no_value_is_invented_and_no_field_with_a_value_is_lost(
     members: list[Source], rules: SurvivorshipRules
@@ -250,12 +254,14 @@ def test_no_value_is_invented_and_no_field_with_a_value_is_lost(
             assert any(m.customer.get(name) == found for m in members)
 
 
+@pytest.mark.slow
 @given(sources(), rule_sets())
 def test_the_result_is_a_canonical_customer(members: list[Source], rules: SurvivorshipRules) -> None:
     usable = [Source(m.key, {**m.customer, "name": "x", "source_changed_at": STAMPS[0]}, m.priority) for m in members]
     Customer.model_validate(golden(usable, rules))
 
 
+@pytest.mark.slow
 @given(sources(), rule_sets())
 def test_a_second_copy_of_the_same_record_changes_no_list(members: list[Source], rules: SurvivorshipRules) -> None:
     twin = members[0]._replace(key=(9, 9, "copy", ""))

@@ -139,6 +139,7 @@ anything: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), st.one_of(plausible, anything), max_size=20))
 def test_every_output_fits_the_customer_model_and_is_json_without_empty_values(record: dict[str, Any]) -> None:
@@ -160,6 +161,7 @@ def empties(value: Any) -> Any:
         yield from empties(inner)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), plausible, max_size=20))
 def test_mapping_is_a_function_of_the_record(record: dict[str, Any]) -> None:

@@ -64,6 +64,10 @@ class ErpNext(Simulator):
         place, _, name = request.path.removeprefix("/api/resource/").partition("/")
         if place != self.doctype and not name:
             raise Answer(200, {"data": []})
+        if request.method == "GET" and name:
+            if name not in self.rows:
+                raise refusal(404, "DoesNotExistError", f"{self.doctype} {name} not found")
+            raise Answer(200, {"data": self.rows[name] | {"credit_limits": []}})
         if request.method == "GET":
             self.listed(request.query)
         self.saved(request.json(), name if request.method == "PUT" else "")

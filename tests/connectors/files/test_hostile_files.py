@@ -136,6 +136,7 @@ def test_random_bytes_under_every_ending_are_read_or_refused(tmp_path: Path) -> 
             outcome(connect(tmp_path, streams={"s": {"path": name}}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content"),
     [

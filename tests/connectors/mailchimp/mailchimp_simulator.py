@@ -64,6 +64,10 @@ class Mailchimp(Simulator):
             raise Answer(200, {"name": "Newsletter"})
         if not request.path.startswith("/3.0/lists/a1b2/members"):
             raise problem(404, "Resource Not Found", "The requested resource could not be found.")
+        name = request.path.removeprefix("/3.0/lists/a1b2/members").strip("/")
+        if request.method == "GET" and name:
+            found = next((row for row in self.everybody() if name.lower() in self.names(row)), None)
+            raise Answer(200, found) if found else problem(404, "Resource Not Found", "No such member.")
         if request.method == "GET":
             self.listed(request.query)
         self.put(request, request.path.removeprefix("/3.0/lists/a1b2/members/"))

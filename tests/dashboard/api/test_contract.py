@@ -93,6 +93,7 @@ def test_the_description_is_public_and_the_same_each_time(lab) -> None:  # type:
     assert nobody.get(f"{API}/openapi.json", headers={"if-none-match": first.headers["etag"]}).status_code == 304
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_no_request_makes_it_fail_or_answer_what_is_not_described(lab, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     described = openapi.of(lab.app)

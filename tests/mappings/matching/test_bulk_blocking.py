@@ -35,6 +35,7 @@ def values(kind: Kind) -> st.SearchStrategy[Values]:
     return st.tuples(*[shapes.get(name, st.none() | TEXTS) for name in columns]).map(with_words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["person", "organisation"])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), cap=st.integers(1, 4))

@@ -77,6 +77,7 @@ def partition(
     return {frozenset(key[i] for i in group) for group in matcher.cluster(members, decisions)}
 
 
+@pytest.mark.slow
 @given(record_sets(), st.randoms(use_true_random=False), st.permutations(range(100)))
 def test_neither_order_nor_numbers_matter(found: Any, shuffler: random.Random, numbers: list[int]) -> None:
     matcher, members, decisions = found

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,6 +169,7 @@ def test_records_with_evidence_share_a_key(one: dict[str, Any], other: dict[str,
         assert set(MATCHER.keys(left)) & set(MATCHER.keys(right))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(record_sets())
 def test_solving_components_apart_or_together_gives_the_same_customers(found: Any) -> None:

@@ -130,6 +130,7 @@ def assert_equal(
     assert worst <= 1e-9
 
 
+@pytest.mark.slow
 def test_weights_equal_splinks_on_nulls_accents_chinese_and_impossible_dates() -> None:
     chance = random.Random(11)
     rows = [record(number, chance) for number in range(220)]

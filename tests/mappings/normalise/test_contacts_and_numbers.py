@@ -77,6 +77,7 @@ def test_free_mail_is_told_from_a_companys_domain() -> None:
     assert not is_free_mail("tencent.com")
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80) | st.emails())
 def test_a_normalised_address_fits_the_canonical_model_and_stays(text: str) -> None:
     address = normalise_email(text)

@@ -80,6 +80,7 @@ def test_strangers_behind_one_phone_are_not_one_customer_and_not_compared_with_a
     assert recorded(database)["refined"] > 0
 
 
+@pytest.mark.slow
 def test_blocks_end_the_same_in_any_order_and_in_pages_of_any_size(tmp_path: Path) -> None:
     chance = random.Random(8)
     names = ["Ann Smith", "Ann Smyth", "Bob Smith", "Anna Schmidt", "Robert Smith", "Ann Smithers"]

@@ -67,6 +67,7 @@ def rebuilt(database: Database, state: State) -> dict[str, Any]:
     return consistent(database)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=edits, batching=st.randoms(use_true_random=False))
 def test_any_history_of_edits_and_deletes_ends_where_a_rebuild_begins(
@@ -86,6 +87,7 @@ def test_any_history_of_edits_and_deletes_ends_where_a_rebuild_begins(
     assert consistent(lived) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     records=st.dictionaries(keys, contents, min_size=1, max_size=8),
@@ -108,6 +110,7 @@ def test_any_order_and_number_of_deliveries_gives_the_same_dump(
     assert consistent(shuffled) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     records=st.dictionaries(keys, contents, min_size=2, max_size=6),

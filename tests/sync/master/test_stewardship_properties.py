@@ -98,6 +98,7 @@ def populate(database: Database, population: dict[tuple[int, str], dict[str, Any
     resolve(database)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, **QUIET)
 @given(
     population=populations, said=st.lists(words, min_size=1, max_size=6), shuffling=st.randoms(use_true_random=False)
@@ -125,6 +126,7 @@ def taken_back(database: Database, number: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=60, **QUIET)
 @given(population=populations, steps=st.lists(st.one_of(words, edits), min_size=1, max_size=10))
 def test_after_any_decisions_and_edits_the_master_equals_a_rebuild(population: Any, steps: Any, databases: Any) -> None:
@@ -144,6 +146,7 @@ def test_after_any_decisions_and_edits_the_master_equals_a_rebuild(population: A
     assert consistent(database) == lived
 
 
+@pytest.mark.slow
 @settings(max_examples=40, **QUIET)
 @given(
     population=populations,

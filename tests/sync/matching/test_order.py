@@ -87,6 +87,7 @@ def touch(database: Database, state: dict[Key, Record], chance: random.Random) -
     resolve(database)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 def test_any_history_ends_where_a_rebuild_begins(seed: int, databases: Any) -> None:
@@ -116,6 +117,7 @@ def take_over_blocks(one: Database, other: Database) -> None:
             connection.execute(text(f"INSERT INTO match_block ({names}) VALUES ({marks})"), dict(row))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 def test_the_master_is_what_the_pure_function_says(seed: int, databases: Any) -> None:

@@ -74,6 +74,7 @@ def fresh(database: Database, state: dict[Key, Record]) -> dict[str, Any]:
     return consistent(database)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), there_and_back=st.booleans())
 def test_after_any_history_a_switch_ends_where_a_fresh_master_of_that_version_begins(
@@ -91,6 +92,7 @@ def test_after_any_history_a_switch_ends_where_a_fresh_master_of_that_version_be
     assert consistent(lived) == fresh(databases(family=family, cap=3 if there_and_back else None), state)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 def test_what_lands_during_a_switch_is_in_the_new_version_too(seed: int, databases: Any) -> None:

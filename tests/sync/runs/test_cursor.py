@@ -48,6 +48,7 @@ class Restless:
             self.lab.source.put(f"k{self.random.randint(0, 40):04}", self.clock - late, v=self.random.random())
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), page_size=st.integers(2, 9), rows=st.integers(0, 30))
 def test_a_restless_source_is_held_completely_once_it_rests(seed: int, page_size: int, rows: int) -> None:

@@ -100,6 +100,7 @@ def test_a_new_mapping_that_fails_at_most_records_changes_none_of_them(sqlite_la
     assert lab.query("SELECT count(*) FROM quarantine") == [(0,)]
 
 
+@pytest.mark.slow
 def test_one_bad_record_in_ten_thousand_is_found(sqlite_lab: Lab) -> None:
     lab = sqlite_lab
     lab.workspace.stream_settings["page_size"] = 1000
