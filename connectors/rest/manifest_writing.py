@@ -37,13 +37,15 @@ class Find(Call):
 
 
 class Current(Call):
-    """Shows a record before it is updated; ``record`` is where it stands in the answer.
+    """Shows a record before it is updated; ``record`` is where it stands in the answer, ``fields`` where in it those
+    stand that are written.
 
     Nothing is sent where nothing differs, and a record that changed since we read it is a conflict. ``whole``: all of
     the record is sent with the changes in it, for systems whose update replaces; else only what differs.
     """
 
     record: str = ""
+    fields: str = ""
     whole: bool = False
 
 

@@ -73,10 +73,12 @@ class Writer:
             return self._send(update, write, key)
         there = self._there(spec, write, key)
         ensure_seen(write, key=key, etag=None, stamp=self._stamp(there))
-        changed = differing(write.body, there)
+        held = find(there, spec.fields)
+        held = held if isinstance(held, dict) else {}
+        changed = differing(write.body, held)
         if not changed:
             return WriteResult(key)
-        return self._send(update, replace(write, body=merged(there, changed) if spec.whole else changed), key)
+        return self._send(update, replace(write, body=merged(held, changed) if spec.whole else changed), key)
 
     def _there(self, spec: Current, write: Write, key: str) -> dict[str, Any]:
         values = self.values(write, key)

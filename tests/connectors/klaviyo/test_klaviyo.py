@@ -143,6 +143,18 @@ def test_visitors_known_by_a_cookie_alone_are_left_out() -> None:
     assert mapper({"id": "1", "attributes": {"email": None, "updated": "2026-01-02T03:04:05+00:00"}}) == []
 
 
+def test_only_what_differs_is_sent_and_nothing_over_a_newer_change(connector: Connector[Any], klaviyo: Klaviyo) -> None:
+    key, row = next(iter(klaviyo.rows.items()))
+    same = Write({"first_name": "Ann", "organization": "Acme"}, "w1", key=key)
+    changed = Write({"first_name": "Ann", "organization": "Acme Ltd"}, "w2", key=key)
+    stale = Write({"organization": "Old"}, "w3", key=key, expected="2026-01-01T00:00:00Z")
+    results = connector.write("profiles", [same, changed, stale])
+    assert [type(result.error).__name__ for result in results] == ["NoneType", "NoneType", "WriteConflict"]
+    (sent,) = [call.json()["data"]["attributes"] for call in klaviyo.calls if call.method == "PATCH"]
+    assert sent == {"organization": "Acme Ltd"}
+    assert row["attributes"]["organization"] == "Acme Ltd"
+
+
 EXAMPLE = json.loads("""{"data":[{"type":"profile","id":"01HZX0ABCDEF","attributes":{"email":"ann@x.example",
 "phone_number":"+441134960000","external_id":"C1","first_name":"Ann","last_name":"Lee","organization":"Acme",
 "locale":"en-GB","title":null,"created":"2025-12-01T00:00:00+00:00","updated":"2026-01-02T03:04:05+00:00",
