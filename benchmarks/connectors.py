@@ -23,10 +23,11 @@ from typing import Any, NamedTuple
 
 from connectors.budget import LocalBudget
 from connectors.conformance import Source
-from connectors.contract import Context, Mode, Read
+from connectors.contract import Capability, Context, Mode, Read
 from connectors.documents import validate
 from connectors.quality import Status
 from connectors.registry import ConnectorInfo, load_registry
+from connectors.rest import RestManifest
 
 ROWS = 2_000
 PAGE_SIZE = 1_000
@@ -80,7 +81,7 @@ class Figures(NamedTuple):
     seconds: float
     cpu: float
     memory: float
-    capabilities: frozenset[str]
+    capabilities: frozenset[Capability]
 
 
 @contextmanager
@@ -187,7 +188,10 @@ def lines_of(info: ConnectorInfo) -> int:
 
 def row(info: ConnectorInfo, figures: Figures | None) -> str:
     """One line of the table."""
-    can = (info.manifest.capabilities if info.manifest else frozenset()) | (figures.capabilities if figures else set())
+    can = set(info.manifest.capabilities) if info.manifest else set()
+    if isinstance(info.manifest, RestManifest):
+        can |= {ability for stream in info.manifest.streams for ability in info.manifest.abilities(stream)}
+    can |= figures.capabilities if figures else set()
     quality = info.quality
     open_points = [] if quality is None else [point.en for point in quality.unverified]
     waits = [v for v in quality.verdicts if v.status is Status.TODO] if quality else []

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 
 from connectors.budget import LocalBudget
 from connectors.contract import (
-    Capability,
     Checked,
     Config,
     Connector,
@@ -171,19 +170,11 @@ class RestConnector(Connector[Config]):
         return str(who)[:200] if who is not None else ""
 
     def _described(self, name: str, spec: RestStream) -> Stream:
-        webhook = self.manifest.webhook
-        hinted = {hint.stream for hint in webhook.hints} if webhook else set()
-        abilities = {
-            Capability.INCREMENTAL: spec.incremental is not None,
-            Capability.IDS: spec.ids is not None or spec.deletes == "sweep",
-            Capability.WRITE: spec.write is not None,
-            Capability.WEBHOOK: name in hinted,
-        }
         told = isinstance(spec.deletes, Listing | Tombstone)
         return Stream(
             name,
             spec.title.en,
-            frozenset(ability for ability, there in abilities.items() if there),
+            self.manifest.abilities(name),
             Deletes.FEED if told else Deletes(str(spec.deletes)),
             spec.incremental.lookback if spec.incremental else 0,
             self._sampled(name, spec),

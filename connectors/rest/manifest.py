@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from connectors.contract import Capability
 from connectors.documents import nearest
 from connectors.manifest import Identifier, Manifest, Part, StreamNote
 from connectors.rest.manifest_auth import Auth
@@ -285,6 +286,17 @@ class RestManifest(Manifest):
     timeout: Annotated[float, Field(gt=0, le=600)] = 60.0
     webhook: Webhook | None = None
     streams: dict[Identifier, RestStream] = Field(min_length=1)  # type: ignore[assignment]
+
+    def abilities(self, stream: str) -> frozenset[Capability]:
+        """What one of its streams can do beyond a full read."""
+        spec = self.streams[stream]
+        there = {
+            Capability.INCREMENTAL: spec.incremental is not None,
+            Capability.IDS: spec.ids is not None or spec.deletes == "sweep",
+            Capability.WRITE: spec.write is not None,
+            Capability.WEBHOOK: any(hint.stream == stream for hint in (self.webhook.hints if self.webhook else ())),
+        }
+        return frozenset(ability for ability, able in there.items() if able)
 
     @model_validator(mode="after")
     def _hints_lead_somewhere(self) -> RestManifest:
