@@ -39,7 +39,7 @@ CONTACT_COLUMNS = {"email": "emails", "phone": "phones"}
 """The column of the first contact of a sort, and of all of them."""
 
 
-def calibrate(model: MatchModel, records: Sequence[Values]) -> MatchModel:
+def calibrate(model: MatchModel, records: Table | Sequence[Values]) -> MatchModel:
     """The model with what these records teach. Below ``LEAST`` records only shared contacts and large blocks are
     learnt: frequencies and priors of a handful would be noise.
     """
@@ -53,7 +53,7 @@ def calibrate(model: MatchModel, records: Sequence[Values]) -> MatchModel:
     return _fitted(fitted, table)
 
 
-def _by_content(records: Sequence[Values]) -> list[int]:
+def _by_content(records: Table | Sequence[Values]) -> list[int]:
     """The records' numbers in an order that depends on what is in them alone."""
     hashes = [xxh3_64_intdigest(repr(record).encode("utf-8", "surrogatepass")) for record in records]
     found: list[int] = np.argsort(np.array(hashes, dtype=np.uint64), kind="stable").tolist()
@@ -120,7 +120,7 @@ def word_frequencies(model: MatchModel, records: Table) -> dict[str, float]:
     return {word: count / len(records) for word, count in sorted(counts.items()) if count > 1}
 
 
-def shared_contacts(model: MatchModel, records: Sequence[Values]) -> frozenset[str]:
+def shared_contacts(model: MatchModel, records: Table | Sequence[Values]) -> frozenset[str]:
     """Contacts of at least ``SHARED_BY`` different names: switchboards, placeholders, an agency's mailbox."""
     owners: dict[str, set[str]] = defaultdict(set)
     for record in records:

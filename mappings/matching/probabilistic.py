@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,13 @@ class FellegiSunterMatcher:
             "o": organisation or default_model("organisation"),
         }
         self._scorers = {kind: Scorer(model) for kind, model in self._models.items()}
-        content = orjson.dumps([m.to_json() for m in self._models.values()], option=orjson.OPT_SORT_KEYS)
-        self.version = f"fs-2-{xxh3_64_hexdigest(content + orjson.dumps([accept_from, review_from]))}"
         self._oversized = {kind: model.oversized for kind, model in self._models.items()}
+
+    @cached_property
+    def version(self) -> str:
+        """The fingerprint of all that decides. Of a large model it takes a second, so it is made when asked for."""
+        content = orjson.dumps([model.to_json() for model in self._models.values()], option=orjson.OPT_SORT_KEYS)
+        return f"fs-2-{xxh3_64_hexdigest(content + orjson.dumps([self.merge_at, self.review_from]))}"
 
     def features(self, customer: Canonical) -> Features:
         """The model's columns of one customer, without contacts known to be shared."""

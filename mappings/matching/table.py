@@ -70,6 +70,10 @@ class Table:
                 pool.append(value)
             numbers.append(number)
 
+    def close(self) -> None:
+        """Nothing is added any more: the way from values to numbers, as large as all the rest, is let go."""
+        self._known = None
+
     def __len__(self) -> int:
         return len(self._numbers[0]) if self._numbers else 0
 
@@ -82,7 +86,7 @@ class Table:
 
     def coded(self, place: int) -> Coded:
         """A column by its place."""
-        self._known = None  # the way from values to numbers is as large as all the rest
+        self.close()
         found = self._coded.get(place)
         if found is None:
             codes = np.frombuffer(self._numbers[place], dtype=np.int32) if len(self) else np.empty(0, np.int32)

@@ -157,6 +157,8 @@ def tables_without(table: Table, model: MatchModel) -> Table:
     columns = [table.coded(place) for place in range(len(table.columns))]
     for single, several in CONTACT_COLUMNS.items():
         place = table.columns.index(several)
+        if not any(contact in model.shared for found in columns[place].pool for contact in found):
+            continue
         columns[place] = columns[place].mapped(lambda found: [c for c in found if c not in model.shared] or None)
         columns[table.columns.index(single)] = columns[place].mapped(lambda found: found[0])
     return Table.of(table.columns, columns)

@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, select
+from xxhash import xxh3_128_digest
 
 from mappings.matching.calibrate import calibrate
 from mappings.matching.cautious import cautious_model, without_lookalikes
-from mappings.matching.columns import Values, organisation_values, person_values
+from mappings.matching.columns import organisation_values, person_values
+from mappings.matching.defaults import COLUMNS
 from mappings.matching.model import Kind, MatchModel
+from mappings.matching.table import Table
 from sync.database import Database
 from sync.master.tables import source_record
 from sync.matching import due, store, switching
@@ -72,18 +75,20 @@ def follow_policy(database: Database, policy: str) -> ModelVersion | None:
     return version
 
 
-def _values(connection: Connection) -> tuple[int, dict[Kind, list[Values]]]:
+def _values(connection: Connection) -> tuple[int, dict[Kind, Table]]:
     count = due.live_records(connection)
-    found: dict[Kind, list[Values]] = {"person": [], "organisation": []}
+    found: dict[Kind, Table] = {kind: Table(COLUMNS[kind]) for kind in ("person", "organisation")}
     copies: Counter[bytes] = Counter()
     for customer in _customers(connection, max(1, -(-count // SAMPLE))):
         kind: Kind = "person" if customer["kind"] == "person" else "organisation"
         values = person_values(customer) if kind == "person" else organisation_values(customer)
-        content = orjson.dumps(values)
+        content = xxh3_128_digest(orjson.dumps(values))
         copies[content] += 1
         if copies[content] <= COPIES:
             found[kind].append(values)
-    return count, {kind: values for kind, values in found.items() if values}
+    for table in found.values():
+        table.close()
+    return count, {kind: table for kind, table in found.items() if len(table)}
 
 
 def _customers(connection: Connection, every: int) -> Iterator[dict[str, object]]:
@@ -96,7 +101,7 @@ def _customers(connection: Connection, every: int) -> Iterator[dict[str, object]
     return (orjson.loads(canonical) for (canonical,) in rows)
 
 
-def _learnt(kind: Kind, values: list[Values], count: int) -> MatchModel:
+def _learnt(kind: Kind, values: Table, count: int) -> MatchModel:
     model = without_lookalikes(calibrate(cautious_model(kind), values))
     return replace(model, oversized=frozenset()) if count > SAMPLE else model
 
