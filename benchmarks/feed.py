@@ -27,6 +27,7 @@ from dashboard.app import create_app
 from sync import migrations
 from sync.access import Access
 from sync.database import Database
+from sync.feed import tokens
 from sync.identity import keys, users
 from sync.identity.permissions import Role
 from sync.master.bulk import bulk_for
@@ -91,8 +92,6 @@ async def streams(client: httpx.AsyncClient, stop: asyncio.Event, seen: list[tup
 
 def place(token: str) -> int:
     """The number in a token."""
-    from sync.feed import tokens
-
     return tokens.decode(token).seq
 
 

@@ -21,7 +21,7 @@ from sync.feed.tokens import Token
 from sync.logs import Logger
 from sync.master.bulk import Bulk, bulk_for
 
-POLL, BUSY = 0.02, 2.5
+POLL, BUSY = 0.02, 1.5
 """Seconds between two looks while somebody watches; so many times as long after one that brought something."""
 AGAIN_AFTER = 1.0
 """Seconds after a fault of the database."""
