@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from threading import Lock, Thread
 
 import structlog
 
 from mappings.contract import Matcher
 from sync.database import Database
+from sync.errors import NotFound
 from sync.master.inforce import MatcherSource
 from sync.stewardship.review import Candidate, queue
 
@@ -88,7 +90,8 @@ class Worklist:
         began = time.monotonic()
         with self._lock:
             self._decided.clear()
-        with self._database.reading() as connection:
+        found: list[Candidate] = []
+        with self._database.reading() as connection, suppress(NotFound):  # before the first registration there are none
             found = queue(connection, self._matcher, MOST)
         with self._lock:
             self._held = self._without(found)  # what was decided meanwhile is not in the reading

@@ -12,6 +12,7 @@ import pytest
 
 from mappings.contract import Matcher
 from sync.database import Database
+from sync.errors import NotFound
 from sync.stewardship import worklist
 from sync.stewardship.review import Candidate, Side
 from sync.stewardship.worklist import Worklist
@@ -47,6 +48,13 @@ def test_a_cheap_queue_is_read_with_the_look_after_a_decision(monkeypatch: pytes
     assert held.pairs() == found[1:]
     held.renew()
     assert held.pairs() == found, "the reading knows what holds"
+
+
+def test_before_anything_is_registered_there_is_nothing_to_review(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing_in_force(*_: Any) -> list[Candidate]:
+        raise NotFound("No match model is in force yet.")
+
+    assert listed(nothing_in_force, monkeypatch).pairs() == []
 
 
 def test_nobody_waits_for_an_expensive_queue_but_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
