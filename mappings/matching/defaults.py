@@ -36,6 +36,7 @@ def _with_initials(comparison: dict[str, Any]) -> dict[str, Any]:
     for level in comparison["comparison_levels"]:
         if level["sql_condition"] == _INITIAL:
             level |= {
+                "label_for_charts": "an initial",
                 "u_probability": level["m_probability"] / 14,
                 "fix_u_probability": True,
                 "fix_m_probability": True,
@@ -169,6 +170,8 @@ def _fixed(name: str, levels: list[tuple[str, float, float]], m: float, u: float
     data = _comparison(name, _null(name), [(condition, one, None) for condition, one, _u in levels], m)
     for level, chance in zip(data["comparison_levels"][1:], (*(u for _condition, _m, u in levels), u), strict=True):
         level |= {"u_probability": chance, "fix_m_probability": True, "fix_u_probability": True}
+        if level["sql_condition"] == _EITHER.format(name):
+            level["label_for_charts"] = "said of one only"
     return data
 
 

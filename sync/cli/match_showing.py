@@ -34,6 +34,8 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"len\(list_intersect\(.*\)\) >= 1"), lambda found: _("one in common")),
     (re.compile(r"(\w+) unknown"), lambda found: _("unknown")),
     (re.compile(r"(\w+) in both scripts"), lambda found: _("equal across scripts")),
+    (re.compile(r"an initial"), lambda found: _("an initial")),
+    (re.compile(r"said of one only"), lambda found: _("said of one only")),
     (re.compile(r"all other"), lambda found: _("different")),
     (re.compile(r"may be relatives"), lambda found: _("may be relatives")),
     (re.compile(r"the same valid official number"), lambda found: _("the same valid official number")),
