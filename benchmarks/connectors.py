@@ -70,7 +70,7 @@ PLACES = {
     "youzan": Place("youzan.test_youzan", "YouzanShop", "YouzanSource"),
 }
 """Connectors whose simulator takes a number of rows. Files and databases are measured without a server."""
-REAL = frozenset({"tryton", "imap"})
+REAL = frozenset({"tryton", "imap", "directus", "medusa"})
 """Connectors that are measured with the real server."""
 
 
@@ -238,11 +238,10 @@ INTRODUCTION = """\
 # The connectors in figures
 
 Written by `python -m benchmarks.connectors --rows {rows} --table docs/connectors-table.md`: one full read of {rows}
-rows of each connector's simulator (Tryton and IMAP: of the real server), which runs in a process of its own. Records a
-second are mostly the simulator's (Python, one thread, on the same two cores); CPU is the connector's alone, and MiB
-what its peak memory grew by during the read. Lines are
-code and manifest without blanks and comments; shared protocols (REST, OData, HTTP) are not included. Rules and grades
-are explained in
+rows of each connector's simulator (Tryton, IMAP, Directus and Medusa: of the real server), which runs in a process of
+its own. Records a second are mostly the simulator's (Python, one thread, on the same two cores); CPU is the
+connector's alone, and MiB what its peak memory grew by during the read. Lines are code and manifest without blanks and
+comments; shared protocols (REST, OData, HTTP) are not included. Rules and grades are explained in
 [connectors.md](connectors.md#the-quality-scale).
 
 """

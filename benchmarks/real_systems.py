@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from connectors.conformance import Source
+from tests.connectors.directus.test_directus import DirectusSource
 from tests.connectors.imap.test_imap import ImapSource, message
+from tests.connectors.medusa.test_medusa import MedusaSource
 from tests.connectors.tryton.test_tryton import TrytonSource
+from tests.systems import directus as directus_system
 from tests.systems import dovecot as imap_system
+from tests.systems import medusa as medusa_system
 from tests.systems import tryton as tryton_system
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
@@ -51,4 +55,28 @@ def imap(rows: int) -> Iterator[Source]:
         yield source
 
 
-SYSTEMS = {"tryton": tryton, "imap": imap}
+@contextmanager
+def directus(rows: int) -> Iterator[Source]:
+    """A Directus with so many contacts beside its own, and a limit of calls that no reader reaches."""
+    with directus_system.directus(calls_per_second=100_000) as server:
+        server.sql(
+            "INSERT INTO contacts (name, email, date_created) "
+            "SELECT '客户 ' || i, 'user' || i || '@example.com', now() FROM generate_series(1, %s) AS i",
+            rows,
+        )
+        yield DirectusSource(server)
+
+
+@contextmanager
+def medusa(rows: int) -> Iterator[Source]:
+    """A Medusa with so many customers beside its own."""
+    with medusa_system.medusa() as shop:
+        shop.sql(
+            "INSERT INTO customer (id, email, last_name) SELECT 'cus_' || lpad(i::text, 26, '0'), "
+            "'user' || i || '@example.com', '客户 ' || i FROM generate_series(1, %s) AS i",
+            rows,
+        )
+        yield MedusaSource(shop)
+
+
+SYSTEMS = {"tryton": tryton, "imap": imap, "directus": directus, "medusa": medusa}
