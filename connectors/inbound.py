@@ -49,7 +49,7 @@ def ensure_signed(request: Inbound, name: str, expected: str, *, connection: str
 def ensure_shared(given: Sequence[str], expected: Sequence[SecretStr], *, connection: str, setting: str) -> None:
     """Raise ``BadCredentials`` unless one of the texts given is what is expected in its place; empty ones never are."""
     fits = [
-        bool(known) and hmac.compare_digest(text.encode(), known.encode())
+        bool(known) and hmac.compare_digest(text.encode(errors="replace"), known.encode())
         for text, known in zip(given, (one.get_secret_value() for one in expected), strict=True)
     ]
     if not any(fits):

@@ -82,7 +82,11 @@ class Hooks:
         known = {"method": request.method.upper(), "url": url, "timestamp": stamp}
         parts = _PLACE.split(proof.message)  # texts and names of places, in turn
         message = b"".join(
-            part.encode() if number % 2 == 0 else request.body if part == "body" else known[part].encode()
+            part.encode()
+            if number % 2 == 0
+            else request.body
+            if part == "body"
+            else known[part].encode(errors="replace")
             for number, part in enumerate(parts)
         )
         digest = hmac.new(secret.encode(), message, proof.algorithm).digest()

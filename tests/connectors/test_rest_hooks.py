@@ -112,7 +112,7 @@ def test_any_change_of_the_body_or_the_signature_is_a_forgery(connect: Connect) 
     for bad in (
         replace(good, body=good.body + b" "),
         replace(good, headers={"X-Sign": ""}),
-        replace(good, headers={"X-Sign": "é"}),
+        replace(good, headers={"X-Sign": "é\udcff"}),
         replace(good, headers={}, query={"X-Sign": good.headers["x-sign"]}),
     ):
         with pytest.raises(BadCredentials) as caught:
