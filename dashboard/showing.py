@@ -13,7 +13,7 @@ import orjson
 from fastapi import Request
 
 from dashboard.permissions import Permission, principal_of
-from sync.privacy.masking import masked, masked_name, masked_value
+from sync.privacy.masking import masked, masked_id, masked_name, masked_value
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,15 @@ class Eyes:
     def value(self, kind: str, field: str, value: Any) -> Any:
         """One value of a field."""
         return value if self.personal else masked_value(kind, field, value)
+
+    def record(self, address: str | None) -> str:
+        """A source record as one word, CONNECTION/STREAM/KEY: a system may call a person by an email or a number."""
+        parts = (address or "").split("/", 2)
+        return address or "" if self.personal or len(parts) < 3 else "/".join([*parts[:2], masked_id(parts[2])])
+
+    def key(self, source_id: str) -> str:
+        """The key of a source record in its system."""
+        return source_id if self.personal else masked_id(source_id)
 
     def fields(self, kind: str, golden: Mapping[str, Any]) -> dict[str, Any]:
         """A golden record, or some fields of one."""

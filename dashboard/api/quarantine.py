@@ -127,7 +127,7 @@ def _replayed(request: Request, one: services.Replayed) -> dict[str, Any]:
 
 def _shown(request: Request, one: Quarantined) -> dict[str, Any]:
     personal = principal_of(request).may(Permission.PERSONAL_READ)
-    message = one.message if personal else _without_value(one.message)
+    message = one.message if personal else without_value(one.message)
     return {
         "id": one.id,
         "connection": one.connection,
@@ -148,7 +148,7 @@ def _shown(request: Request, one: Quarantined) -> dict[str, Any]:
     }
 
 
-def _without_value(message: Wording) -> Wording:
+def without_value(message: Wording) -> Wording:
     """The text without what stood in the record."""
     params = {name: part if name in _NOT_OF_RECORDS else HIDDEN for name, part in message.params.items()}
     return message._replace(params=params)

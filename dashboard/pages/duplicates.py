@@ -23,7 +23,7 @@ from sync.matching.explaining import Explanation
 from sync.project import Project
 from sync.stewardship import cases, services
 from sync.stewardship.cases import Case
-from sync.stewardship.services import Candidate, Engine, Steward
+from sync.stewardship.services import Candidate, Engine, Side, Steward
 from sync.stewardship.worklist import Worklist
 
 reading = APIRouter(dependencies=[Depends(Requires(Permission.STEWARDSHIP_READ))])
@@ -46,7 +46,7 @@ def show_all(request: Request, at: Place = 0, blind: bool = False, done: Numbers
     page = pairs[at : at + PAGE]
     return render(
         request, "duplicates.html", pairs=page, total=len(pairs), at=at, page_size=PAGE, blind=blind, done=done,
-        hide=lambda name: eyes.name("person", name),
+        hide=lambda name: eyes.name("person", name), record=eyes.record, named=lambda side: _named(side, eyes),
     )  # fmt: skip
 
 
@@ -69,7 +69,10 @@ def review(
         return render(request, "duplicates_none.html", done=done, revealed=_told_after(request, was))
     place = min(skip, len(pairs)) % len(pairs)  # after the last one it begins again
     chosen = pairs[place]
-    return _goto(request, chosen.left.record, chosen.right.record, skip=place, blind=blind, done=done, was=was)
+    eyes = showing.eyes_of(request)
+    return _goto(
+        request, _named(chosen.left, eyes), _named(chosen.right, eyes), skip=place, blind=blind, done=done, was=was
+    )
 
 
 @writing.post("/duplicates/review")
@@ -129,7 +132,10 @@ def show_log(
     with _project(request).database.reading() as connection:
         found = services.log(connection, about or None, PAGE + 1, before)
     more = found[PAGE - 1].decision if len(found) > PAGE else None
-    return render(request, "decisions.html", entries=found[:PAGE], more=more, about=about, first=before is None)
+    record = showing.eyes_of(request).record
+    return render(
+        request, "decisions.html", record=record, entries=found[:PAGE], more=more, about=about, first=before is None
+    )
 
 
 router = APIRouter()
@@ -239,7 +245,7 @@ def _shown(
         one=found.same_customer,
         revealed=_told_after(request, was),
         odds=odds, compared=ruling.compared(found), verdict=ruling.verdict(found),
-        address=lambda hidden, more: _address(found, [*wanted, *more], skip, hidden),
+        address=lambda hidden, more: _address(found, [*wanted, *more], skip, hidden, eyes),
     )  # fmt: skip
 
 
@@ -250,8 +256,9 @@ def odds(weight: float) -> str:
     return f"{shown} : 1" if weight >= 0 else f"1 : {shown}"
 
 
-def _address(found: Explanation, customers: list[str], skip: int, blind: bool) -> str:
-    pairs = [("left", found.left.record), ("right", found.right.record), *(("c", one) for one in customers[2:])]
+def _address(found: Explanation, customers: list[str], skip: int, blind: bool, eyes: showing.Eyes) -> str:
+    ends = (found.left.record, found.right.record) if eyes.personal else (found.left.customer, found.right.customer)
+    pairs = [("left", ends[0]), ("right", ends[1]), *(("c", one) for one in customers[2:])]
     pairs += [("c", one) for one in customers[:2] if len(customers) > 2]
     return "/duplicates/review?" + urlencode([*pairs, ("skip", skip), *([("blind", 1)] if blind else [])])
 
@@ -265,8 +272,13 @@ def _rows(case: Case, eyes: showing.Eyes, voice: showing.Voice) -> list[comparin
     return comparing.rows(customers, eyes, voice)
 
 
+def _named(side: Side, eyes: showing.Eyes) -> str:
+    """What names a side in an address: its record; for who may not see how systems call a person, its customer."""
+    return side.record if eyes.personal else side.customer
+
+
 def _is(one: Candidate, left: str, right: str) -> bool:
-    return {one.left.record, one.right.record} == {left, right}
+    return {left, right} in ({one.left.record, one.right.record}, {one.left.customer, one.right.customer})
 
 
 def _told_after(request: Request, was: str) -> Explanation | None:

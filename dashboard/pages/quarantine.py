@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -9,6 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from connectors.errors import ConnectorError
+from dashboard.api.quarantine import without_value
 from dashboard.forms import Form, Sent
 from dashboard.notices import redirect
 from dashboard.permissions import Permission, Requires, principal_of
@@ -16,6 +18,7 @@ from dashboard.rendering import render
 from mappings.errors import MappingError
 from sync import audit
 from sync.errors import Misused, NotFound
+from sync.privacy.masking import HIDDEN, masked_id
 from sync.project import Project
 from sync.runs import amending, services
 from sync.runs.amending import Group, Tried
@@ -47,6 +50,8 @@ def show_all(
         causes = [(cause, services.show_quarantined(reader, cause.example_id)) for cause in grouped[:CAUSES]]
         ids = _stream_ids(request, reader, connection)
         found = services.quarantined(reader, stream_ids=ids, path=path or None, state=state, after_id=after, limit=PAGE)
+    causes = [(cause, _seen(request, example)) for cause, example in causes]
+    found = [_seen(request, one) for one in found]
     more = found[-1].id if len(found) == PAGE else None
     values: dict[str, Any] = {"causes": causes if state == "open" else [], "records": found, "more": more}
     return render(request, "quarantine.html", state=state, connection=connection, chosen=path, after=after, **values)
@@ -78,6 +83,7 @@ def show_group(
             limit=PAGE,
         )
         upto = amending.newest_of(reader, group)
+    found = [_seen(request, one) for one in found]
     example = found[0] if found else None
     more = found[-1].id if len(found) == PAGE else None
     values: dict[str, Any] = {"cause": cause, "records": found, "example": example, "more": more, "upto": upto}
@@ -167,14 +173,13 @@ router.routes.extend([*reading.routes, *writing.routes])
 def _record(
     request: Request, record: Quarantined, *, tried: Tried | None = None, typed: bytes | None = None, status: int = 200
 ) -> Response:
-    visitor = principal_of(request)
-    open_to = visitor.may(Permission.QUARANTINE_WRITE) or visitor.may(Permission.PERSONAL_READ)
+    open_to = _is_open(request)
     values: dict[str, Any] = {
-        "record": record,
+        "record": _seen(request, record),
         "open_to": open_to,
         "lines": _lines(record) if open_to else [],
-        "value": amending.value_at(typed or record.payload, record.path) if record.path else None,
-        "text": _pretty(typed or record.payload),
+        "value": amending.value_at(typed or record.payload, record.path) if record.path and open_to else None,
+        "text": _pretty(typed or record.payload) if open_to else "",
         "editable": record.state == "open" and record.code != "record_rejected",
         "tried": tried,
         "fault": None,
@@ -182,6 +187,20 @@ def _record(
         "mapping": f"/mappings/{quote(record.connection)}/{quote(record.stream)}?record={record.id}",
     }
     return render(request, "quarantined.html", status=status, **values)
+
+
+def _is_open(request: Request) -> bool:
+    """Whether the visitor sees what stood in records: to repair them, or because they may read personal data."""
+    visitor = principal_of(request)
+    return visitor.may(Permission.QUARANTINE_WRITE) or visitor.may(Permission.PERSONAL_READ)
+
+
+def _seen(request: Request, record: Quarantined) -> Quarantined:
+    """The record as the visitor may see it in a list: what it is called, and why it does not fit."""
+    if _is_open(request):
+        return record
+    value = HIDDEN if record.value else ""
+    return replace(record, source_id=masked_id(record.source_id), value=value, message=without_value(record.message))
 
 
 def _corrected(record: Quarantined, form: Sent) -> bytes:
