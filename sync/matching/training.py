@@ -10,7 +10,10 @@ made of names), it takes nearly all pairs for matches. A session that finds many
 default model (or far fewer) has found another class, and does not count.
 
 Relatives agree on surname, address, phone and mailbox without being matches. Pairs that agree on one of these alone are
-therefore never a session: there EM would take relatives for matches, and learn that matches differ in given name.
+therefore never a session: there EM would take relatives for matches, and learn that matches differ in given name. Some
+are in every session, twins and namesakes above all. Where calibration finds many relatives, how often matches differ in
+what tells relatives apart (given name, birth, number; name and branch) is therefore never learnt to be more than the
+default says.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from mappings.matching.columns import Values
 from mappings.matching.model import Kind, MatchModel
 from mappings.matching.pairing import Agreeing, agreeing_pairs
 from mappings.matching.probabilistic import default_model
+from mappings.matching.score import COMMON
 from sync.language import _
 from sync.matching.splinking import parameters, quiet, register_frequencies, require_splink, table_of
 
@@ -62,6 +66,9 @@ are many among the rest, EM takes them for matches too.
 """
 DIGITS = 7
 """Of m: sums in another order differ in the sixteenth."""
+
+RELATIVES = 0.1
+"""Relatives are many from so many pairs for each pair of matches on."""
 
 Told = Callable[[int, int], None]
 
@@ -190,12 +197,14 @@ def _pooled(model: MatchModel, estimates: Mapping[str, list[_Estimate]]) -> tupl
     """Settings with the pooled m, and what was left at its default."""
     settings = copy.deepcopy(dict(model.settings))
     whole, single = [], []
+    many = model.related >= RELATIVES * settings["probability_two_random_records_match"]
     for name, levels in parameters(settings).items():
         found = estimates.get(name, [])
         if not any(m is not None for one in found for m in one.m):
             whole.append(name)
             continue
-        unseen = _pool(levels, found)
+        most = levels[-1]["m_probability"] if many and name not in COMMON[model.kind] else 1.0
+        unseen = _pool(levels, found, most)
         single += [f"{name}: {label}" for label in unseen]
     notes = []
     if whole:
@@ -207,8 +216,8 @@ def _pooled(model: MatchModel, estimates: Mapping[str, list[_Estimate]]) -> tupl
     return settings, notes
 
 
-def _pool(levels: Sequence[dict[str, Any]], found: Sequence[_Estimate]) -> list[str]:
-    """Set m of one comparison's levels; returns the labels of those that no session saw."""
+def _pool(levels: Sequence[dict[str, Any]], found: Sequence[_Estimate], most: float) -> list[str]:
+    """Set m of one comparison's levels, of the last at most ``most``; returns the labels of those no session saw."""
     unseen, pooled = [], []
     for place, level in enumerate(levels):
         seen = [(one.matches, m) for one in found if (m := one.m[place]) is not None]
@@ -217,6 +226,9 @@ def _pool(levels: Sequence[dict[str, Any]], found: Sequence[_Estimate]) -> list[
         pooled.append((mean + FAITH * level["m_probability"]) / (matches + FAITH))
         if not seen:
             unseen.append(str(level["label_for_charts"]))
+    rest = sum(pooled[:-1])
+    pooled[-1] = min(pooled[-1], rest * most / (1 - most)) if most < 1 else pooled[-1]
+    total = sum(pooled)
     for level, m in zip(levels, pooled, strict=True):
-        level["m_probability"] = round(m / sum(pooled), DIGITS)
+        level["m_probability"] = round(m / total, DIGITS)
     return unseen
