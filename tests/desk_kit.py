@@ -52,7 +52,7 @@ SHOP = """id,name,email,phone,tag
 ERP = """id,name,email,phone,tag
 A1,张伟,zw@other.example.com,13800138001,
 A2,Liu Yang,liu.yang@firm.example.com,13900139001,retail
-A3,{hostile},hostile@other.example.com,13700137001,
+A3,{hostile} jr,hostile@other.example.com,13700137001,
 A4,Maria Garcia,garcia@other.example.com,13600136001,
 A5,陈静,chenjing@example.cn,,wholesale
 A7,欧阳娜娜,nana@music.example.cn,13400134000,
