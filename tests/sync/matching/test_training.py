@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mappings.matching.columns import PERSON_COLUMNS, Values
+from benchmarks.population import customers
+from mappings.matching.columns import PERSON_COLUMNS, Values, person_values
 from mappings.matching.probabilistic import default_model
 from sync import language
 from sync.cli import run
@@ -140,18 +141,11 @@ def test_without_splink_the_command_says_how_to_install_it(
     assert "python -m pip install 'kehu[matching]'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_where_relatives_are_many_matches_are_not_learnt_to_differ_in_what_tells_them_apart() -> None:
-    """Every second person has a twin: the same surname, birth, address, phone and mailbox."""
-    chance, found = random.Random(4), list[Values]()
-    for record_ in people(150):
-        known = dict(zip(PERSON_COLUMNS, record_, strict=True))
-        phone = f"5{chance.randrange(10**7):07}"
-        found.append(record(**{**known, "phone": phone, "phones": [phone], "street": phone}))
-        if chance.random() < 0.5:
-            other = chance.choice(GIVEN)
-            twin = {**known, "given": other, "given_latin": other, "phone": phone, "phones": [phone], "street": phone}
-            found.append(record(**twin))
-    learnt = training.train("person", found).model
-    default = default_model("person")
+    """Families, fathers and sons of one name and twins behind one address, phone and mailbox."""
+    found = [person_values(customer) for _entity, customer in customers(1_500, 11, 1.0, 0.0)]
+    learnt = training.train("person", found)
+    assert learnt.trained
     for comparison in ("given", "birth"):
-        assert m_of(learnt, comparison)[-1] <= m_of(default, comparison)[-1] + 1e-6, comparison
+        assert m_of(learnt.model, comparison)[-1] <= m_of(default_model("person"), comparison)[-1] + 1e-6, comparison
