@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from connectors.contract import Config
-from connectors.odata.entra import PUBLIC_LOGIN, ClientId, ClientSecret, LoginUrl, Tenant
+from connectors.odata.config import ClientId, ClientSecret, LoginUrl, Tenant
+from connectors.odata.entra import PUBLIC_LOGIN
 
 Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,99}$")]
 

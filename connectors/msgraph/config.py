@@ -6,7 +6,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from connectors.contract import Config
 from connectors.correspondence.config import ExcludedAddresses, OwnAddresses, OwnDomains, Since
-from connectors.odata.entra import PUBLIC_LOGIN, ClientId, ClientSecret, LoginUrl, Tenant
+from connectors.odata.config import ClientId, ClientSecret, LoginUrl, Tenant
+from connectors.odata.entra import PUBLIC_LOGIN
 
 
 class GraphConfig(Config):
