@@ -100,7 +100,7 @@ def test_the_first_load_of_a_page_is_small_and_takes_few_requests(project: Proje
         first.new_page().goto(f"{base}/enter?token={Access(project.state_folder).link_token()}")
         for path in ("/", "/customers", "/duplicates/review", "/matching", "/runs/1", "/mappings/sheet/x"):
             fresh = browser.new_context(storage_state=first.storage_state())  # nothing is cached
-            page = fresh.new_page()
+            page: Any = fresh.new_page()
             loaded: list[Any] = []
             page.on("response", lambda answer, into=loaded: into.append(answer))
             page.goto(f"{base}{path}")

@@ -71,7 +71,7 @@ def client(project: Project) -> TestClient:
 
 
 def page(client: TestClient, pair: dict[str, str], **more: object) -> str:
-    return client.get("/duplicates/review", params={**pair, **more}).text
+    return str(client.get("/duplicates/review", params={**pair, **more}).text)
 
 
 def test_the_queue_tells_rules_instead_of_weights(client: TestClient) -> None:
