@@ -111,13 +111,10 @@ def test_more_statements_than_are_prepared_still_run(database: Database) -> None
 @pytest.mark.parametrize("hot", [True, False])
 def test_statements_outlive_a_rollback(database: Database, hot: bool) -> None:
     for number in range(12):
-        with (
-            pytest.raises(ZeroDivisionError),
-            database.hot_transaction() if hot else database.transaction() as connection,
-        ):
+        with (database.hot_transaction() if hot else database.transaction()) as connection:
             connection.execute(select(literal(number)))  # whatever the driver prepares for itself is thrown away
             assert bulk_for(connection).fetch("SELECT ?::int", number) == [(number,)]
-            raise ZeroDivisionError
+            connection.rollback()
 
 
 def test_a_value_that_cannot_be_sent_is_noticed_before_anything_is(database: Database) -> None:
