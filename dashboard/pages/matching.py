@@ -49,6 +49,7 @@ class Weights(NamedTuple):
 def show(request: Request) -> Response:
     """The version in force and how good it is; versions, switches, blocks."""
     project = _project(request)
+    learnt = learning.of(request).state  # before the versions are read: else one that is just made may be missed
     with project.database.reading() as connection:
         if not due.in_force(connection):
             return render(request, "matching_none.html")
@@ -68,7 +69,7 @@ def show(request: Request) -> Response:
         blocks=crowded,
         progress=switching.progress(project.database),
         **_charted(find(name, lambda: _weights(project), FRESH)),
-        learnt=learning.of(request).state,
+        learnt=learnt,
     )
 
 
