@@ -157,3 +157,45 @@ def test_blocks_are_listed_in_words(folder: Path, capsys: pytest.CaptureFixture[
     found = data(capsys, "blocks")
     assert found[0]["size"] >= 50
     assert found[0]["pairs"] == found[0]["size"] * (found[0]["size"] - 1) // 2
+
+
+def test_a_rebuild_by_another_engine_changes_no_customer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("splink")
+    kehu(capsys, "rebuild", "--engine", "duckdb", "--by", "eve")
+    switch = data(capsys, "versions")["switches"][0]
+    assert (switch["from_version"], switch["to_version"], switch["begun_by"]) == (1, 1, "eve")
+    assert set(switch["changes"].values()) <= {0}
+    assert switch["finished_at"] is not None
+
+
+def test_rules_are_weighed_by_no_engine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / ".kehu" / "kehu.db").unlink()
+    (folder / "kehu.yaml").write_text(SETTINGS.replace("matching: {model: probability}", ""))
+    assert run(["sync", "run"]) == 0
+    capsys.readouterr()
+    _out, err = kehu(capsys, "rebuild", "--engine", "duckdb", code=1)
+    assert "matches by rules" in err
+    assert data(capsys, "versions")["switches"] == []
+
+
+def test_what_moved_on_is_told_and_proposed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "No version that was learnt from your records is in force" in kehu(capsys, "due")[1]
+    rows = "".join(f"{n},Kim Novak{n % 40},kim{n}@example.com\n" for n in range(10, 130))
+    (folder / "customers.csv").write_text(ROWS + rows)
+    assert run(["sync", "run", "--full"]) == 0
+    capsys.readouterr()
+    learnt = data(capsys, "versions")["versions"][0]
+    assert (learnt["origin"], learnt["state"]) == ("calibrated", "active"), "the first load is over"
+    assert data(capsys, "due") == {
+        "drift": {"records": 124, "learnt_from": 124, "crowded": 0, "due": False},
+        "proposal": None,
+    }
+    more = "".join(f"{n},Pat Moreau{n % 50},pat{n}@example.com\n" for n in range(200, 300))
+    (folder / "customers.csv").write_text(ROWS + rows + more)
+    assert run(["sync", "run", "--full"]) == 0
+    capsys.readouterr()
+    told = kehu(capsys, "due")[1]
+    assert "Version 3 is proposed because the data moved on: 224 records now, learnt from 124." in told
+    assert "kehu match compare 2 3" in told
+    found = data(capsys, "versions")
+    assert (found["proposal"]["version"], found["versions"][0]["state"]) == (3, "proposed")
