@@ -18,6 +18,9 @@ CONTENT = ("source_record", "customer", "change", "audit_entry", "user_account",
 """A database is empty when these are."""
 
 
+BROKEN = " broken at "
+
+
 class Damaged(SyncError):
     """The backup, or what was restored from it, is not what it should be."""
 
@@ -26,7 +29,9 @@ class Damaged(SyncError):
 
 
 class Facts(NamedTuple):
-    """What a database holds. ``audit`` is the head of its chain, ``head`` the last change of the feed."""
+    """What a database holds. ``head`` is the last change of the feed; ``audit`` the head of the audit log's chain, and
+    where it is broken, if so: a log that somebody touched is no reason to go without backups, and stays evidence.
+    """
 
     tables: dict[str, int]
     audit: str
@@ -49,6 +54,11 @@ class Facts(NamedTuple):
             raise Damaged("The last change of the feed is not the one that the backup names.")
 
 
+def broken_at(chain: str) -> str:
+    """The entry at which the audit log of some facts is broken; empty if it is whole."""
+    return chain.partition(BROKEN)[2]
+
+
 def tables_of(connection: Connection) -> list[Table]:
     """Our tables that there are, in an order in which rows can be inserted."""
     there = set(inspect(connection).get_table_names())
@@ -56,16 +66,12 @@ def tables_of(connection: Connection) -> list[Table]:
 
 
 def facts_of(connection: Connection, counts: dict[str, int] | None = None) -> Facts:
-    """What the database holds; ``counts`` if they are known. Raises Damaged for a broken audit chain."""
+    """What the database holds; ``counts`` if they are known."""
     if counts is None:
         counts = {table.name: count(connection, table.name) for table in tables_of(connection)}
     verified = audit.verify(connection)
-    if verified.findings:
-        entry = verified.findings[0].seq
-        raise Damaged(
-            "The audit log is damaged at entry {entry}.", entry=entry, remedy="Look at it with `kehu audit verify`."
-        )
-    return Facts(counts, str(verified.head), tokens.bounds(bulk_for(connection)).head)
+    broken = f"{BROKEN}{verified.findings[0].seq}" if verified.findings else ""
+    return Facts(counts, f"{verified.head}{broken}", tokens.bounds(bulk_for(connection)).head)
 
 
 def count(connection: Connection, name: str) -> int:

@@ -10,15 +10,24 @@ import typer
 from sync import audit
 from sync.backups import restoring, saving
 from sync.backups.archive import Manifest
+from sync.backups.facts import broken_at
 from sync.cli.acting import operator
 from sync.cli.console import emit, emit_json, next_step, number, progress, say
 from sync.cli.options import Json, Yes
 from sync.cli.session import session
+from sync.errors import SyncError
 from sync.language import _
 from sync.privacy import erasing, ledger
 from sync.project import LOCK_FILE
 from sync.stewardship.effect import Engine
 from sync.up import only_one
+
+
+class AuditBroken(SyncError):
+    """Somebody has touched the audit log. What was asked for is done all the same."""
+
+    code = "audit_broken"
+    default_remedy = "Look at it with `kehu audit verify`; keep older backups."
 
 
 def backup(
@@ -50,6 +59,8 @@ def backup(
         "yellow",
     )
     say(_("The file holds all customer data as it is. Keep it encrypted."), "yellow")
+    if entry := broken_at(manifest.audit):
+        raise AuditBroken("The backup is complete, but the audit log in it is damaged at entry {entry}.", entry=entry)
 
 
 def restore(

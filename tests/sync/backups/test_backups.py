@@ -21,7 +21,7 @@ from sqlalchemy import func, insert, inspect, select, text
 from sync import audit, migrations
 from sync.backups import archive, facts, restoring, saving
 from sync.backups.archive import MANIFEST, Opened
-from sync.backups.facts import Damaged
+from sync.backups.facts import Damaged, broken_at
 from sync.database import Database
 from sync.errors import Misused, Refused, SchemaNewer
 from sync.feed import tokens
@@ -206,7 +206,9 @@ def test_another_master_key_is_told(source: Database, target: Database, tmp_path
     assert restoring.restore(target, file, Vault([b"x" * 32]), ENGINE).sealed == 1
 
 
-def test_a_database_whose_audit_log_was_touched_is_not_backed_up_in_silence(source: Database, tmp_path: Path) -> None:
+def test_a_touched_audit_log_is_saved_as_it_is_and_the_backup_says_so(
+    source: Database, target: Database, tmp_path: Path
+) -> None:
     with source.transaction() as connection:
         trigger = "ON audit_entry" if source.is_postgres else ""
         names = (
@@ -215,9 +217,11 @@ def test_a_database_whose_audit_log_was_touched_is_not_backed_up_in_silence(sour
         for name in names:
             connection.execute(text(f"DROP TRIGGER {name} {trigger}"))
         connection.execute(text("UPDATE audit_entry SET actor = 'nobody' WHERE seq = 1"))
-    with pytest.raises(Damaged):
-        saving.save(source, tmp_path / "b.kehu")
-    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("source.db")] == []
+    made = saving.save(source, file := tmp_path / "b.kehu")
+    assert broken_at(made.audit) == "1"
+    restoring.restore(target, file, VAULT, ENGINE)
+    with target.reading() as connection:
+        assert [finding.seq for finding in audit.verify(connection).findings] == [1]
 
 
 def test_the_file_is_private_and_tells_what_is_inside(source: Database, tmp_path: Path) -> None:
