@@ -111,7 +111,7 @@ def test_more_statements_than_are_prepared_still_run(database: Database) -> None
 @pytest.mark.parametrize("hot", [True, False])
 def test_statements_outlive_a_rollback(database: Database, hot: bool) -> None:
     for number in range(12):
-        with (database.hot_transaction() if hot else database.transaction()) as connection:
+        with database.hot_transaction() if hot else database.transaction() as connection:
             connection.execute(select(literal(number)))  # whatever the driver prepares for itself is thrown away
             assert bulk_for(connection).fetch("SELECT ?::int", number) == [(number,)]
             connection.rollback()
