@@ -17,7 +17,7 @@ from dashboard.api.routes import problem, resource, unit_of_work
 from dashboard.api.wording import told
 from dashboard.permissions import Permission, principal_of
 from sync import audit
-from sync.privacy.masking import HIDDEN, hidden
+from sync.privacy.masking import HIDDEN, hidden, masked_id
 from sync.runs import services
 from sync.runs.services import Quarantined
 from sync.runs.wording import Wording
@@ -132,7 +132,7 @@ def _shown(request: Request, one: Quarantined) -> dict[str, Any]:
         "id": one.id,
         "connection": one.connection,
         "stream": one.stream,
-        "source_id": one.source_id,
+        "source_id": one.source_id if personal else masked_id(one.source_id),
         "state": one.state,
         "code": one.code,
         "path": one.path,

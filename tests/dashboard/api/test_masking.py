@@ -58,6 +58,7 @@ def test_quarantine_shows_operators_the_shape_of_what_came(lab) -> None:  # type
     got = seen.get(f"{API}/quarantine/{one['id']}").json()["payload"]
     full = whole.get(f"{API}/quarantine/{one['id']}").json()["payload"]
     assert full["id"] == "4"
+    assert one["source_id"] == "***", "systems call persons by emails and numbers"
     assert got == {name: "***" for name in full}
 
 
