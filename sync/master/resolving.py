@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -112,9 +112,12 @@ def _resolve(
     streams = stream_directory.load(connection)
     publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
     landed = [packed for packed, edges_known in taken.values() if not edges_known]
-    if batch is None or len(landed) < len(set(landing_ids)):
+    handed_over = batch is not None and len(landed) == len(set(landing_ids))
+    if batch is None or not handed_over:
         batch = _load_batch(bulk, landed, force)
-    resolved = _resolve_batch(bulk, batch, streams, force, publisher, met)
+    placed = _placed(bulk, batch)
+    news = [record for record in batch if not (handed_over and _stands(record, placed.get(record.id)))]
+    resolved = _resolve_batch(bulk, batch, news, placed.keys(), streams, force, publisher, met)
     again = [packed for packed, edges_known in taken.values() if edges_known]
     if again:
         publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
@@ -131,6 +134,8 @@ def pending(connection: Connection, limit: int = 100) -> list[int]:
 def _resolve_batch(
     bulk: Bulk,
     batch: Sequence[LandedRecord],
+    news: Sequence[LandedRecord],
+    placed: Set[int],
     streams: Mapping[int, StreamRef],
     force: InForce,
     publisher: Publisher,
@@ -138,12 +143,10 @@ def _resolve_batch(
 ) -> Resolved:
     if not batch:
         return Resolved()
-    placed = _placed(bulk, batch)
-    news = [record for record in batch if placed.get(record.id) != record.features_version]
     found = find_lasting_edges(bulk, news, force)
     store_edges(bulk, found.edges, [record for record in news if record.version > 1])
     has_words = decisions.exist(bulk)
-    lone, touched = _part(bulk, batch, found.ends | placed.keys(), has_words)
+    lone, touched = _part(bulk, batch, found.ends | placed, has_words)
     publisher.found(lone)
     if touched:
         held = hold(bulk, batch, touched, has_words, met)
@@ -213,17 +216,23 @@ def _load_batch(bulk: Bulk, packed: Iterable[bytes], force: InForce) -> list[Lan
     return batch
 
 
-def _placed(bulk: Bulk, batch: Sequence[LandedRecord]) -> dict[int, int]:
-    """The records that a customer holds, and the version of the features by which they were matched.
-
-    Their evidence stands if they still have these features: who was landed since has been, or will be, compared with
-    them when it is resolved itself.
-    """
+def _placed(bulk: Bulk, batch: Sequence[LandedRecord]) -> dict[int, tuple[int, int]]:
+    """The records that a customer holds: in which version, and the version of the features by which it was matched."""
     rows = bulk.fetch(
-        "SELECT record_id, coalesce(features_version, version) FROM crosswalk WHERE record_id {ints}",
+        "SELECT record_id, version, coalesce(features_version, version) FROM crosswalk WHERE record_id {ints}",
         [record.id for record in batch],
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _stands(record: LandedRecord, placed: tuple[int, int] | None) -> bool:
+    """Whether the evidence of a record that has just been landed stands, because its features do: who was landed since
+    has been, or will be, compared with it when it is resolved itself.
+
+    A record that is placed in this very version was placed by a neighbour, before anybody looked for its evidence. So
+    may one have been that was landed twice since, which is why whatever is not handed over at once is compared again.
+    """
+    return placed is not None and placed[0] < record.version and placed[1] == record.features_version
 
 
 def _part(

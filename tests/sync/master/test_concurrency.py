@@ -63,6 +63,15 @@ def test_records_landed_by_two_workers_before_either_resolves_still_meet(postgre
         assert len(consistent(database)["customers"]) == 1
 
 
+def test_a_record_that_a_neighbour_has_placed_is_still_compared_with_all_others(postgres_url: str) -> None:
+    with master(postgres_url) as database:
+        resolve(database, land(database, 1, [record("1", name="Ann", tags=["a"])]))
+        between = land(database, 1, [record("2", name="Ann", tags=["a", "b"])])
+        resolve(database, land(database, 2, [record("3", name="Ann", tags=["b"])]))
+        resolve(database, between)
+        assert len(consistent(database)["customers"]) == 1
+
+
 def test_a_late_resolve_of_an_old_version_changes_nothing(postgres_url: str) -> None:
     with master(postgres_url) as database:
         old = land(database, 1, [record("1", name="Ann", tags=["a"])])
