@@ -19,15 +19,13 @@ from sync.database import Database
 from sync.delivery.tables import webhook_due, webhook_endpoint
 from sync.exporting.tables import export_job
 from sync.feed import tokens
+from sync.master import tally
 from sync.master.bulk import bulk_for
-from sync.master.tables import change, customer, landing, match_block, source_record
+from sync.master.tables import change, landing, match_block
 from sync.monitoring.streams import StreamHealth, health
 from sync.monitoring.totals import OUTCOMES, totals
 from sync.runs.states import ENDED, Status
 from sync.runs.tables import sync_run
-
-SLOW_FOR = 300.0
-"""Seconds for which counts of whole tables are believed."""
 
 Depths = Callable[[], Mapping[str, int] | None]
 Labels = tuple[str, ...]
@@ -39,7 +37,6 @@ class DatabaseCollector(Collector):
 
     def __init__(self, database: Database, depths: Depths) -> None:
         self._database, self._depths = database, depths
-        self._slow: tuple[float, list[Metric]] = (float("-inf"), [])
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: a registry would otherwise ask the database when it is set up."""
@@ -54,15 +51,8 @@ class DatabaseCollector(Collector):
             yield from _work(connection)
             yield from _feed(connection)
             yield from _rest(connection)
-            yield from self._counts(connection)
+            yield from _sizes(connection)
         yield _gauge("kehu_queue_messages", "Messages that wait or are worked on.", ("queue",), _depths(self._depths()))
-
-    def _counts(self, connection: Connection) -> list[Metric]:
-        at, known = self._slow
-        if time.monotonic() - at > SLOW_FOR:
-            known = list(_sizes(connection))
-            self._slow = (time.monotonic(), known)
-        return known
 
 
 def _streams(streams: list[StreamHealth]) -> Iterator[Metric]:
@@ -150,15 +140,11 @@ def _rest(connection: Connection) -> Iterator[Metric]:
 
 
 def _sizes(connection: Connection) -> Iterator[Metric]:
-    active = customer.c.status == "active"
-    shared = func.coalesce(func.sum((customer.c.members > 1).cast(customer.c.members.type)), 0)
-    count, several = connection.execute(select(func.count(), shared).where(active)).one()
-    live = select(func.count()).where(source_record.c.deleted_at.is_(None), source_record.c.features.is_not(None))
-    records = connection.execute(live).scalar_one()
-    yield _gauge("kehu_customers", "Customers.", (), [((), float(count))])
-    yield _gauge("kehu_customers_shared", "Customers of more than one record.", (), [((), float(several))])
-    yield _gauge("kehu_customer_records", "Live records of customers.", (), [((), float(records))])
-    rate = 0.0 if not records else 1 - count / records
+    kept = tally.read(connection)
+    yield _gauge("kehu_customers", "Customers.", (), [((), float(kept.customers))])
+    yield _gauge("kehu_customers_shared", "Customers of more than one record.", (), [((), float(kept.shared))])
+    yield _gauge("kehu_customer_records", "Live records of customers.", (), [((), float(kept.placed))])
+    rate = 0.0 if not kept.placed else 1 - kept.customers / kept.placed
     yield _gauge("kehu_match_rate", "Share of records that joined another one's customer.", (), [((), rate)])
 
 
