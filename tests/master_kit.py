@@ -164,7 +164,8 @@ def dump(database: Database) -> dict[str, Any]:
     went), so only ids that live records found are part of it; ``assert_every_id_resolves`` looks after the others.
     """
     with database.reading() as connection:
-        assert tally.read(connection) == tally.counted(connection), "the kept counts are wrong"
+        kept, counted = tally.read(connection), tally.counted(connection)
+        assert kept == counted, f"the kept counts are wrong: {kept} for {counted}"
         directory = streams.load(connection)
         active = connection.execute(select(customer.c.id, customer.c.golden).where(customer.c.status == "active"))
         customers = {public_id(row.id): orjson.loads(row.golden) for row in active}

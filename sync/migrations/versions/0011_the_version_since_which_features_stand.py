@@ -19,3 +19,10 @@ def upgrade() -> None:
     ):
         with op.batch_alter_table(table, schema=None) as batch_op:
             batch_op.add_column(sa.Column("features_version", sa.Integer(), nullable=True, comment=comment))
+    if op.get_bind().dialect.name == "postgresql":  # SQLite keeps no comments
+        op.create_table_comment(
+            "match_edge",
+            "Evidence between two records (left < right); it counts only while both hold the features compared.",
+        )
+        for column in ("left_version", "right_version"):
+            op.alter_column("match_edge", column, comment="of the features that were compared")

@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from sync.database import Database
 from sync.errors import Misused, Refused
+from sync.master.identity import public_id
+from sync.master.tables import crosswalk, source_record
+from sync.runs.tables import connection as connections
+from sync.runs.tables import stream_state
 from sync.stewardship import services as s
 from tests import services
 from tests.master_kit import consistent, dump, land, master, record, resolve, sync
@@ -246,4 +251,14 @@ def _steward(url: str, seed: str) -> list[int]:
 
 
 def _holder(database: Database, record_address: str) -> str:
-    return str(dump(database)["crosswalk"].get((*record_address.split("/", 2), ""), "none"))
+    """Who holds a record at this moment; not by ``dump``, which is for a master at rest."""
+    connection_name, _, source_id = record_address.split("/", 2)
+    with database.reading() as connection:
+        held = connection.execute(
+            select(crosswalk.c.customer_id)
+            .join(source_record, source_record.c.id == crosswalk.c.record_id)
+            .join(stream_state, stream_state.c.id == source_record.c.stream_id)
+            .join(connections, connections.c.id == stream_state.c.connection_id)
+            .where(connections.c.name == connection_name, source_record.c.source_id == source_id)
+        ).scalar_one_or_none()
+    return "none" if held is None else public_id(held)
