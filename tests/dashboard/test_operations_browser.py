@@ -17,6 +17,7 @@ from sync import migrations, oneshot
 from sync.access import Access
 from sync.project import Project
 from sync.runs import services
+from tests.browser_kit import press
 from tests.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -168,18 +169,18 @@ def test_the_first_load_is_small_and_asks_nobody_else(context: Any, base: str) -
 
 
 def test_the_keyboard_goes_everywhere(page: Any, base: str) -> None:
-    page.keyboard.press("g")
-    page.keyboard.press("r")
+    press(page, "g")
+    press(page, "r")
     page.wait_for_url("**/runs")
-    page.keyboard.press("j")
+    press(page, "j")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "/runs/1"
-    page.keyboard.press("?")
+    press(page, "?")
     assert page.locator("#help").is_visible()
-    page.keyboard.press("Escape")
-    page.keyboard.press("Control+k")
+    press(page, "Escape")
+    press(page, "Control+k")
     page.keyboard.type("quaran")
     page.locator("#palette-found li:first-child", has_text="Quarantine").wait_for()
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.wait_for_url("**/quarantine")
 
 

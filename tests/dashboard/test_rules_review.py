@@ -19,6 +19,7 @@ from sync.access import Access
 from sync.identity.permissions import Role
 from sync.project import Project
 from tests import desk_kit
+from tests.browser_kit import press
 from tests.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -155,9 +156,9 @@ def test_a_cluster_is_reviewed_by_rules_in_a_browser(project: Project, lang: str
         assert Axe().run(shown, options={"runOnly": ["wcag2a", "wcag2aa", "wcag22aa"]}).response["violations"] == []
         (ROOT / "tests" / "output" / "pages").mkdir(parents=True, exist_ok=True)
         shown.screenshot(path=str(ROOT / f"tests/output/pages/rules-{lang}-{width}.png"), full_page=True)
-        shown.keyboard.press("s")
+        press(shown, "s")
         shown.get_by_text(merged).wait_for()
-        shown.keyboard.press("u")
+        press(shown, "u")
         shown.get_by_text(undone).wait_for()
         shown.goto(f"{base}/duplicates/review?{urlencode(GARCIA)}")
         assert rule in shown.locator("main").inner_text(), "undone: it is to be reviewed again"

@@ -17,6 +17,7 @@ import pytest
 from sync.access import Access
 from sync.project import Project
 from tests import desk_kit
+from tests.browser_kit import press
 from tests.desk_kit import customer_of
 from tests.processes import free_port
 
@@ -86,23 +87,23 @@ def test_a_duplicate_is_reviewed_by_keyboard_undone_and_a_merge_taken_apart(
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} overflows"
 
     page.goto(f"{base}/duplicates?lang={lang}")
-    page.keyboard.press("r")
+    press(page, "r")
     page.wait_for_url("**/duplicates/review?left=*")
     page.goto(f"{base}/duplicates/review?{PAIR}")
     keep("pair")
     began = time.monotonic()
-    page.keyboard.press("s")
+    press(page, "s")
     page.get_by_text(texts["merged"]).wait_for()
     took = time.monotonic() - began
     assert took < 3, "a decision, and the next pair on the screen; the machine may be busy"
     assert customer_of(project, "shop", "2") == customer_of(project, "erp", "A2")
     keep("decided")
-    page.keyboard.press("u")
+    press(page, "u")
     page.get_by_text(texts["undone"]).wait_for()
     assert customer_of(project, "shop", "2") != customer_of(project, "erp", "A2")
 
     page.goto(f"{base}/duplicates/review?{PAIR}")
-    page.keyboard.press("s")
+    press(page, "s")
     page.get_by_text(texts["merged"]).wait_for()
     page.goto(f"{base}/customers/{customer_of(project, 'shop', '2')}")
     page.get_by_role("button", name=texts["unmerge"]).first.click()
@@ -111,10 +112,10 @@ def test_a_duplicate_is_reviewed_by_keyboard_undone_and_a_merge_taken_apart(
     page.get_by_text(texts["apart"]).wait_for()
     keep("apart")
     assert customer_of(project, "shop", "2") != customer_of(project, "erp", "A2")
-    page.keyboard.press("u")  # so that the next story begins as this one did
+    press(page, "u")  # so that the next story begins as this one did
     page.get_by_text(texts["undone"]).wait_for()
     page.goto(f"{base}/duplicates/log")
-    page.keyboard.press("?")
+    press(page, "?")
     page.close()
     _undo_all(project)
     assert complaints == []
@@ -171,7 +172,7 @@ def test_customers_are_found_while_one_types(project: Project, base: str, browse
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{base}/enter?token={Access(project.state_folder).link_token()}")
     page.goto(f"{base}/customers?lang=en")
-    page.keyboard.press("/")
+    press(page, "/")
     page.keyboard.type("ouyangn")
     page.wait_for_url("**/customers?q=ouyangn")
     page.get_by_role("link", name="欧阳娜娜").wait_for()
