@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,20 @@ from mappings.errors import SpecError
 from mappings.language import MappingSpec, written_location
 from mappings.tables import TableSpec, load_table
 
-__all__ = ["MappingSpec", "build_spec", "load_spec", "nearest"]
+Default = Path | str | Callable[[], Path | None] | None
+
+__all__ = ["Default", "MappingSpec", "build_spec", "load_spec", "nearest"]
 
 
 def load_spec(
-    source: Path | str, *, default: Path | str | None = None, name: str | None = None, folder: Path | None = None
+    source: Path | str, *, default: Default = None, name: str | None = None, folder: Path | None = None
 ) -> MappingSpec:
     """The mapping in a file (``Path``) or in YAML text (``str``), which may stand for a file in ``folder``.
 
-    ``default`` is the mapping that `extends: default` means: the one shipped with the connector. ``name`` is how
-    messages call a text. Value tables in CSV files beside the mapping are read here. Raises ``SpecError`` that
-    names file, line and key, what is allowed, and the nearest valid spelling.
+    ``default`` is the mapping that `extends: default` means, or what finds it: the one shipped with the connector.
+    Only files that extend it ask for it: to find it may mean to look into a source. ``name`` is how messages call a
+    text. Value tables in CSV files beside the mapping are read here. Raises ``SpecError`` that names file, line and
+    key, what is allowed, and the nearest valid spelling.
     """
     document = read_document(source, name)
     folder = source.parent if isinstance(source, Path) else folder
@@ -85,7 +88,7 @@ def _require_object(document: Document) -> None:
         raise SpecError("{file}: a mapping file holds keys such as `customer:`", file=document.file, line=1)
 
 
-def _extended(document: Document, default: Path | str | None) -> Document:
+def _extended(document: Document, given: Default) -> Document:
     wanted = document.data["extends"]
     file, line = document.place(("extends",))
     if wanted != "default":
@@ -95,6 +98,7 @@ def _extended(document: Document, default: Path | str | None) -> Document:
             line=line,
             value=wanted,
         )
+    default = given() if callable(given) else given
     if default is None:
         raise SpecError(
             "{file}, line {line}: this stream has no default mapping to extend",

@@ -7,6 +7,7 @@ published, so nothing that was ever in force is lost.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ def current(project: Project, name: str, stream: str) -> MappingText:
         raise BadConfiguration(
             "{file} cannot be read.", file=path.name, remedy="It must be a text in UTF-8 that this user may read."
         ) from None
-    return MappingText(contents, own=path != project.default_mapping_file(name, stream), there=True)
+    return MappingText(contents, own=project.has_own_mapping(name, stream), there=True)
 
 
 def compiled(project: Project, name: str, stream: str, contents: str) -> Mapper:
@@ -96,7 +97,8 @@ def compiled(project: Project, name: str, stream: str, contents: str) -> Mapper:
     if len(contents) > LONGEST:
         raise Misused("A mapping has at most {longest} characters.", longest=LONGEST, remedy="Make it shorter.")
     path = project.own_mapping_path(name, stream)
-    spec = load_spec(contents, default=project.default_mapping_file(name, stream), name=path.name, folder=path.parent)
+    shipped = partial(project.default_mapping_file, name, stream)
+    spec = load_spec(contents, default=shipped, name=path.name, folder=path.parent)
     return compile_mapping(spec, defaults=project.mapping_defaults(name))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -308,7 +308,12 @@ class Project:
 
     def is_mapped_by_default(self, name: str, stream: str) -> bool:
         """Whether the mapping in use is the shipped one as it is: fields that it reads in vain are nobody's mistake."""
-        return self.mapping_file(name, stream) == self.default_mapping_file(name, stream)
+        return not self.has_own_mapping(name, stream) and self.has_mapping(name, stream)
+
+    def has_own_mapping(self, name: str, stream: str) -> bool:
+        """Whether the stream's mapping is a file of the project's, there or not; asks no source."""
+        own = self.connection(name).streams.get(stream)
+        return (own is not None and own.mapping is not None) or self.own_mapping_path(name, stream).is_file()
 
     def default_mapping_file(self, name: str, stream: str) -> Path | None:
         """The mapping that the connector ships for a stream, or for the known export its file is; else None."""
@@ -377,7 +382,7 @@ class Project:
         from mappings.deferred import DeferredMapping
         from mappings.spec import load_spec
 
-        path, shipped = self.mapping_file(name, stream), self.default_mapping_file(name, stream)
+        path, shipped = self.mapping_file(name, stream), partial(self.default_mapping_file, name, stream)
         spec, defaults = load_spec(path, default=shipped), self.mapping_defaults(name)
         deferred = DeferredMapping(spec, defaults)
         if deferred.fingerprint == known:

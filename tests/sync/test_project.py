@@ -181,3 +181,15 @@ def test_registering_works_on_postgresql(folder: Path, postgres_url: str) -> Non
     assert names(project) == [("sheet", "customers", "active")]
     assert isinstance(project.database, Database)
     project.close()
+
+
+def test_who_has_a_mapping_of_ones_own_does_not_look_into_the_source_for_a_shipped_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(Project, "open", lambda self, name: opened.append(name))
+    project = Project.load(folder)
+    assert project.mapping("sheet", "customers")
+    assert project.has_own_mapping("sheet", "customers")
+    assert not project.is_mapped_by_default("sheet", "customers")
+    assert opened == []
