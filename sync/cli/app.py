@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sync import logs
+from sync.cli import logfile
 from sync.cli.session import Globals, Session
 from sync.language import _
 
@@ -74,26 +73,13 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 def invoke(arguments: Sequence[str], given: Globals) -> int:
     """Run a command line without its global options; returns the exit code, lets errors through."""
     session = Session(given)
-    logs.configure_late(partial(_log, given))
+    logfile.keep(given)
     command = typer.main.get_command(build(arguments))
     try:
         code = command.main(args=list(arguments), prog_name="kehu", standalone_mode=False, obj=session)
     finally:
         session.close()
     return code if isinstance(code, int) else 0
-
-
-def _log(given: Globals) -> None:
-    """Log lines go to the project's folder of logs; with ``--debug``, or where there is none, to stderr."""
-    from sync import telemetry
-    from sync.project import STATE_FOLDER
-
-    folder = given.project / STATE_FOLDER
-    if given.debug or not folder.is_dir():
-        return telemetry.configure()
-    path = folder / "logs" / "commands.log"
-    path.parent.mkdir(exist_ok=True)
-    telemetry.configure(stream=path.open("a", encoding="utf-8"))
 
 
 def _globals(

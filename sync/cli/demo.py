@@ -12,7 +12,7 @@ import typer
 
 from sync import demo as company
 from sync import oneshot, overview
-from sync.cli import console, syncs
+from sync.cli import console, logfile, syncs
 from sync.cli.console import emit, next_step, say
 from sync.cli.options import DryRun
 from sync.cli.session import Globals, Session
@@ -52,6 +52,7 @@ def demo(
         shutil.rmtree(folder)
     systems = list(company.generate(folder, customers, seed))
     console.begin(sys.argv[0], folder)  # from here on the example is the project
+    logfile.keep(Globals(folder))
     say(
         _(
             "南洋贸易 (Nanyang Trading) has its customers in {count} systems: {names}.",

@@ -42,9 +42,9 @@ def test_logging_is_set_up_with_the_first_line_and_only_once() -> None:
 def test_a_command_logs_into_the_projects_folder_and_never_between_its_own_lines(tmp_path: Path) -> None:
     (tmp_path / ".kehu").mkdir()
     program = (
-        "from pathlib import Path; from sync.cli.app import _log; from sync.cli.session import Globals;"
-        "from functools import partial; from sync import logs\n"
-        f"logs.configure_late(partial(_log, Globals(project=Path({str(tmp_path)!r}))))\n"
+        "from pathlib import Path; from sync import logs; from sync.cli import logfile;"
+        "from sync.cli.session import Globals\n"
+        f"logfile.keep(Globals(project=Path({str(tmp_path)!r})))\n"
         "try:\n    password = 'c4nary'; 1 / 0\nexcept ZeroDivisionError as error:\n"
         "    logs.Logger('run').error('the run failed', exc_info=error)"
     )

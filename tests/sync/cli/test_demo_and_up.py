@@ -115,6 +115,7 @@ def test_the_example_company_becomes_one_list_of_customers(tmp_path: Path) -> No
     done = command("demo", "--once", "--folder", "demo", "--customers", "60", cwd=tmp_path)
     assert done.returncode in (0, 4), done.stderr
     assert "failed" not in done.stdout
+    assert '"event"' not in done.stderr, "what is logged does not stand between what is said"
     found = re.search(r"(\d+) source records are (\d+) customers; (\d+) of them", done.stderr.replace(",", ""))
     assert found, done.stderr
     records, customers, shared = map(int, found.groups())
