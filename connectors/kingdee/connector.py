@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from connectors.contract import Checked, Context
 from connectors.errors import BadConfiguration, ConnectorError
+from connectors.kingdee.batching import BatchWriter
 from connectors.kingdee.client import KingdeeClient
 from connectors.kingdee.config import KingdeeConfig
 from connectors.kingdee.customers import Customers
-from connectors.kingdee.writing import CustomerWriter
 from connectors.listed.connector import ListedConnector
 
 SETTINGS = {
@@ -35,9 +35,9 @@ class KingdeeConnector(ListedConnector[KingdeeConfig]):
         """The one stream."""
         return {self._customers.name: self._customers}
 
-    def writer(self, stream: str) -> CustomerWriter:
+    def writer(self, stream: str) -> BatchWriter:
         """The writer of customers."""
-        return CustomerWriter(self._client, self._customers, self.config)
+        return BatchWriter(self._client, self._customers, self.config)
 
     def credentials(self) -> str:
         """The settings of the login that is used."""

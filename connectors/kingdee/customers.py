@@ -62,8 +62,12 @@ class Customers(Listed):
 
     def one(self, condition: str) -> Row | None:
         """The customer that a condition finds."""
-        rows, _ = self._query(condition, 1)
-        return nested(self._fields, rows[0]) if rows else None
+        return next(iter(self.several(condition, 1)), None)
+
+    def several(self, condition: str, limit: int) -> list[Row]:
+        """The customers that a condition finds, no more than ``limit``."""
+        rows, _ = self._query(condition, limit)
+        return [nested(self._fields, row) for row in rows]
 
     def _batches(
         self, fields: Sequence[str] | None, size: int, condition: str, start: Any

@@ -60,7 +60,7 @@ class KeyedWriter(RecordWriter):
         """Bring a record that is there to what is wanted."""
         key = self.key(there)
         ensure_seen(write, key=key, etag=None, stamp=self.changed(there))
-        changed = differing(self.body(write), there)
+        changed = self.changes(write, there)
         if changed:
             self.update(key, there, changed)
         return WriteResult(key)
@@ -68,6 +68,10 @@ class KeyedWriter(RecordWriter):
     def body(self, write: Write) -> Row:
         """What is wanted, in the system's own names."""
         return dict(write.body)
+
+    def changes(self, write: Write, there: Row) -> Row:
+        """What is wanted and not there yet."""
+        return differing(self.body(write), there)
 
     def _update(self, write: Write, key: str) -> WriteResult:
         there = self.by_key(key)

@@ -39,7 +39,11 @@ def done(number: int, name: str) -> Answer:
 
 
 class Kingdee(Simulator):
-    """``absent`` fields fail every query that names them. ``lives`` is how many calls a session lasts."""
+    """``absent`` fields fail every query that names them. ``lives`` is how many calls a session lasts.
+
+    ``batches``: whether a batch that is refused in part keeps what was good in it ("kept"), or takes it back and names
+    it as saved all the same ("undone"), or does not tell what it saved ("silent"), or is not offered ("none").
+    """
 
     KEY = "secret-of-the-app-0001"
     PASSWORD = "pass-word-0001"
@@ -55,6 +59,7 @@ class Kingdee(Simulator):
         self.most = 2000
         self.ignores_filter = False
         self.audited_are_locked = False
+        self.batches = "kept"
         self.saves: list[Row] = []
         super().__init__(rows)
 
@@ -165,6 +170,11 @@ class Kingdee(Simulator):
         among = re.search(r"FUseOrgId.FNumber in \(([^)]*)\)", condition)
         if among and f"'{row['FUseOrgId.FNumber']}'" not in among[1].split(", "):
             return False
+        listed = re.findall(r"(?<![.\w])(FCUSTID|FNumber) in \(((?:'(?:[^']|'')*'|[^)])*)\)", condition)
+        for name, wanted in listed:
+            among_these = [text.strip().strip("'").replace("''", "'") for text in wanted.split(", ")]
+            if str(row[name]) not in among_these:
+                return False
         exact = re.findall(r"([A-Za-z.]+) = (?:'((?:[^']|'')*)'|(\d+))", condition)
         return all(str(row[name]) == (text.replace("''", "'") or number) for name, text, number in exact)
 
@@ -193,6 +203,23 @@ class Kingdee(Simulator):
                 raise refused(f"“{needed}”是必填项", field=needed)
         key = self.add(**{"FDocumentStatus": "A"} | flat)
         raise done(int(key), flat["FNumber"])
+
+    def batchsave(self, data: Row) -> None:
+        if self.batches == "none":
+            raise Answer(404, {"message": "no such service"})
+        before, errors, entities = {key: dict(row) for key, row in self.rows.items()}, [], []
+        for index, model in enumerate(data["Model"]):
+            try:
+                self.save({**data, "Model": model})
+            except Answer as answer:
+                told = json.loads(answer.content)["Result"]["ResponseStatus"]
+                errors += [{**error, "DIndex": index} for error in told["Errors"]]
+                entities += [{**entity, "DIndex": index} for entity in told["SuccessEntitys"]]
+        if errors and self.batches == "undone":
+            self.rows = before
+        shown = [] if self.batches == "silent" else entities
+        told = {"IsSuccess": not errors, "Errors": errors, "SuccessEntitys": shown, "SuccessMessages": [], "MsgCode": 0}
+        raise Answer(200, {"Result": {"ResponseStatus": told, "NeedReturnData": [{}]}})
 
     def ensure_unique(self, flat: Row, number: int) -> None:
         for row in self.rows.values():

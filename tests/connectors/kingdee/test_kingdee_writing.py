@@ -22,6 +22,12 @@ class TestWriting:
         assert sent["Model"] == {"FCUSTID": 1001, "FName": "改名"}
         assert sent["NeedUpDateFields"] == ["FName"]
 
+    def test_a_reference_is_the_same_when_its_code_is(self, server: Kingdee, connector: Any) -> None:
+        connector.write("customers", [Write({"FSELLER": {"FNumber": "S1"}}, "w1", key="1001")])
+        assert server.saves == []
+        connector.write("customers", [Write({"FSELLER": {"FNumber": "S2"}}, "w2", key="1001")])
+        assert server.saves[0]["Model"]["FSELLER"] == {"FNumber": "S2"}
+
     def test_nothing_is_sent_where_nothing_differs(self, server: Kingdee, connector: Any) -> None:
         connector.write("customers", [Write({"FName": server.rows["1001"]["FName"]}, "w1", key="1001")])
         assert server.saves == []
