@@ -74,10 +74,16 @@ class MauticConnector(Connector[MauticConfig]):
             yield from Contacts(self.client).ids()
 
     def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
-        """Create or update, one contact after the other."""
+        """Create one by one, or update several at once."""
         self._known(stream)
         with self._logged_in():
             return ContactWriter(self.client).write(batch)
+
+    def fetch(self, stream: str, keys: Sequence[str]) -> Page:
+        """Single contacts as they are now."""
+        self._known(stream)
+        with self._logged_in():
+            return Contacts(self.client).fetch(keys)
 
     def verify(self, request: Inbound) -> Sequence[Hint]:
         """The contacts that a signed webhook names."""

@@ -7,7 +7,7 @@ Positions: ``{"pass": name of the date field or "", "id": last id}``; where this
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,9 @@ from connectors.contract import Page, Read, Record
 from connectors.errors import CursorExpired, StreamBroken
 from connectors.incremental import first_stamp, iso, parse_stamp
 from connectors.keyed import Asked, Part, keyed_pages
-from connectors.mautic.client import MauticClient
+from connectors.mautic.client import MauticClient, told_by
 from connectors.response import Response
+from connectors.statuses import error_of
 
 LOOKBACK = 600
 COARSE = 1
@@ -51,6 +52,13 @@ class Contacts:
         while place is not None:
             rows, place, _ = self._rows(place, None, LARGEST_PAGE, minimal=True)
             yield [str(row["id"]) for row in rows]
+
+    def fetch(self, keys: Sequence[str]) -> Page:
+        """Single contacts as they are now. Gone are those that are not there, and visitors whom nobody knows."""
+        there = {key: one(self._client, key) for key in dict.fromkeys(keys) if key.isdecimal()}
+        records = [record_of(row) for row in there.values() if row is not None and not _anonymous(row)]
+        shown = {record.key for record in records}
+        return Page(records, {}, [key for key in there if key not in shown])
 
     def _part(self, asked: Asked) -> Part:
         first = {"pass": PASSES[0] if asked.changes else "", "id": 0}
@@ -129,6 +137,24 @@ def listed(response: Response) -> list[dict[str, Any]]:
             remedy="Check that the address is that of Mautic itself, without a path.",
         )
     return rows
+
+
+def one(client: MauticClient, key: str) -> Mapping[str, Any] | None:
+    """One contact; None where Mautic itself says that there is none."""
+    response = client.get(f"/contacts/{key}", allow=frozenset({404}))
+    if response.status == 404:
+        if told_by(response) is None:  # of something in front of Mautic, or an address without the interface
+            raise error_of(response, read=True)
+        return None
+    found = response.json(lenient=True)
+    row = found.get("contact") if isinstance(found, Mapping) else None
+    if not isinstance(row, Mapping) or str(row.get("id")) != key:
+        raise StreamBroken("{connection}: Mautic answered no contact.", connection=response.connection)
+    return row
+
+
+def _anonymous(row: Mapping[str, Any]) -> bool:
+    return "dateIdentified" in row and not row["dateIdentified"]
 
 
 def record_of(row: Mapping[str, Any]) -> Record:

@@ -1,18 +1,21 @@
 """Writing contacts: looked up by email, then created or changed in part.
 
-A ``PUT`` would clear what it does not name, so changes are ``PATCH``; blank values need ``overwriteWithBlank``.
+A ``PUT`` would clear what it does not name, so changes are ``PATCH``; blank values need ``overwriteWithBlank``. Several
+contacts are looked at and changed together (``connectors.mautic.batches``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connectors.contract import Write, WriteResult
 from connectors.errors import RecordRejected, StreamBroken, WriteConflict
 from connectors.incremental import first_stamp, iso, parse_stamp
+from connectors.mautic.batches import TOGETHER, Change, changed_together, seen_together
 from connectors.mautic.client import MauticClient
-from connectors.mautic.contacts import listed
+from connectors.mautic.contacts import listed, one
 from connectors.response import Response
 
 _BESIDE = {"owner", "tags", "overwriteWithBlank", "id"}
@@ -20,14 +23,56 @@ _BESIDE = {"owner", "tags", "overwriteWithBlank", "id"}
 
 
 class ContactWriter:
-    """Writes contacts, one after the other. Faults of one record are its result; all other errors stop the batch."""
+    """Writes contacts. Faults of one record are its result; all other errors stop the batch."""
 
     def __init__(self, client: MauticClient) -> None:
         self._client = client
 
     def write(self, batch: Sequence[Write]) -> list[WriteResult]:
         """One result per write, in order."""
-        return [self._result(write) for write in batch]
+        times = Counter(write.key for write in batch)
+        once = [(n, write) for n, write in enumerate(batch) if times[write.key] == 1 and str(write.key).isdecimal()]
+        results: dict[int, WriteResult] = {}
+        for start in range(0, len(once), TOGETHER):
+            results |= self._together(dict(once[start : start + TOGETHER]))
+        return [results.get(place) or self._result(write) for place, write in enumerate(batch)]
+
+    # --- together
+
+    def _together(self, part: Mapping[int, Write]) -> dict[int, WriteResult]:
+        """The results of the contacts that can be changed together; all others are left to be written alone."""
+        once = {place: str(write.key) for place, write in part.items()}
+        if len(once) < 2:
+            return {}
+        there = seen_together(self._client, list(once.values()))
+        results: dict[int, WriteResult] = {}
+        changes: dict[int, Change] = {}
+        for place, key in once.items():
+            if key not in there:
+                continue
+            try:
+                changed = self._changed(part[place], key, there[key])
+            except RecordRejected as error:
+                results[place] = WriteResult(key, error=error)
+                continue
+            if not changed:
+                results[place] = WriteResult(key)
+            elif not _blanks(changed):  # whether a batch takes the mark for blanks is not documented
+                changes[place] = key, changed
+        return results | self._sent(changes)
+
+    def _sent(self, changes: Mapping[int, Change]) -> dict[int, WriteResult]:
+        if len(changes) > 1 and changed_together(self._client, list(changes.values())):
+            return {place: WriteResult(key) for place, (key, _) in changes.items()}
+        results = {}
+        for place, (key, changed) in changes.items():
+            try:
+                results[place] = self._send(key, changed)
+            except RecordRejected as error:
+                results[place] = WriteResult(key, error=error)
+        return results
+
+    # --- alone
 
     def _result(self, write: Write) -> WriteResult:
         try:
@@ -54,7 +99,11 @@ class ContactWriter:
         return str(same[0]["id"]) if same else None
 
     def _update(self, write: Write, key: str) -> WriteResult:
-        row = self._there(key)
+        changed = self._changed(write, key, self._there(key))
+        return self._send(key, changed) if changed else WriteResult(key)
+
+    def _changed(self, write: Write, key: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a contact differs; raises ``WriteConflict`` for one that was changed since we saw it."""
         changed_at, seen = first_stamp(row.get("dateModified"), row.get("dateAdded")), parse_stamp(write.expected)
         if write.expected is not None and changed_at is not None and (seen is None or changed_at > seen):
             raise WriteConflict(
@@ -63,9 +112,11 @@ class ContactWriter:
         self._unique(write, key, row)
         now = _values(row)
         changed = {n: v for n, v in write.body.items() if n != "id" and (n in _BESIDE or _differs(v, now.get(n)))}
-        if set(changed) - {"overwriteWithBlank"}:
-            blank = {"overwriteWithBlank": True} if any(v in (None, "") for v in changed.values()) else {}
-            self._client.send("PATCH", f"/contacts/{key}/edit", {**changed, **blank}, idempotent=True)
+        return changed if set(changed) - {"overwriteWithBlank"} else {}
+
+    def _send(self, key: str, changed: Mapping[str, Any]) -> WriteResult:
+        blank = {"overwriteWithBlank": True} if _blanks(changed) else {}
+        self._client.send("PATCH", f"/contacts/{key}/edit", {**changed, **blank}, idempotent=True)
         return WriteResult(key)
 
     def _unique(self, write: Write, key: str, row: Mapping[str, Any]) -> None:
@@ -80,10 +131,8 @@ class ContactWriter:
     def _there(self, key: str) -> Mapping[str, Any]:
         if not key.isdecimal():
             raise RecordRejected("{value} is no id of Mautic.", path="id", value=key, rule="a number")
-        response = self._client.get(f"/contacts/{key}", allow=frozenset({404}))
-        found = response.json(lenient=True) if response.ok else None
-        row = found.get("contact") if isinstance(found, Mapping) else None
-        if not isinstance(row, Mapping):
+        row = one(self._client, key)
+        if row is None:
             raise RecordRejected("There is no contact {key} in Mautic.", path="id", value=key, key=key)
         return row
 
@@ -102,6 +151,10 @@ def _values(row: Mapping[str, Any]) -> Mapping[str, Any]:
     fields = row.get("fields")
     found = fields.get("all") if isinstance(fields, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _blanks(changed: Mapping[str, Any]) -> bool:
+    return "overwriteWithBlank" in changed or any(value in (None, "") for value in changed.values())
 
 
 def _differs(value: Any, now: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,9 @@ from tests.connectors.douyin_shop.douyin_simulator import LIMITED, DouyinShop, r
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, registered
 
 
+_messages = itertools.count(1)
+
+
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits make us wait a hundredth of what they do."""
@@ -56,6 +60,11 @@ class DouyinSource(VendorSource):
 
     def wrong_credentials(self) -> tuple[dict[str, Any], str]:
         return self.settings() | {"app_secret": "wrong-secret-77"}, "app_secret"
+
+    def webhook(self, key: str) -> Inbound:
+        order = {"order_id": self.server.rows[key]["order_id"]} if key in self.server.rows else {}
+        message = {"tag": "101", "msg_id": f"m-{next(_messages)}", "data": json.dumps(order)}
+        return pushed(json.dumps([message]).encode())
 
 
 class TestConformance(VendorSuite):

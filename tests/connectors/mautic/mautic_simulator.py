@@ -36,6 +36,9 @@ class Mautic(Simulator):
         self.ignores_dates = False
         self.ignores_ids = False
         self.refuses_ids: int = 0
+        self.knows_no_search_by_ids = False
+        self.batches = "told"
+        """What is answered to a batch: the status of each (``told``), nothing of them, or a refusal (``refused``)."""
         super().__init__(rows)
 
     def stamp(self, at: datetime) -> str:
@@ -65,6 +68,8 @@ class Mautic(Simulator):
             self._list(request.query)
         if path == "/contacts/new" and request.method == "POST":
             self._create(request.json())
+        if path == "/contacts/batch/edit" and request.method == "PATCH":
+            self._batch(request.json())
         parts = path.split("/")
         if len(parts) >= 3 and parts[1] == "contacts":
             self._one(request, parts[2])
@@ -88,6 +93,8 @@ class Mautic(Simulator):
         search = query.get("search", "")
         if search.startswith("email:"):
             rows = [row for row in rows if search[6:].lower() in str(row["fields"]["all"]["email"]).lower()]
+        if search.startswith("ids:") and not self.knows_no_search_by_ids:
+            rows = [row for row in rows if str(row["id"]) in search[4:].split(",")]
         for number in range(4):
             column, wanted = query.get(f"where[{number}][col]"), query.get(f"where[{number}][val]", "")
             if column == "id":
@@ -111,13 +118,35 @@ class Mautic(Simulator):
         self._store(key, sent)
         raise Answer(201, {"contact": self.rows[key]})
 
+    def _batch(self, sent: list[Row]) -> None:
+        """Each contact for itself; errors are told by their number."""
+        if self.batches == "refused":
+            raise Answer(405, {"errors": [{"message": "Method not allowed", "code": 405, "details": []}]})
+        codes, contacts, errors = [], {}, {}
+        for number, fields in enumerate(sent):
+            key = str(fields.pop("id"))
+            try:
+                self._edit(key, fields)
+            except Answer as refused:
+                errors[str(number)] = json.loads(refused.content)["errors"][0]
+                codes.append(refused.status)
+                continue
+            contacts[str(number)] = self.rows[key]
+            codes.append(200)
+        told = {"statusCodes": codes} if self.batches == "told" else {}
+        raise Answer(200, {"contacts": contacts, **told, **({"errors": errors} if errors else {})})
+
+    def _edit(self, key: str, sent: Row) -> None:
+        if key not in self.rows:
+            raise Answer(404, {"errors": [{"message": "Item was not found.", "code": 404, "details": []}]})
+        blank = sent.pop("overwriteWithBlank", False)
+        self._store(key, {n: v for n, v in sent.items() if blank or v not in (None, "")})
+
     def _one(self, request: Request, key: str) -> None:
         if key not in self.rows:
             raise Answer(404, {"errors": [{"message": "Item was not found.", "code": 404, "details": []}]})
         if request.method == "PATCH":
-            sent = request.json()
-            blank = sent.pop("overwriteWithBlank", False)
-            self._store(key, {n: v for n, v in sent.items() if blank or v not in (None, "")})
+            self._edit(key, request.json())
         raise Answer(200, {"contact": self.rows[key]})
 
     def _store(self, key: str, sent: Row) -> None:

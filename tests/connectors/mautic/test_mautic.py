@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import responses
 
-from connectors.contract import Connector, Context, Mode, Read, Write
+from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
 from connectors.errors import (
     BadConfiguration,
     BadCredentials,
@@ -24,6 +25,8 @@ from mappings.compile import compile_mapping
 from mappings.spec import load_spec
 from tests.connectors.mautic.mautic_simulator import Mautic
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, registered
+
+_moments = itertools.cycle(range(60))
 
 
 class MauticSource(VendorSource):
@@ -48,6 +51,10 @@ class MauticSource(VendorSource):
     def conflict(self) -> Write:
         one, other, *_ = sorted(self.server.rows)
         return Write({"email": self.server.rows[other]["fields"]["all"]["email"]}, "conflict", key=one)
+
+    def webhook(self, key: str) -> Inbound:
+        stamp = f"2026-01-02T03:04:{next(_moments):02}+00:00"
+        return self.server.hook({"mautic.lead_post_save_update": [{"contact": {"id": int(key)}, "timestamp": stamp}]})
 
 
 class MauticSuite(VendorSuite):
@@ -200,6 +207,54 @@ class TestWriting:
         assert results[0].error.path == "country"
 
 
+class TestWritingTogether:
+    BATCH = (
+        Write({"lastname": "A"}, "w1", "1"),
+        Write({"firstname": "Ann"}, "w2", "2"),
+        Write({"country": "Atlantis"}, "w3", "3"),
+        Write({"company": None}, "w4", "4"),
+        Write({"lastname": "x"}, "w5", "99"),
+        Write({"lastname": "ours"}, "w6", "5", expected="2020-01-01T00:00:00Z"),
+        Write({"lastname": "B"}, "w7", "6"),
+        Write({"lastname": "C"}, "w8", "7"),
+        Write({"lastname": "D"}, "w9", "7"),
+    )
+
+    def lastnames(self, mautic: Mautic) -> dict[str, Any]:
+        return {key: row["fields"]["all"]["lastname"] for key, row in mautic.rows.items()}
+
+    def test_many_contacts_are_looked_at_and_changed_in_two_calls(self, mautic: Mautic, connector: Any) -> None:
+        batch = [Write({"lastname": f"N{key}"}, f"w{key}", key) for key in sorted(mautic.rows)]
+        assert all(result.error is None for result in connector.write("contacts", batch))
+        assert [call.method for call in mautic.calls] == ["GET", "PATCH"]
+        assert self.lastnames(mautic) == {key: f"N{key}" for key in mautic.rows}
+        mautic.calls.clear()
+        connector.write("contacts", batch)
+        assert [call.method for call in mautic.calls] == ["GET"], "sent again, nothing differs"
+
+    @pytest.mark.parametrize("answers", ["told", "nothing", "refused"])
+    @pytest.mark.parametrize("search", [True, False])
+    def test_each_record_has_its_own_result_whatever_is_answered_to_all(
+        self, mautic: Mautic, connector: Any, answers: str, search: bool
+    ) -> None:
+        mautic.batches, mautic.knows_no_search_by_ids = answers, not search
+        results = connector.write("contacts", self.BATCH)
+        kinds = [type(result.error) for result in results]
+        none = type(None)
+        assert kinds == [none, none, RecordRejected, none, RecordRejected, WriteConflict, none, none, none]
+        assert results[2].error.path == "country"
+        names = self.lastnames(mautic)
+        assert (names["1"], names["6"], names["7"]) == ("A", "B", "D")
+        assert names["5"] != "ours"
+        assert mautic.rows["4"]["fields"]["all"]["company"] is None
+
+    def test_a_change_made_together_is_no_conflict_with_itself(self, mautic: Mautic, connector: Any) -> None:
+        mautic.batches = "nothing"
+        seen = {record.key: record.changed_at for record in read(connector)}
+        batch = [Write({"lastname": "N"}, f"w{key}", key, expected=seen[key]) for key in ("1", "2")]
+        assert [result.error for result in connector.write("contacts", batch)] == [None, None]
+
+
 EVENTS = [
     {"mautic.lead_post_save_update": [{"contact": {"id": 7}, "timestamp": "…"}, {"contact": {"id": 7}}]},
     {"mautic.lead_post_save_new": [{"lead": {"id": "7"}}]},
@@ -231,6 +286,17 @@ class TestWebhooks:
         self, mautic: Mautic, connector: Any, body: Any
     ) -> None:
         assert connector.verify(mautic.hook(body)) == []
+
+    def test_a_visitor_whom_nobody_knows_is_not_read_after_a_hint_either(self, mautic: Mautic, connector: Any) -> None:
+        mautic.rows["1"]["dateIdentified"] = None
+        mautic.rows["2"]["dateIdentified"] = "2026-01-02T03:04:05+00:00"
+        page = connector.fetch("contacts", ["1", "2", "1;--"])
+        assert ([record.key for record in page.records], list(page.deleted)) == (["2"], ["1"])
+
+    def test_a_page_that_is_not_there_is_no_deleted_contact(self, mautic: Mautic, connector: Any) -> None:
+        mautic.habits.fail_next = [Answer(404, b"<h1>Not Found</h1>", {"Content-Type": "text/html"})]
+        with pytest.raises(BadConfiguration):
+            connector.fetch("contacts", ["1"])
 
     def test_without_a_secret_nothing_is_taken(self, mautic: Mautic) -> None:
         connector = MauticSource(mautic).connect({**MauticSource(mautic).settings(), "webhook_secret": None})

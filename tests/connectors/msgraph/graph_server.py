@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from uuid import uuid4
 
 from tests.connectors.odata_server import Answer, Call, Row, Table, V4Server
@@ -31,6 +32,11 @@ class GraphServer(V4Server):
 
     def __init__(self, contacts: int = 0, mails: int = 0) -> None:
         self.subscriptions: dict[str, Row] = {}
+        self.batches = True
+        self.parts: list[Call] = []
+        self.inside: list[str] = []
+        self.batch_habit: Callable[[int, Row], Answer | None] = lambda number, one: None
+        """What is answered to a call inside of a batch instead; status 0: nothing is."""
         super().__init__(Table("contacts", "id", "lastModifiedDateTime"))
         self.folders: dict[str, Row] = {}
         self.uses: dict[str, str] = {}
@@ -91,6 +97,8 @@ class GraphServer(V4Server):
 
     def route(self, call: Call) -> None:
         self.authorise(call)
+        if call.path == f"{self.ROOT}/$batch":
+            self._batch(call)
         path = call.path.removeprefix(f"{self.ROOT}/")
         parts = path.split("/")
         if parts[0] == "subscriptions":
@@ -109,6 +117,36 @@ class GraphServer(V4Server):
         if what == "messages":
             self._messages(call, parts[3:])
         raise refused(400, "BadRequest", "Resource not found for the segment.")
+
+    def _batch(self, call: Call) -> None:
+        """Up to twenty calls, each answered by itself, in whatever order; throttled ones with 429 under status 200."""
+        if not self.batches:
+            raise refused(404, "UnknownError", "no batches in this cloud")
+        asked = call.body["requests"]
+        if len(asked) > 20 or len({one["id"] for one in asked}) != len(asked):
+            raise refused(400, "BadRequest", "A batch has at most 20 requests with ids of their own.")
+        self.inside = [one["method"] for one in asked]
+        answers = []
+        for number, one in enumerate(asked):
+            answer = self.batch_habit(number, one) or self._inner(call, one)
+            if answer.status:
+                told = {"id": one["id"], "status": answer.status, "headers": answer.headers, "body": answer.body}
+                answers.append(told)
+        raise Answer(200, {"responses": answers[::-1]})
+
+    def _inner(self, call: Call, one: Row) -> Answer:
+        url = urlsplit(one["url"])
+        assert one["url"].startswith("/users/")
+        assert "body" not in one or one["headers"]["Content-Type"] == "application/json"
+        headers = {"Authorization": call.headers.get("Authorization", ""), **one["headers"]}
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        inner = Call(one["method"], self.ROOT + unquote(url.path), query, headers, one.get("body"), url.query)
+        self.parts.append(inner)
+        try:
+            self.route(inner)
+        except Answer as answer:
+            return answer
+        raise AssertionError(one)
 
     def _subscribed(self, call: Call, rest: list[str]) -> None:
         """Subscriptions of all applications of ours; an end too far away is refused."""

@@ -22,6 +22,7 @@ from connectors.errors import (
     CursorExpired,
     PermissionMissing,
     RecordRejected,
+    RetryLater,
     StreamBroken,
     WaitUntil,
     WriteConflict,
@@ -80,6 +81,10 @@ class ContactSource(Source):
     def conflict(self) -> Write:
         return Write({"displayName": "ours"}, "conflict", key=min(self.keys()), expected="2025-01-01T00:00:00Z")
 
+    def webhook(self, key: str) -> Inbound:
+        data = {"id": key, "@odata.etag": f'W/"{next(_numbers)}"'}
+        return posted(note(resource=f"Users/u1/Contacts/{key}", resourceData=data))
+
 
 class MailSource(ContactSource):
     stream = "correspondents"
@@ -108,6 +113,9 @@ class MailSource(ContactSource):
     def body(self, number: int) -> dict[str, Any]:
         raise Unsupported("mail is only read")
 
+    def webhook(self, key: str) -> Inbound:
+        return posted(note(resource=f"Users/u1/Messages/AAMkM{next(_numbers)}", resourceData={"id": "AAMkM1"}))
+
 
 @pytest.fixture
 def server() -> Iterator[GraphServer]:
@@ -132,13 +140,22 @@ def connector(source: ContactSource) -> Iterator[Connector[Any]]:
     made.close()
 
 
-class TestContacts(ConformanceSuite):
+class GraphSuite(ConformanceSuite):
+    def test_a_forged_webhook_is_refused_and_shows_no_secret(self, source: Source, connector: Connector[Any]) -> None:
+        """Notifications carry no signature: what proves them is the client state in their body."""
+        forged = posted(note(clientState="guessed"))
+        with pytest.raises(BadCredentials) as caught:
+            connector.verify(forged)
+        assert STATE not in f"{caught.value} {caught.value.remedy} {caught.value.params}"
+
+
+class TestContacts(GraphSuite):
     @pytest.fixture
     def source(self, server: GraphServer) -> ContactSource:
         return ContactSource(server)
 
 
-class TestContactsWithoutDelta(ConformanceSuite):
+class TestContactsWithoutDelta(GraphSuite):
     """As in clouds that do not offer it: by change stamps."""
 
     @pytest.fixture
@@ -147,13 +164,13 @@ class TestContactsWithoutDelta(ConformanceSuite):
         return ContactSource(server)
 
 
-class TestCorrespondents(ConformanceSuite):
+class TestCorrespondents(GraphSuite):
     @pytest.fixture
     def source(self, server: GraphServer) -> MailSource:
         return MailSource(server)
 
 
-class TestCorrespondentsBySearch(ConformanceSuite):
+class TestCorrespondentsBySearch(GraphSuite):
     @pytest.fixture
     def source(self, server: GraphServer, monkeypatch: pytest.MonkeyPatch) -> MailSource:
         monkeypatch.setattr(mail, "PAGE", 0.001)
@@ -470,6 +487,126 @@ class TestWriting:
     def test_the_people_in_mail_are_read_only(self, connector: Any) -> None:
         with pytest.raises(BadConfiguration, match="read only"):
             connector.write("correspondents", [Write({"name": "x"}, "w")])
+
+
+class TestWritingTogether:
+    def written(self, server: GraphServer, connector: Any, batch: Sequence[Write]) -> list[Any]:
+        server.calls.clear()
+        server.parts.clear()
+        return list(connector.write("contacts", batch))
+
+    def updates(self, source: ContactSource, **more: Any) -> list[Write]:
+        return [Write({"displayName": f"Neu {key}"}, f"w{key}", key, **more) for key in sorted(source.keys())]
+
+    def test_eight_updates_are_two_calls_and_each_goes_under_its_own_tag(
+        self, server: GraphServer, source: ContactSource, connector: Any
+    ) -> None:
+        tags = {key: row["@odata.etag"] for key, row in server.tables["contacts"].rows.items()}
+        assert [result.error for result in self.written(server, connector, self.updates(source))] == [None] * 8
+        assert [call.path for call in server.calls] == ["/v1.0/$batch"] * 2
+        sent = {call.path.rpartition("/")[2]: call for call in server.parts if call.method == "PATCH"}
+        assert {key: call.headers["If-Match"] for key, call in sent.items()} == tags
+        assert all(set(call.body) == {"displayName"} for call in sent.values())
+
+    def test_more_than_twenty_go_in_turns(self, server: GraphServer, source: ContactSource, connector: Any) -> None:
+        for _ in range(37):
+            source.add()
+        assert not [result for result in self.written(server, connector, self.updates(source)) if result.error]
+        assert len(server.calls) == 6
+        assert all(row["displayName"].startswith("Neu") for row in server.tables["contacts"].rows.values())
+
+    def test_each_record_has_its_own_result(self, server: GraphServer, source: ContactSource, connector: Any) -> None:
+        one, two, three, four, *_ = sorted(source.keys())
+        same = server.tables["contacts"].rows[two]["displayName"]
+        before = source.keys()
+        batch = [
+            Write({"displayName": "A"}, "w1", one),
+            Write({"displayName": same}, "w2", two),
+            Write({"noSuch": 1}, "w3", three),
+            Write({"displayName": "ours"}, "w4", four, expected="2025-01-01T00:00:00Z"),
+            Write({"displayName": "x"}, "w5", "AAMkC99999"),
+            Write({"displayName": "New"}, "w6"),
+            Write({"noSuch": 1}, "w7"),
+            Write({"displayName": "Newer"}, "w8"),
+        ]
+        results = self.written(server, connector, batch)
+        none = type(None)
+        kinds = [type(result.error) for result in results]
+        assert kinds == [none, none, RecordRejected, WriteConflict, RecordRejected, none, RecordRejected, none]
+        assert [result.created for result in results] == [False] * 5 + [True, False, True]
+        assert source.keys() - before == {results[5].key, results[7].key}
+        assert [call.path for call in server.calls] == ["/v1.0/$batch"] * 2
+        again = self.written(server, connector, batch)
+        assert [result.key for result in again] == [result.key for result in results]
+        assert source.keys() - before == {results[5].key, results[7].key}
+
+    def test_a_contact_changed_between_look_and_write_is_refused_alone(
+        self, server: GraphServer, source: ContactSource, connector: Any
+    ) -> None:
+        batch = self.updates(source)
+
+        def meanwhile(number: int, one: Any) -> None:
+            if one["method"] == "PATCH" and number == 1:
+                server.change("contacts", str(batch[1].key), displayName="theirs")
+
+        server.batch_habit = meanwhile
+        results = self.written(server, connector, batch)
+        assert [isinstance(result.error, WriteConflict) for result in results] == [False, True] + [False] * 6
+        assert server.tables["contacts"].rows[str(batch[1].key)]["displayName"] == "theirs"
+
+    @pytest.mark.parametrize("method", ["GET", "PATCH"])
+    @pytest.mark.parametrize("status", [429, 503, 0])
+    def test_what_is_throttled_fails_or_is_missing_inside_is_written_alone(
+        self, server: GraphServer, source: ContactSource, connector: Any, status: int, method: str
+    ) -> None:
+        odd = Answer(status, {"error": {"code": "TooManyRequests", "message": "later"}}, {"Retry-After": "1"})
+        server.batch_habit = lambda number, one: odd if (number, one["method"]) == (2, method) else None
+        assert not [result for result in self.written(server, connector, self.updates(source)) if result.error]
+        assert all(row["displayName"].startswith("Neu") for row in server.tables["contacts"].rows.values())
+        assert [call.method for call in server.calls if "$batch" not in call.path] == ["GET", "PATCH"]
+
+    def test_where_there_are_no_batches_each_goes_alone(
+        self, server: GraphServer, source: ContactSource, connector: Any
+    ) -> None:
+        server.batches = False
+        assert not [result for result in self.written(server, connector, self.updates(source)) if result.error]
+
+    def test_the_same_contact_twice_ends_as_the_last_write_says(
+        self, server: GraphServer, source: ContactSource, connector: Any
+    ) -> None:
+        one, two, *_ = sorted(source.keys())
+        batch = [
+            Write({"displayName": "first"}, "w1", one),
+            Write({"displayName": "x"}, "w2", two),
+            Write({"displayName": "last"}, "w3", one),
+            Write({"displayName": "Twin"}, "w4"),
+            Write({"displayName": "Twin"}, "w4"),
+        ]
+        results = self.written(server, connector, batch)
+        assert not [result for result in results if result.error]
+        assert server.tables["contacts"].rows[one]["displayName"] == "last"
+        assert results[3].key == results[4].key
+
+    def test_a_missing_right_stops_the_batch(self, server: GraphServer, source: ContactSource, connector: Any) -> None:
+        def forbid(number: int, one: Any) -> Answer | None:
+            return refused(403, "ErrorAccessDenied") if one["method"] == "PATCH" else None
+
+        server.batch_habit = forbid
+        with pytest.raises(PermissionMissing):
+            connector.write("contacts", self.updates(source))
+
+    def test_an_update_that_was_heard_though_its_answer_was_lost_is_no_conflict(
+        self, server: GraphServer, source: ContactSource, connector: Any
+    ) -> None:
+        seen = {key: row["@odata.etag"] for key, row in server.tables["contacts"].rows.items()}
+        batch = [Write({"displayName": "N"}, f"w{key}", key, expected=seen[key]) for key in sorted(seen)]
+        server.habits.lose_answer_of_writes = 2  # of the batch that looks, and of the one that changes
+        for _ in range(3):
+            try:
+                results = connector.write("contacts", batch)
+            except RetryLater:
+                continue
+        assert [result.error for result in results] == [None] * 8
 
 
 def note(**more: Any) -> dict[str, Any]:

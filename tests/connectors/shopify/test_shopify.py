@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,9 @@ THROTTLED = json.loads("""{"errors":[{"message":"Throttled","extensions":{"code"
 "restoreRate":100000.0}}}}""")
 
 
+_events = itertools.count(1)
+
+
 class ShopSource(VendorSource):
     vendor = "shopify"
     server: Shop
@@ -64,6 +68,10 @@ class ShopSource(VendorSource):
     def conflict(self) -> Write:
         one, other, *_ = sorted(self.server.rows)
         return Write({"email": self.server.rows[other]["email"]}, "conflict", key=one)
+
+    def webhook(self, key: str) -> Inbound:
+        body = json.dumps({"id": int(key.rpartition("/")[2]), "email": "x@x.example"}).encode()
+        return signed(Shop.KEY, body, X_Shopify_Event_Id=f"event-{next(_events)}")
 
 
 class ShopSuite(VendorSuite):

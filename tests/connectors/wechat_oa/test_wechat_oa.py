@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, timedelta
@@ -32,6 +33,9 @@ from tests.connectors.tencent.sealing import AES_KEY, TOKEN, callback, stamped, 
 from tests.connectors.wechat_oa.wechat_simulator import WeChat, code
 
 
+_moments = itertools.count(1_767_323_045)
+
+
 class WeChatSource(VendorSource):
     vendor = "wechat_oa"
     stream = "followers"
@@ -48,6 +52,10 @@ class WeChatSource(VendorSource):
 
     def conflict(self) -> Write:
         raise Unsupported("remarks have no version that could be expected")
+
+    def webhook(self, key: str) -> Inbound:
+        fields = {"ToUserName": "gh_1", "FromUserName": key, "CreateTime": str(next(_moments)), "MsgType": "event"}
+        return Inbound("POST", "/x", {}, stamped(name="signature"), xml(**fields, Event="subscribe"))
 
 
 class TestConformance(VendorSuite):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -30,6 +31,9 @@ from tests.connectors.tencent.sealing import AES_KEY, TOKEN, callback, sealed, s
 from tests.connectors.wecom.wecom_simulator import WeCom, code
 
 
+_moments = itertools.count(1_767_323_045)
+
+
 class WeComSource(VendorSource):
     vendor = "wecom"
     server: WeCom
@@ -46,6 +50,15 @@ class WeComSource(VendorSource):
 
     def conflict(self) -> Write:
         raise Unsupported("remarks have no version that could be expected")
+
+    def webhook(self, key: str) -> Inbound:
+        customer, _, user = key.partition("|")
+        fields = {
+            "ToUserName": WeCom.CORP, "FromUserName": "sys", "CreateTime": str(next(_moments)), "MsgType": "event",
+            "Event": "change_external_contact", "ChangeType": "edit_external_contact", "UserID": user.upper(),
+            "ExternalUserID": customer,
+        }  # fmt: skip
+        return callback(xml(**fields), WeCom.CORP)
 
 
 class TestConformance(VendorSuite):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -40,6 +41,9 @@ from tests.connectors.simulator import Answer, VendorSource, VendorSuite, regist
 from tests.connectors.youzan.youzan_simulator import LIMITED, YouzanShop, business, gateway, success
 
 
+_messages = itertools.count(1)
+
+
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits make us wait a hundredth of what they do."""
@@ -63,6 +67,10 @@ class YouzanSource(VendorSource):
 
     def conflict(self) -> Write:
         return Write({"name": "x"}, "conflict", key=sorted(self.server.rows)[0], expected="2020-01-01T00:00:00Z")
+
+    def webhook(self, key: str) -> Inbound:
+        told = quote(json.dumps({"yz_open_id": key}))
+        return pushed(message(told, msg_id=f"m-{next(_messages)}"))
 
 
 class YouzanSuite(VendorSuite):
