@@ -38,7 +38,8 @@ class BusinessCentralConnector(TrackedConnector[BusinessCentralConfig]):
     def __init__(self, config: BusinessCentralConfig, context: Context) -> None:
         super().__init__(config, context)
         base_url = config.base_url.rstrip("/") + "/"
-        self.client = ODataClient(Client(context, base_url, auth=_login(config)), base_url, codes=CODES)
+        http = Client(context, base_url, auth=_login(config))
+        self.client = ODataClient(http, base_url, codes=CODES, address="base_url, company")
         self._company = Company(self.client, config.company)
 
     def check(self) -> Checked:

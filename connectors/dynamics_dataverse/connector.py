@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from connectors.contract import Checked, Context
@@ -22,6 +22,8 @@ CODES: Codes = {
     "0x80040237": WriteConflict,  # a row with this key exists
     "0x80040333": WriteConflict,  # duplicate detection
 }
+EXTRA = {"accounts": "account_fields", "contacts": "contact_fields"}
+"""The settings that name further columns."""
 _VERSION = {"OData-MaxVersion": "4.0", "OData-Version": "4.0"}
 
 
@@ -37,7 +39,8 @@ class DataverseConnector(TrackedConnector[DataverseConfig]):
         address = config.base_url.rstrip("/")
         login = entra(config.login_url, config.tenant, config.client_id, config.client_secret, f"{address}/.default")
         base_url = f"{address}/api/data/{config.api_version}/"
-        self.client = ODataClient(Client(context, base_url, auth=login, headers=_VERSION), base_url, codes=CODES)
+        http = Client(context, base_url, auth=login, headers=_VERSION)
+        self.client = ODataClient(http, base_url, codes=CODES, address="base_url, api_version")
         self._currencies: dict[str, str] | None = None
 
     def check(self) -> Checked:
@@ -58,9 +61,38 @@ class DataverseConnector(TrackedConnector[DataverseConfig]):
             {"user": user},
         )
 
+    def tracking(self) -> dict[str, str]:
+        """As everywhere; columns in the settings that there are not are told as such."""
+        try:
+            return super().tracking()
+        except StreamBroken as error:
+            for stream in self.titles:
+                self._ensure_columns(stream, error)
+            raise
+
+    def _ensure_columns(self, stream: str, error: StreamBroken) -> None:
+        """Tell of further columns in the settings, where the table can be read without them only."""
+        setting = EXTRA[stream]
+        if not getattr(self.config, setting):
+            return
+        try:
+            self.reader(stream).sample(1)
+        except StreamBroken:
+            self._reader(stream, ()).sample(1)
+            raise BadConfiguration(
+                "{connection}: the table {table} has not all columns that {setting} names: {reason}",
+                setting=setting,
+                connection=self.context.connection,
+                table=stream,
+                reason=str(error.params.get("reason", error)),
+                remedy="Write the logical names of columns, as Power Apps shows them, or take them out of `{setting}`.",
+            ) from error
+
     def reader(self, stream: str) -> TrackedReader:
         """The reader of one table."""
-        extra = self.config.account_fields if stream == "accounts" else self.config.contact_fields
+        return self._reader(stream, getattr(self.config, EXTRA[stream]))
+
+    def _reader(self, stream: str, extra: Sequence[str]) -> TrackedReader:
         entity = tracked_set(stream, extra, tracked=self.config.change_tracking)
         return TrackedReader(self.client, entity, self._finish)
 

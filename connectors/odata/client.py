@@ -29,7 +29,11 @@ Codes = Mapping[str, type[ConnectorError]]
 
 
 class ODataClient:
-    """One service over one HTTP client. ``parse`` makes pages of answers: ``answer_v4`` or ``answer_v2``."""
+    """One service over one HTTP client. ``parse`` makes pages of answers: ``answer_v4`` or ``answer_v2``.
+
+    ``address`` names the settings of which the service's address is made, separated by commas; empty: the caller
+    tells which one is wrong.
+    """
 
     def __init__(
         self,
@@ -38,11 +42,12 @@ class ODataClient:
         *,
         codes: Codes | None = None,
         parse: Callable[[Response], Answer] = answer_v4,
+        address: str = "",
     ) -> None:
         self.http = http
         self._host = urlsplit(base_url).netloc.lower()
         self.connection = http.connection
-        self._codes, self._parse = dict(codes or {}), parse
+        self._codes, self._parse, self._address = dict(codes or {}), parse, address
 
     def page(
         self, path: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
@@ -117,15 +122,17 @@ class ODataClient:
         kind = self._codes.get(told.code) or _kind(response.status, read)
         if read and issubclass(kind, RecordRejected):
             kind = StreamBroken
-        return kind(
-            "{connection}: {method} {path} was refused: {reason} ({code})",
-            connection=self.connection,
-            method=response.method,
-            path=response.path,
-            reason=told.reason,
-            code=told.code or response.status,
-            rule=told.reason,
-        )
+        where: dict[str, Any] = {"connection": self.connection, "method": response.method, "path": response.path,
+                                 "reason": told.reason, "code": told.code or response.status}  # fmt: skip
+        if self._address and issubclass(kind, BadConfiguration):
+            return kind(
+                "{connection}: {method} {path} was refused: {reason} ({code})",
+                setting=self._address.partition(",")[0],
+                remedy="Check {settings} of the connection against the address under which the system's API answers.",
+                settings=self._address,
+                **where,
+            )
+        return kind("{connection}: {method} {path} was refused: {reason} ({code})", rule=told.reason, **where)
 
     def told(self, response: Response) -> Refusal:
         """Code and reason of a refused call."""

@@ -23,7 +23,7 @@ from connectors.contract import (
 from connectors.errors import PermissionMissing
 from connectors.naming import ensure_known
 from connectors.odata.client import ODataClient
-from connectors.odata.entra import naming_settings
+from connectors.odata.entra import naming_entra_settings
 from connectors.odata.tracking import LOOKBACK, TrackedReader
 from connectors.odata.writing import Writer
 from connectors.rest.sampling import SAMPLE, fields_of
@@ -86,7 +86,7 @@ class TrackedConnector(Connector[ConfigT]):
 
     def logged_in(self) -> AbstractContextManager[None]:
         """Refused credentials name the settings to correct."""
-        return naming_settings(self.context.connection, self.credentials())
+        return naming_entra_settings(self.context.connection, self.credentials())
 
     def close(self) -> None:
         """Give back the sockets."""

@@ -80,5 +80,5 @@ def no_database(connection: str) -> BadConfiguration:
         "{connection}: the Odoo server has no such database.",
         setting="database",
         connection=connection,
-        remedy="Check the settings `database` and `base_url` of the connection.",
+        remedy="Check the settings `database`, `base_url` and `protocol` of the connection.",
     )

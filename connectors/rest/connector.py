@@ -66,13 +66,14 @@ class RestConnector(Connector[Config]):
         self._wire = Wire(client, values, *weights)
 
     def check(self) -> Checked:
-        """Make the manifest's check call, or else read one record of the first stream."""
+        """Make the manifest's check call, and read a record of each stream; one we may not read is in the details."""
         with self._naming_settings():
             who = self._who()
+            readable = self._readable()
         title = self.manifest.title.en
         return Checked(
             "Logged in to {system} as {user}." if who else "{system} answers and lets us read.",
-            {"address": self._address},
+            {"address": self._address, **readable},
             {"system": title, "user": who},
         )
 
@@ -158,8 +159,6 @@ class RestConnector(Connector[Config]):
     def _who(self) -> str:
         call = self.manifest.check
         if call is None:
-            first = next(iter(self.manifest.streams.values()))
-            next(iter(Lister(self._wire, first).pages(1)), None)
             return ""
         values = self._wire.values
         answer = self._wire.send(
@@ -168,6 +167,20 @@ class RestConnector(Connector[Config]):
         )  # fmt: skip
         who = find(answer.json(), call.says) if call.says else None
         return str(who)[:200] if who is not None else ""
+
+    def _readable(self) -> dict[str, str]:
+        """What may be read, by stream. Raises where nothing may be."""
+        said: dict[str, str] = {}
+        refused: PermissionMissing | None = None
+        for name, stream in self.manifest.streams.items():
+            try:
+                next(iter(Lister(self._wire, stream).pages(1, partition=next(iter(self.partitions(name)), ""))), None)
+                said[name] = "readable"
+            except PermissionMissing as error:
+                said[name], refused = "not allowed", error
+        if refused is not None and "readable" not in said.values():
+            raise refused
+        return said
 
     def _described(self, name: str, spec: RestStream) -> Stream:
         told = isinstance(spec.deletes, Listing | Tombstone)

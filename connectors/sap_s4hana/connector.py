@@ -21,10 +21,11 @@ from connectors.contract import (
     Write,
     WriteResult,
 )
+from connectors.errors import BadConfiguration, StreamBroken
 from connectors.http import Client
 from connectors.naming import ensure_known
 from connectors.odata.answers import answer_v2
-from connectors.odata.client import ODataClient
+from connectors.odata.client import Codes, ODataClient
 from connectors.odata.entra import naming_settings
 from connectors.rest.sampling import SAMPLE, fields_of
 from connectors.sap_s4hana.config import SapConfig
@@ -33,6 +34,9 @@ from connectors.sap_s4hana.writing import PartnerWriter
 
 STREAM = "business_partners"
 SERVICE = "sap/opu/odata/sap/API_BUSINESS_PARTNER/"
+CODES: Codes = {
+    "/IWFND/MED/170": BadConfiguration,  # no such service, or not activated; comes with status 403
+}
 ABILITIES = frozenset({Capability.INCREMENTAL, Capability.IDS, Capability.WRITE})
 
 
@@ -46,9 +50,8 @@ class SapConnector(Connector[SapConfig]):
         super().__init__(config, context)
         base_url = f"{config.base_url.rstrip('/')}/{SERVICE}"
         headers = {"sap-client": config.client} if config.client else {}
-        self._client = ODataClient(
-            Client(context, base_url, auth=_login(config), headers=headers), base_url, parse=answer_v2
-        )
+        http = Client(context, base_url, auth=_login(config), headers=headers)
+        self._client = ODataClient(http, base_url, parse=answer_v2, codes=CODES, address="base_url")
         self._partners = Partners(self._client, config)
         self._writer = PartnerWriter(self._client, self._partners, config.identification_type)
 
@@ -56,7 +59,7 @@ class SapConnector(Connector[SapConfig]):
         """Log in, count and read one partner with everything that is to be read with it."""
         with self._logged_in():
             count = self._partners.count()
-            self._partners.sample(1)
+            self._sampled()
         number = "?" if count is None else str(count)
         return Checked("SAP lets us read {count} business partners.", {"business_partners": number}, {"count": number})
 
@@ -87,6 +90,19 @@ class SapConnector(Connector[SapConfig]):
     def close(self) -> None:
         """Give back the sockets."""
         self._client.close()
+
+    def _sampled(self) -> None:
+        """Read one partner with what is to be read along. The partners alone have just been read."""
+        try:
+            self._partners.sample(1)
+        except StreamBroken as error:
+            raise BadConfiguration(
+                "{connection}: SAP refuses what is to be read with a business partner: {reason}",
+                setting="expand",
+                connection=self.context.connection,
+                reason=str(error.params.get("reason", error)),
+                remedy="Take out of `expand` what your release does not have.",
+            ) from error
 
     def _known(self, stream: str) -> None:
         ensure_known(stream, (STREAM,), self.context.connection)

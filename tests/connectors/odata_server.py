@@ -59,6 +59,8 @@ class ODataServer:
 
     TENANT = "contoso.example"
     CLIENT = ("6d2b8a6e-client", "test-secret-91c3")
+    RESOURCE = ""
+    """What the scope of a token must begin with, where the vendor knows only some."""
 
     def __init__(self) -> None:
         self.habits = Habits()
@@ -93,7 +95,7 @@ class ODataServer:
 
     def serve(self, call: Call) -> None:
         """Everything before ``route``: planned faults and the token endpoint."""
-        if call.path == f"/login/{self.TENANT}/oauth2/v2.0/token":
+        if call.path.startswith("/login/") and call.path.endswith("/oauth2/v2.0/token"):
             self._issue(call)
         self.calls.append(call)
         if self.habits.fail_next:
@@ -117,6 +119,17 @@ class ODataServer:
 
     def _issue(self, call: Call) -> None:
         form = dict(parse_qsl(call.body))
+        if call.path.split("/")[2] != self.TENANT:
+            text = f"AADSTS90002: Tenant '{call.path.split('/')[2]}' not found."
+            raise Answer(400, {"error": "invalid_request", "error_description": text, "error_codes": [90002]})
+        if form.get("client_id") != self.CLIENT[0]:
+            text = (
+                f"AADSTS700016: Application with identifier '{form.get('client_id')}' was not found in the directory."
+            )
+            raise Answer(400, {"error": "unauthorized_client", "error_description": text, "error_codes": [700016]})
+        if self.RESOURCE and not form.get("scope", "").startswith(self.RESOURCE):
+            text = f"AADSTS500011: The resource principal named {form.get('scope')} was not found in the tenant."
+            raise Answer(400, {"error": "invalid_resource", "error_description": text, "error_codes": [500011]})
         if (form.get("client_id"), form.get("client_secret")) != self.CLIENT:
             text = "AADSTS7000215: Invalid client secret provided."
             raise Answer(401, {"error": "invalid_client", "error_description": text, "error_codes": [7000215]})
@@ -157,6 +170,7 @@ class V4Server(ODataServer):
         self.token_counts_from = "start"
         self.sends_only_changed_fields = False
         self.tells_deletes = True
+        self.unknown_columns: set[str] = set()
         self.version = 0
 
     # --- rows, for tests
@@ -283,6 +297,9 @@ class V4Server(ODataServer):
     def selected(self, row: Row, select: str) -> Row:
         """The columns asked for; a column that is not there is refused, one without a value is null."""
         names = select.split(",") if select else list(row)
+        unknown = [name for name in names if name in self.unknown_columns]
+        if unknown:
+            raise Answer(400, {"error": {"code": "0x80060888", "message": f"Could not find '{unknown[0]}'."}})
         return {"@odata.etag": row["@odata.etag"]} | {
             name: value for name, value in row.items() if name.partition("@")[0] in names
         }

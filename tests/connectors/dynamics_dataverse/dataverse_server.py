@@ -19,6 +19,7 @@ class DataverseServer(V4Server):
 
     def __init__(self, accounts: int = 0) -> None:
         super().__init__(Table("accounts", "accountid", "modifiedon"), Table("contacts", "contactid", "modifiedon"))
+        self.RESOURCE = self.url  # tokens are made for one environment
         self.alternate_keys = {"accountnumber"}
         for _ in range(accounts):
             self.add()

@@ -123,12 +123,20 @@ def test_the_hour_that_comes_twice_when_clocks_are_put_back_loses_nothing() -> N
 def test_a_zone_that_does_not_exist_is_a_wrong_setting(site: ErpNext) -> None:
     source = ErpSource(site)
     with pytest.raises(BadConfiguration, match="Asia/Shenzen"):
-        list(source.connect(source.settings() | {"zone": "Asia/Shenzen"}).read(Read("customers")))
+        source.connect(source.settings() | {"zone": "Asia/Shenzen"}).check()
 
 
 def test_a_site_that_never_saw_our_login_says_so(connector: Connector[Any], site: ErpNext) -> None:
     site.strips_login = True
     with pytest.raises(BadCredentials, match="api_key"):
+        connector.check()
+
+
+def test_a_user_who_may_log_in_but_not_see_customers_is_told_so_by_the_check(
+    connector: Connector[Any], site: ErpNext
+) -> None:
+    site.habits.no_permission = True
+    with pytest.raises(PermissionMissing, match="Customer"):
         connector.check()
 
 

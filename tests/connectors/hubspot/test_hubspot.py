@@ -12,7 +12,14 @@ import responses
 
 from connectors.conformance import Copy, Unsupported
 from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
-from connectors.errors import BadCredentials, RecordRejected, StreamBroken, WaitUntil, WriteConflict
+from connectors.errors import (
+    BadCredentials,
+    PermissionMissing,
+    RecordRejected,
+    StreamBroken,
+    WaitUntil,
+    WriteConflict,
+)
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
 from tests.connectors.hubspot.hub_simulator import HubSpot, refusal
@@ -292,3 +299,21 @@ def test_documented_refusals() -> None:
     )  # fmt: skip
     with pytest.raises(BadCredentials, match="access_token"):
         documented().check()
+
+
+def test_a_missing_scope_is_told_by_the_check_though_the_other_objects_may_be_read(
+    connector: Connector[Any], hub: HubSpot
+) -> None:
+    def forbid(request: Any) -> None:
+        if "/companies" in request.path:
+            raise refusal(403, "MISSING_SCOPES", "This app hasn't been granted all required scopes")
+
+    hub.habits.before = forbid
+    details = connector.check().details
+    assert (details["contacts"], details["companies"]) == ("readable", "not allowed")
+
+
+def test_without_any_scope_the_check_fails(connector: Connector[Any], hub: HubSpot) -> None:
+    hub.habits.no_permission = True
+    with pytest.raises(PermissionMissing, match="scopes"):
+        connector.check()

@@ -184,8 +184,9 @@ class TestReading:
 
     def test_unknown_parts_to_read_along_are_named(self, server: SapServer) -> None:
         connector = PartnerSource(server, expand=["to_NoSuchThing"]).connect()
-        with pytest.raises(StreamBroken, match="to_NoSuchThing"):
+        with pytest.raises(BadConfiguration, match="to_NoSuchThing") as caught:
             connector.check()
+        assert caught.value.setting == "expand"
         connector.close()
 
     @pytest.mark.parametrize(
@@ -266,8 +267,9 @@ class TestFaults:
 
     def test_a_wrong_address_is_told_as_such(self, server: SapServer) -> None:
         connector = PartnerSource(server, base_url=server.url + "/wrong").connect()
-        with pytest.raises(PermissionMissing, match="No service found"):
+        with pytest.raises(BadConfiguration, match="No service found") as caught:
             connector.check()
+        assert caught.value.setting == "base_url"
         connector.close()
 
 

@@ -248,7 +248,8 @@ def documented() -> Connector[Any]:
 def test_documented_refusals(code: str) -> None:
     kind, message = ERRORS[code]
     answer = {"code": code, "message": message, "data": {"status": 401}}
-    responses.get("https://93.184.216.34/wp-json/wc/v3/customers", json=answer, status=401)
+    for stream in ("customers", "orders"):
+        responses.get(f"https://93.184.216.34/wp-json/wc/v3/{stream}", json=answer, status=401)
     with pytest.raises(kind, match=message):
         documented().check()
 

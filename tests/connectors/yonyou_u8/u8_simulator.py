@@ -77,6 +77,8 @@ class U8(Simulator):
 
     def respond(self, request: Request) -> None:
         query = request.query
+        if not request.path.startswith(("/system/", "/api/")):
+            raise Answer(404, {"error": "Not Found"})
         if request.path == "/system/token":
             raise self.token(query)
         if any(query.get(name) != value for name, value in self.ACCOUNTS.items()):
