@@ -47,6 +47,7 @@ from mappings.errors import MappingError
 from sync import language
 from sync.access import Access
 from sync.errors import SyncError
+from sync.language import Phrase
 from sync.project import Project
 from sync.settings import WebSettings
 
@@ -115,9 +116,23 @@ def fault(request: Request, error: Exception) -> Response:
         return told
     if told.status_code == 401:
         return render(request, "sign_in.html", status=401, fault="", name="")
-    of_ours = isinstance(error, SyncError | ConnectorError | MappingError)
-    message, remedy = language.told(error, language_of(request)) if of_ours else ("", "")
+    message, remedy = _message(error, language_of(request))
     values = {"code": told.status_code, "message": message, "remedy": remedy}
     page = render(request, "problem.html", status=told.status_code, **values)
     page.headers.update({name: told.headers[name] for name in ("allow", "retry-after") if name in told.headers})
     return page
+
+
+def _message(error: Exception, chosen: str) -> tuple[str, str]:
+    """What a page says of an error, and what to do; empty for what its number says well enough."""
+    if isinstance(error, SyncError | ConnectorError | MappingError):
+        return language.told(error, chosen)
+    if not isinstance(error, RequestValidationError):
+        return "", ""
+    places = problems.places_of(error)
+    wrong = "; ".join(f"{one.parameter or one.pointer or ''}: {one.told(chosen)['detail']}" for one in places)
+    return language.text(_INCOMPLETE.template, {"places": wrong}, chosen), language.text(_BY_LINKS, {}, chosen)
+
+
+_INCOMPLETE = Phrase("This page cannot be shown as the address asks: {places}.")
+_BY_LINKS = Phrase("Come to it by a link of another page, which names what it is about.")

@@ -55,14 +55,29 @@ NOTICES = {
     "draft-kept": Phrase("The draft is kept; nothing is published yet."),
 }
 
+OF_ONE = {
+    "requested": Phrase("Asked for one run."),
+    "schema-accepted": Phrase("The fields of the stream are learnt anew with the next run."),
+    "ignored": Phrase("The record stays out for as long as it comes with the same content."),
+    "reopened": Phrase("The record stands in quarantine again."),
+    "replayed": Phrase("The record landed."),
+    "decided-many": Phrase("The decision is in effect."),
+    "decided-most": Phrase("One decision is in effect; pairs that had changed meanwhile were left out."),
+    "undone": Phrase("The decision was taken back."),
+}
+"""The same for a count of one."""
+
 
 def notice(request: Request, language: str) -> str:
     """The notice that the address asks for; empty if there is none."""
-    known = NOTICES.get(request.query_params.get("told", ""))
+    code = request.query_params.get("told", "")
+    known = NOTICES.get(code)
     count = request.query_params.get("count", "")
     if known is None:
         return ""
-    return text(known.template, {"count": int(count) if count.isascii() and count.isdigit() else 0}, language)
+    number = int(count) if count.isascii() and count.isdigit() else 0
+    told = OF_ONE.get(code, known) if number == 1 else known
+    return text(told.template, {"count": number}, language)
 
 
 def redirect(address: str, told: str | None = None, count: int | None = None, **query: Any) -> RedirectResponse:

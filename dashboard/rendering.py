@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from markupsafe import Markup, escape
 from dashboard import assets, charts, navigation, showing
 from dashboard.notices import notice
 from dashboard.permissions import form_token
+from dashboard.telephones import readable
 from dashboard.words import word
 from sync import language
 from sync.runs.wording import Wording
@@ -48,7 +49,7 @@ def theme_of(request: Request) -> str:
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page. A language or theme chosen in the address is kept in a cookie."""
+    """A page. A language or theme chosen in the address is kept in a cookie. ``voice``: instead of ``voice_of``."""
     response = HTMLResponse(render_text(request, template, **values), status_code=status)
     kept = {"lang": (LANGUAGE_COOKIE, language_of(request)), "theme": (THEME_COOKIE, theme_of(request))}
     for name, (cookie, value) in kept.items():
@@ -61,7 +62,8 @@ def render_text(request: Request, template: str, **values: Any) -> str:
     """A page, or a part of one, as HTML."""
     chosen = language_of(request)
     translate = _translator(chosen)
-    visitor, voice = getattr(request.state, "principal", None), voice_of(request)
+    visitor = getattr(request.state, "principal", None)
+    voice: showing.Voice = values.pop("voice", None) or voice_of(request)
     return (
         _environment()
         .get_template(template)
@@ -103,10 +105,10 @@ def zone_of(request: Request) -> ZoneInfo:
     return _zone(request.app.state.project.settings.time_zone)
 
 
-def voice_of(request: Request) -> showing.Voice:
-    """How the visitor of a request is told of values."""
+def voice_of(request: Request, companies: Mapping[str, str] | None = None) -> showing.Voice:
+    """How the visitor of a request is told of values. ``companies``: names, by the addresses of their records."""
     chosen, zone = language_of(request), zone_of(request)
-    return showing.Voice(lambda code: word(code, chosen), lambda value: told_moment(value, zone))
+    return showing.Voice(lambda code: word(code, chosen), lambda value: told_moment(value, zone), companies or {})
 
 
 @cache
@@ -129,6 +131,7 @@ def _environment() -> Environment:
         _cached.filters["since"] = since
         _cached.filters["ticks"] = ticks
         _cached.filters["shown"] = shown
+        _cached.filters["readable"] = readable
     return _cached
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 from fastapi import Request
 
+from dashboard import postal
 from dashboard.permissions import Permission, principal_of
+from dashboard.telephones import readable
 from sync.privacy.masking import masked, masked_id, masked_name, masked_value
 
 
@@ -51,10 +53,13 @@ def eyes_of(request: Request) -> Eyes:
 
 @dataclass(frozen=True)
 class Voice:
-    """How a visitor is told of values: codes in their words, moments as their pages show them."""
+    """How a visitor is told of values: codes in their words, moments as their pages show them, and the ``companies``
+    that contact persons belong to by name instead of by the address of their record.
+    """
 
     word: Callable[[str], str] = str
     moment: Callable[[datetime], str] = datetime.isoformat
+    companies: Mapping[str, str] = field(default_factory=dict)
 
     def code(self, of: str, value: str) -> str | None:
         """A value that is one of our codes, e.g. a label, in words; None for any other."""
@@ -92,20 +97,36 @@ def _line(entry: object, voice: Voice, field: str) -> str:
     if not isinstance(entry, dict):
         return voice.text(field, entry)
     known = {key: value for key, value in entry.items() if value not in (None, "")}
-    main = _record(known) or known.pop("value", None) or known.pop("text", None)
+    main = _main(known, voice, field)
     rest = ", ".join(_part(key, value, voice) for key, value in known.items())
     if main is None:
         return rest
     return f"{main} ({rest})" if rest else str(main)
 
 
-def _record(known: dict[str, Any]) -> str | None:
-    """The address of a source record that a value names; its parts are taken out."""
-    if "source_id" not in known:
-        return None
-    parts = [str(known.pop(name)) for name in ("connection", "stream", "source_id") if name in known]
-    part = known.pop("part", "")
-    return "/".join(parts) + (f"#{part}" if part else "")
+def _main(known: dict[str, Any], voice: Voice, field: str) -> object:
+    """What an entry says before its remarks; what it is made of is taken out. None: it is all remarks."""
+    if "source_id" in known:
+        address = record_of(known)
+        for name in _RECORD:
+            known.pop(name, None)
+        return voice.companies.get(address, address)
+    if field == "addresses":
+        line = postal.one_line(known)
+        for name in postal.PARTS:
+            known.pop(name, None)
+        return line or None
+    main = known.pop("value", None) or known.pop("text", None)
+    return readable(main) if field == "phones" and isinstance(main, str) else main
+
+
+def record_of(named: Mapping[str, Any]) -> str:
+    """The source record that a value names, as one word: CONNECTION/STREAM/KEY, with #PART if it has one."""
+    parts = [str(named[name]) for name in ("connection", "stream", "source_id") if named.get(name)]
+    return "/".join(parts) + (f"#{named['part']}" if named.get("part") else "")
+
+
+_RECORD = ("connection", "stream", "source_id", "part")
 
 
 def _part(key: str, value: object, voice: Voice) -> str:

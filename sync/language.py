@@ -142,5 +142,5 @@ def _shown(name: str, value: object, language: str) -> object:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     if isinstance(value, int) and not isinstance(value, bool) and name not in _NAMING:
-        return f"{value:,}" if abs(value) >= 10_000 else value
+        return f"{value:,}"
     return value

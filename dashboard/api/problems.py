@@ -244,8 +244,13 @@ def _http(request: Request, error: HTTPException) -> Response:
     return respond(request, error.status_code, code, title, Phrase("Check the address."), headers=error.headers)
 
 
+def places_of(error: RequestValidationError) -> list[Place]:
+    """Where a request that was refused is wrong, at most twenty places."""
+    return [_wrong(dict(details)) for details in error.errors()[:20]]
+
+
 def _invalid(request: Request, error: RequestValidationError) -> Response:
-    places = [_wrong(dict(details)) for details in error.errors()[:20]]
+    places = places_of(error)
     malformed = any(place.code == "json_invalid" for place in places)
     status, code = (400, "malformed_json") if malformed else (422, "invalid_request")
     return respond(

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboard import showing
+from dashboard import companies, showing
 from dashboard.notices import redirect
 from dashboard.pages.duplicates import Numbers, engine, worklist
 from dashboard.permissions import Permission, Requires, principal_of
@@ -61,16 +61,18 @@ def show(request: Request, customer_id: CustomerId, before: Before = None, done:
         fields = provenance.of_customer(connection, found, project.survivorship)
         changes = queries.history(connection, found.id, CHANGES + 1, before)
         family = relatives.relatives(connection, found.id)
-        company = _company(connection, found)
+        employers = companies.named(connection, [found.golden, *_other_companies(fields)])
         alive = found.status == "active"
         decided = services.log(connection, found.id, 50) if alive else []
         pins = {one.field: one for one in services.pins(connection, found.id) if one.holds} if alive else {}
-    eyes = showing.eyes_of(request)
+    eyes, voice = showing.eyes_of(request), voice_of(request, companies.names(employers))
+    company = employers.get(showing.record_of(found.golden.get("organisation") or {}))
     return render(
-        request, "customer.html", customer=found, fields=fields, eyes=eyes, pretty=showing.pretty,
-        events=_events(changes[:CHANGES], found, _Sight(eyes, voice_of(request))), more=_more(changes),
-        newest=before is None, family=family, company=company, pins=pins, merges=_merges(decided), decided=decided,
-        pinnable=services.PINNABLE, unset=_unset(found, pins), done=done,
+        request, "customer.html", voice=voice, customer=found, fields=fields, eyes=eyes, pretty=showing.pretty,
+        events=_events(changes[:CHANGES], found, _Sight(eyes, voice)), more=_more(changes),
+        newest=before is None, family=family, pins=pins, merges=_merges(decided), decided=decided, done=done,
+        company=None if company is None or company.id == found.id else company,
+        pinnable=services.PINNABLE, unset=_unset(found, pins),
     )  # fmt: skip
 
 
@@ -176,12 +178,9 @@ def _found(connection: Any, customer_id: str) -> CustomerView:
     return found
 
 
-def _company(connection: Any, customer: CustomerView) -> CustomerView | None:
-    """The organisation that a contact person belongs to."""
-    named = customer.golden.get("organisation") or {}
-    address = [str(named.get(part, "")) for part in ("connection", "stream", "source_id", "part")]
-    found = queries.by_source(connection, *address) if all(address[:3]) else None
-    return None if found is None or found.id == customer.id else found
+def _other_companies(fields: list[provenance.Explained]) -> list[dict[str, Any]]:
+    """The organisations that came second, as goldens."""
+    return [{one.field: one.runner_up} for one in fields if one.field == "organisation" and one.runner_up is not None]
 
 
 def _events(changes: list[ChangeView], customer: CustomerView, sight: _Sight) -> list[Event]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboard import comparing, ruling, showing
+from dashboard import companies, comparing, ruling, showing
 from dashboard.comparing import Shown
 from dashboard.levels import level_in_words
 from dashboard.notices import redirect
@@ -232,12 +232,14 @@ def _shown(
         cluster = cases.around(pairs, found.left.customer, found.right.customer)
         wanted = list(dict.fromkeys([*both, *(one for one in ids if one in cluster)]))
         case = cases.case(connection, wanted, project.survivorship, marked or [])
+        employers = companies.named(connection, [one.golden for one in case.customers])
+    voice = voice_of(request, companies.names(employers))
     place = next((n for n, one in enumerate(pairs) if _is(one, left, right)), None)
     return render(
         request, "duplicate.html",
         status=200 if error is None else status_of(error),
         faults=[] if error is None else told(request, error),
-        found=found, case=case, eyes=eyes, rows=_rows(case, eyes, voice_of(request)),
+        found=found, case=case, eyes=eyes, rows=_rows(case, eyes, voice), voice=voice,
         fall=None if found.prior is None else _waterfall(found),
         level=lambda label: level_in_words(label, chosen),
         others=[one for one in cluster if one not in wanted],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
 
+from sync.master import queries
 from sync.master.bulk import bulk_for
 from sync.master.identity import parse_public_id, public_id
 
@@ -14,6 +16,9 @@ _FAMILY = """
 SELECT s.id FROM source_record s WHERE s.parent_id {ints}
 UNION SELECT s.id FROM source_record s WHERE s.id {ints}
 """
+
+Address = tuple[str, str, str, str]
+"""Connection, stream, key and part of a source record; the part may be empty."""
 
 
 class Relative(NamedTuple):
@@ -42,6 +47,22 @@ def relatives(connection: Connection, customer_id: str, limit: int = 50) -> list
         limit,
     )
     return [Relative(public_id(row[0]), row[1], row[2], _role(row[3])) for row in rows]
+
+
+def organisations(connection: Connection, goldens: Iterable[Mapping[str, Any]]) -> dict[Address, queries.CustomerView]:
+    """The organisations that golden records name as theirs, by the address of the source record that names each."""
+    named = [golden.get("organisation") or {} for golden in goldens]
+    addresses = {_address(one) for one in named if one.get("source_id")}
+    found = {address: queries.by_source(connection, *address) for address in sorted(addresses)}
+    return {address: one for address, one in found.items() if one is not None}
+
+
+def _address(organisation: Mapping[str, Any]) -> Address:
+    connection, stream, source_id, part = (str(organisation.get(name) or "") for name in _ADDRESS)
+    return connection, stream, source_id, part
+
+
+_ADDRESS = ("connection", "stream", "source_id", "part")
 
 
 def _role(golden: str) -> str:

@@ -89,7 +89,7 @@ def test_every_value_has_its_source_rule_and_runner_up(client: TestClient, proje
     assert "united" in values
     timeline = page[page.index('id="changes"') :]
     assert "by a decision" in timeline
-    assert "<ins>+8613900139000, +8613900139001</ins>" in timeline
+    assert "<ins>+86 139 0013 9000, +86 139 0013 9001</ins>" in timeline
 
 
 def test_a_merge_is_taken_apart_from_the_page_of_the_customer(client: TestClient, project: Project) -> None:

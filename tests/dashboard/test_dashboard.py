@@ -248,6 +248,14 @@ def test_senseless_parameters_are_refused(client: TestClient, path: str) -> None
     assert client.get(path).status_code == 422
 
 
+def test_a_page_whose_address_lacks_something_says_what(client: TestClient) -> None:
+    page = client.get("/matching/compare").text
+    assert "version: it must be given" in page
+    assert "Come to it by a link" in page
+    assert "version: 必须给出" in client.get("/matching/compare?lang=zh").text
+    client.get("/?lang=en")
+
+
 def test_an_endless_address_is_refused(client: TestClient) -> None:
     assert client.get("/customers?q=" + "x" * 5000).status_code == 414
 

@@ -85,7 +85,7 @@ def test_a_case_shows_differences_the_waterfall_and_what_would_become_of_it(clie
     page = client.get("/duplicates/review", params=LIU).text
     assert re.search(r'<tr class="equal"><th scope="row">name', page)
     assert re.search(r'<tr class="different"><th scope="row">phones', page)
-    assert re.search(r"\+861390013900<mark>1</mark>|\+861390013900<mark>0</mark>", page), "only the last digit differs"
+    assert re.search(r"\+86 139 0013 900<mark>[01]</mark>", page), "only the last digit differs"
     result = page[page.index("Were they one") :]
     assert "liuyang@example.com" in result
     assert "liu.yang@firm.example.com" in result

@@ -67,7 +67,7 @@ def test_forged_forms_change_nothing(client: TestClient) -> None:
     assert answer.status_code == 403
     assert "needs you" not in client.get("/connections").text
     assert posted(client, "/connections/sheet/pause").status_code == 303
-    assert "⏸ paused" in client.get("/connections").text
+    assert "‖ paused" in client.get("/connections").text
     assert posted(client, "/connections/sheet/resume").status_code == 303
 
 

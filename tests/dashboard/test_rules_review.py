@@ -52,9 +52,9 @@ TEXTS = {
         "similar names",
         "different tax numbers",
         "They are one customer now.",
-        "1 decisions were taken back.",
+        "The decision was taken back.",
     ),
-    "zh": ("邮箱与相近的姓名", "名称相近", "税号不同", "现在是同一个客户了。", "已撤回 1 个决定。"),
+    "zh": ("邮箱与相近的姓名", "名称相近", "税号不同", "现在是同一个客户了。", "该决定已撤回。"),
 }
 
 

@@ -25,9 +25,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
 PAIR = "left=shop%2Fcustomers%2F2&right=erp%2Fcustomers%2FA2"
 TEXTS = {
-    "en": {"merged": "They are one customer now.", "undone": "1 decisions were taken back.", "do": "Do it",
+    "en": {"merged": "They are one customer now.", "undone": "The decision was taken back.", "do": "Do it",
            "unmerge": "Unmerge", "apart": "The merge is taken apart."},
-    "zh": {"merged": "现在是同一个客户了。", "undone": "已撤回 1 个决定。", "do": "确定",
+    "zh": {"merged": "现在是同一个客户了。", "undone": "该决定已撤回。", "do": "确定",
            "unmerge": "拆开合并", "apart": "合并已拆开。"},
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from dashboard.value_words import ACTION_WORDS
 from dashboard.words import word
 from mappings.customer import Customer
 from mappings.survivorship import Rule
+from sync.identity.permissions import SCOPES
 from sync.runs.states import RunMode
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +86,23 @@ def test_the_audit_log_s_actions_have_words() -> None:
     }
     assert len(found) > 30
     assert {f"action {one}" for one in found} - ACTION_WORDS.keys() == set()
+
+
+def test_a_company_is_told_by_name_where_it_is_known() -> None:
+    known = Voice(companies={"erp/customers/13": "华强电子"})
+    reference = {"connection": "erp", "stream": "customers", "source_id": "13", "role": "finance"}
+    assert plain(reference, known, "organisation") == ["华强电子 (role: finance)"]
+    assert plain({**reference, "source_id": "14"}, known, "organisation") == ["erp/customers/14 (role: finance)"]
+
+
+def test_phones_and_addresses_read_as_people_write_them() -> None:
+    zh = voice("zh")
+    assert plain([{"value": "+8613812345678", "label": "mobile"}], zh, "phones") == ["+86 138 1234 5678 (手机)"]
+    assert plain([{"label": "shipping", "country": "CN", "city": "义乌", "street": "港口路1号"}], zh, "addresses") == [
+        "义乌港口路1号 CN (收货)"
+    ]
+    assert plain([{"label": "billing"}], voice("en"), "addresses") == ["for invoices"]
+
+
+def test_every_permission_is_told_in_words() -> None:
+    assert [scope for scope in SCOPES if chinese(f"may {scope}") == f"may {scope}"] == []

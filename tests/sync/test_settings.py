@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import BadConfiguration
 from sync.errors import ConfigurationFaults
-from sync.settings import Settings, find_settings, load_settings, seconds
+from sync.settings import Settings, find_settings, load_settings, seconds, written
 
 
 def write(folder: Path, text: str) -> Path:
@@ -145,6 +145,12 @@ def test_durations_are_numbers_with_a_unit(number: float, unit: str) -> None:
     text = f"{number:.3f}{unit}"
     factor = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[unit]
     assert seconds(text) == pytest.approx(float(f"{number:.3f}") * factor)
+
+
+@given(st.integers(0, 31_536_000))
+def test_a_duration_is_written_as_it_is_read(number: int) -> None:
+    assert seconds(written(float(number))) == number
+    assert seconds(written(None)) is None
 
 
 @given(st.text(max_size=30))
