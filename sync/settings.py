@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -59,8 +60,17 @@ def country(value: str | None) -> str | None:
     return value
 
 
-Every = Annotated[Annotated[float, Field(ge=1, le=31_536_000)] | None, BeforeValidator(seconds)]
-Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=31_536_000)]
+def written(duration: float | None) -> str:
+    """Seconds as a duration is written in the file, in the largest unit that counts them in whole numbers."""
+    if duration is None:
+        return "never"
+    unit = next((unit for unit in "dhm" if duration and duration % _UNITS[unit] == 0), "s")
+    return f"{duration / _UNITS[unit]:.15g}{unit}"
+
+
+_AS_WRITTEN = PlainSerializer(written, return_type=str, when_used="json")
+Every = Annotated[Annotated[float, Field(ge=1, le=31_536_000)] | None, BeforeValidator(seconds), _AS_WRITTEN]
+Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=31_536_000), _AS_WRITTEN]
 # The length apart from the pattern: a counted repetition of Unicode letters takes 5 ms to compile.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff][\w.-]*$", max_length=80)]
 StreamName = Annotated[str, StringConstraints(min_length=1, max_length=120)]
