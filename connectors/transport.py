@@ -68,8 +68,14 @@ _UNTRUSTED = Wording(
 )
 _LATE = Wording("{connection}: {method} {path} on {host} failed: it took longer than the deadline.")
 _SILENT = Wording("{connection}: {method} {path} on {host} failed: no answer in time.")
-_UNREACHABLE = Wording("{connection}: {method} {path} on {host} failed: no connection in time.")
-_REFUSED = Wording("{connection}: {method} {path} on {host} failed: no connection.")
+_UNREACHABLE = Wording(
+    "{connection}: {method} {path} on {host} failed: no connection in time.",
+    remedy="It is tried again by itself. If it persists, check the address, and whether a firewall is in the way.",
+)
+_REFUSED = Wording(
+    "{connection}: {method} {path} on {host} failed: no connection.",
+    remedy="It is tried again by itself. If it persists, check the address, and whether a firewall is in the way.",
+)
 _BROKEN = Wording("{connection}: {method} {path} on {host} failed: the connection broke off.")
 
 

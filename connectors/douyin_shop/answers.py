@@ -57,7 +57,7 @@ LIMITED = frozenset({70000, 80000})
 _REFUSED = Wording("{connection}: {path_} was refused: {reason} ({code}, log id {log})")
 _UNAUTHORISED = Wording(
     "{connection}: the shop does not authorise the app, or no longer: {reason} ({code}, log id {log})",
-    "Authorise the app for the shop again on the open platform.",
+    "Authorise the app for the shop again on the open platform, or correct the setting `shop_id`.",
 )
 _WORDINGS: Mapping[str, Wording] = {
     "isv.invalid_ip": Wording(

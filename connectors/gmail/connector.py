@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar
 
 import orjson
 
-from connectors.auth.naming import naming_settings
+from connectors.auth.naming import naming_address, naming_settings
 from connectors.contract import Capability, Checked, Connector, Context, Deletes, Page, Read, Stream
 from connectors.correspondence.people import People
 from connectors.correspondence.reading import FIELDS, ContactReader
-from connectors.errors import PermissionMissing
+from connectors.errors import BadConfiguration, PermissionMissing
 from connectors.gmail.client import google
 from connectors.gmail.config import GmailConfig
 from connectors.gmail.contacts import AddressBook
@@ -47,7 +47,7 @@ class GmailConnector(Connector[GmailConfig]):
 
     def check(self) -> Checked:
         """Log in, ask whose mailbox it is and read a contact."""
-        with self._logged_in():
+        with self._logged_in(), self._blaming():
             profile = self._mail.profile()
             self._book.sample(1)
         messages = profile.get("messagesTotal", 0)
@@ -101,6 +101,27 @@ class GmailConnector(Connector[GmailConfig]):
     def _logged_in(self) -> AbstractContextManager[None]:
         """Refused credentials name the settings to correct."""
         return naming_settings(self.context.connection, credential_settings(self.config))
+
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Let what is not found, or not allowed, name the setting: the mailbox, or the address of an interface."""
+        config, connection = self.config, self.context.connection
+        try:
+            yield
+        except BadConfiguration as error:
+            path = str(error.params.get("path", ""))
+            setting = "mailbox" if "/users/" in path else "people_url" if "/people/" in path else "token_url"
+            with naming_address(connection, f"{setting}, base_url" if setting == "mailbox" else setting):
+                raise
+        except PermissionMissing as error:
+            if "delegation denied" not in str(error).lower():  # what Gmail says of somebody else's mailbox
+                raise
+            raise PermissionMissing(
+                "{reason} Is {mailbox} the mailbox of the user who granted access?",
+                reason=str(error),
+                mailbox=config.mailbox,
+                remedy="Correct the setting `mailbox`, or let its own user grant access.",
+            ) from error
 
     def _known(self, stream: str) -> None:
         ensure_known(stream, (CONTACTS, CORRESPONDENTS), self.context.connection)

@@ -72,17 +72,6 @@ class AddressBook:
         for answer in self._listed(params, None):
             yield [_key(person) for person in listed(answer, "connections")]
 
-    def fetch(self, keys: Sequence[str]) -> Page:
-        """Single contacts as they are now."""
-        records, deleted = [], []
-        for key in keys:
-            response = self._client.get(f"v1/{key}", params={"personFields": FIELDS}, allow=(404,))
-            if response.ok:
-                records.append(_record(answered(response)))
-            else:
-                deleted.append(key)
-        return Page(records, {}, deleted)
-
     # --- pages
 
     def _pages(self, sync: str | None, page: str | None, size: int) -> Iterator[tuple[dict[str, Any], str | None]]:

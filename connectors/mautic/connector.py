@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
-from connectors.auth.naming import naming_settings
+from connectors.auth.naming import naming_address, naming_settings
 from connectors.contract import (
     Capability,
     Checked,
@@ -46,7 +46,7 @@ class MauticConnector(Connector[MauticConfig]):
 
     def check(self) -> Checked:
         """Log in and read one contact."""
-        with self._logged_in():
+        with self._logged_in(), naming_address(self.context.connection, "base_url"):
             next(iter(Contacts(self.client).read(Read(STREAM, page_size=1))))
         address = self.config.base_url
         return Checked("Mautic at {address} lets us read contacts.", {"address": address}, {"address": address})

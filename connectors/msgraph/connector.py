@@ -21,12 +21,12 @@ from connectors.contract import (
 )
 from connectors.correspondence.people import People
 from connectors.correspondence.reading import FIELDS, ContactReader
-from connectors.errors import BadConfiguration
+from connectors.errors import BadConfiguration, ConnectorError, StreamBroken
 from connectors.incremental import iso
 from connectors.msgraph import notifications
 from connectors.msgraph.config import GraphConfig
 from connectors.msgraph.mail import GraphMail
-from connectors.msgraph.service import contact_set, graph, user_path
+from connectors.msgraph.service import NO_MAILBOX, contact_set, graph, user_path
 from connectors.msgraph.subscriptions import Subscriptions
 from connectors.msgraph.writing import ContactWriter
 from connectors.naming import ensure_known
@@ -61,9 +61,9 @@ class GraphConnector(TrackedConnector[GraphConfig]):
         with self.logged_in():
             try:
                 folders = self._mail.folders()
-                tracking = self.tracking()
             except BadConfiguration as error:
                 raise self._naming_mailbox(error) from error
+            tracking = self._tracked()
         counts = {"folders": len(folders), "messages": sum(folders.values())}
         return Checked(
             "Microsoft Graph lets us read {mailbox}: {messages} messages in {folders} folders, and the contacts.",
@@ -168,10 +168,30 @@ class GraphConnector(TrackedConnector[GraphConfig]):
                 stream=CONTACTS,
             )
 
+    def _tracked(self) -> dict[str, str]:
+        """How changes of contacts become known; a folder of theirs that is not there names its setting."""
+        try:
+            return self.tracking()
+        except (BadConfiguration, StreamBroken) as error:
+            if self.config.contact_folder is None:
+                raise
+            raise self._naming("contact_folder", error) from error
+
+    def _naming(self, settings: str, error: ConnectorError) -> BadConfiguration:
+        return BadConfiguration(
+            "{reason} Settings to correct: {settings}.",
+            setting=settings.partition(",")[0],
+            reason=str(error),
+            settings=settings,
+            remedy="Enter {settings} of the connection again; see the connector's README for how to get them.",
+        )
+
     def _naming_mailbox(self, error: BadConfiguration) -> BadConfiguration:
         """A refusal that is about the mailbox names that setting; others stay as they are."""
-        if error.setting is not None:
-            return error
+        if str(error.params.get("path", "")).endswith("/token"):
+            return self._naming("login_url, tenant", error)
+        if error.params.get("code") not in NO_MAILBOX:
+            return error if error.setting is not None else self._naming("base_url", error)
         return BadConfiguration(
             "{reason} Is {mailbox} a mailbox of the tenant?",
             setting="mailbox",

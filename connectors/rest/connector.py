@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from connectors.auth.naming import naming_address
 from connectors.budget import LocalBudget
 from connectors.contract import (
     Checked,
@@ -32,7 +33,7 @@ from connectors.rest.config import config_model, config_values, secrets
 from connectors.rest.fetching import Fetcher
 from connectors.rest.hooks import Hooks
 from connectors.rest.listing import Lister, Wire
-from connectors.rest.login import credential_settings, login
+from connectors.rest.login import address_settings, credential_settings, login, path_settings
 from connectors.rest.manifest import Listing, Partition, RestManifest, RestStream, Tombstone
 from connectors.rest.reading import StreamReader
 from connectors.rest.rules import Rules
@@ -67,7 +68,8 @@ class RestConnector(Connector[Config]):
 
     def check(self) -> Checked:
         """Make the manifest's check call, and read a record of each stream; one we may not read is in the details."""
-        with self._naming_settings():
+        address = ", ".join(address_settings(self.manifest)) or "base_url"
+        with self._naming_settings(), naming_address(self.context.connection, address):
             who = self._who()
             readable = self._readable()
         title = self.manifest.title.en
@@ -177,10 +179,23 @@ class RestConnector(Connector[Config]):
                 next(iter(Lister(self._wire, stream).pages(1, partition=next(iter(self.partitions(name)), ""))), None)
                 said[name] = "readable"
             except PermissionMissing as error:
-                said[name], refused = "not allowed", error
+                said[name], refused = "not allowed", self._not_allowed(name, error)
         if refused is not None and "readable" not in said.values():
             raise refused
         return said
+
+    def _not_allowed(self, stream: str, error: PermissionMissing) -> PermissionMissing:
+        """With the settings that stand in the path: some systems forbid what is not there."""
+        names = ", ".join(path_settings(self.manifest, stream))
+        if not names:
+            return error
+        return PermissionMissing(
+            "{reason} Settings to correct: {settings}.",
+            remedy="Correct {settings} of the connection, or grant the integration user the right to read what it names.",
+            reason=str(error),
+            settings=names,
+            connection=self.context.connection,
+        )
 
     def _described(self, name: str, spec: RestStream) -> Stream:
         told = isinstance(spec.deletes, Listing | Tombstone)
@@ -226,7 +241,7 @@ class RestConnector(Connector[Config]):
         try:
             yield
         except BadCredentials as error:
-            names = ", ".join(credential_settings(self.manifest)) or "auth"
+            names = error.params.get("settings") or ", ".join(credential_settings(self.manifest)) or "auth"
             raise BadCredentials(
                 "{reason} Settings to correct: {settings}.",
                 remedy="Enter {settings} of the connection again; see the connector's README for how to get them.",

@@ -72,7 +72,22 @@ def _hidden(body: Any) -> Any:
 
 def credential_settings(manifest: RestManifest) -> list[str]:
     """The settings that hold credentials: those the login uses, secret ones first."""
-    used = places(manifest.auth.model_dump()) if manifest.auth else ()
-    names = {name.removeprefix("config.") for name in used if name.startswith("config.")}
-    names &= set(manifest.config)
+    names = set(_settings(manifest, manifest.auth.model_dump() if manifest.auth else None))
     return sorted(names, key=lambda name: (not manifest.config[name].secret, name))
+
+
+def address_settings(manifest: RestManifest) -> list[str]:
+    """The settings of which the addresses of the calls are made that a check makes."""
+    paths = [manifest.check.path] if manifest.check else []
+    paths += [stream.path for stream in manifest.streams.values()]
+    return list(dict.fromkeys(_settings(manifest, [manifest.base_url, *paths])))
+
+
+def path_settings(manifest: RestManifest, stream: str) -> list[str]:
+    """The settings that stand in the path of one stream."""
+    return list(dict.fromkeys(_settings(manifest, manifest.streams[stream].path)))
+
+
+def _settings(manifest: RestManifest, templates: Any) -> list[str]:
+    names = (name.removeprefix("config.") for name in places(templates) if name.startswith("config."))
+    return [name for name in names if name in manifest.config]

@@ -252,7 +252,7 @@ class ErrorRule(Part):
 
     ``contains`` is looked for in the text at ``path``, whatever its case. ``values`` is the path of what stands for
     places such as %name or %1 in the text: an object, or a list. ``after`` is the number of seconds to wait, for
-    ``raise: wait``.
+    ``raise: wait``. ``settings`` are those to correct, where the answer speaks of them.
     """
 
     status: tuple[int, ...] = ()
@@ -264,8 +264,9 @@ class ErrorRule(Part):
     text: str = ""
     values: str = ""
     after: Annotated[int, Field(ge=1)] = 60
+    settings: tuple[Identifier, ...] = ()
 
-    _several = field_validator("status", "equals", "differs", mode="before")(one_or_more)
+    _several = field_validator("status", "equals", "differs", "settings", mode="before")(one_or_more)
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> ErrorRule:
@@ -306,6 +307,13 @@ class RestManifest(Manifest):
                 raise ValueError(f"a hint of `webhook` names the stream {hint.stream}, which is not there")
             if hint.key and stream.one is None:
                 raise ValueError(f"hints at keys of {hint.stream} need its `one`, the call that shows a record")
+        return self
+
+    @model_validator(mode="after")
+    def _known_settings(self) -> RestManifest:
+        for name in (name for rule in self.errors for name in rule.settings):
+            if name not in self.config:
+                raise ValueError(f"a rule of `errors` names the setting {name}, which is not in `config`")
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from connectors.errors import (
 from connectors.response import Response
 from connectors.rest.manifest import ErrorRule
 from connectors.rest.slicing import find, steps
+from connectors.wording import Wording
 
 _CLASSES: dict[str, type[ConnectorError]] = {
     "retry_later": RetryLater,
@@ -37,6 +38,10 @@ _CLASSES: dict[str, type[ConnectorError]] = {
     "cursor_expired": CursorExpired,
 }
 
+_CORRECT = Wording(
+    "{connection}: {path_} was refused: {reason}.",
+    "Enter {settings} of the connection again; see the connector's README for how to get them.",
+)
 _PLACE = re.compile(r"%(\w{1,60})")
 _TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -89,12 +94,20 @@ class Rules:
         if rule.values and reason is not None:
             reason = filled(str(reason), find(data, rule.values))
         said = response.redactor.text(str(reason))[:200] if reason is not None else f"status {response.status}"
-        params = {"connection": response.connection, "path_": response.path, "reason": said}
+        params: dict[str, Any] = {"connection": response.connection, "path_": response.path, "reason": _bare(said)}
         if rule.raises == "wait":
             until = self._context.now() + timedelta(seconds=rule.after)
             return WaitUntil("{connection}: the system asks us to wait ({reason}).", until=until, **params)
         kind = _CLASSES[rule.raises]
-        return kind("{connection}: {path_} was refused: {reason}.", **params)
+        if rule.settings:
+            params |= {"settings": ", ".join(rule.settings), "remedy": _CORRECT.remedy}
+            params |= {"setting": rule.settings[0]} if issubclass(kind, BadConfiguration) else {}
+        return kind(_CORRECT.template, **params)
+
+
+def _bare(text: str) -> str:
+    """Without the full stop that our own sentence ends with."""
+    return text.rstrip(" .。") or text
 
 
 def filled(text: str, values: Any) -> str:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from connectors.auth.naming import naming_settings
+from connectors.auth.naming import naming_address, naming_settings
 from connectors.contract import (
     Capability,
     Checked,
@@ -53,7 +53,7 @@ class ShopifyConnector(Connector[ShopifyConfig]):
 
     def check(self) -> Checked:
         """Log in, ask for the shop's name and read a few customers."""
-        with self._logged_in():
+        with self._logged_in(), naming_address(self.context.connection, "base_url"):
             reply = self.graph.ask(SHOP)
             next(iter(self._pages.steps(SAMPLE, None, None, None)))
         name = str(find(reply.data, "shop.name") or "")[:200]

@@ -33,14 +33,14 @@ class Refused(StreamBroken):
 
     def __init__(self, template: str, *, errcode: int, **params: Any) -> None:
         self.errcode = errcode
-        super().__init__(template, errcode=errcode, **params)
+        super().__init__(template, errcode=str(errcode), **params)
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a code means: the error to raise and its text; for a limit, when to go on."""
 
-    kind: type[ConnectorError]
+    kind: Callable[..., ConnectorError]
     wording: Wording
     until: Callable[[datetime], datetime] | None = None
 
@@ -73,10 +73,11 @@ class Judge:
         if code == 0:
             return
         where = {"connection": response.connection, "path": response.path}
-        params: dict[str, Any] = {**where, "errcode": code, "reason": reason}
+        params: dict[str, Any] = {**where, "reason": reason}
         meaning = _BUSY if code == BUSY else self._codes.get(code)
         if meaning is None:
-            raise Refused("{connection}: {path} was refused: {reason} ({errcode})", **params)
+            raise Refused("{connection}: {path} was refused: {reason} ({errcode})", errcode=code, **params)
+        params["errcode"] = str(code)  # as a text: it is no number of anything
         if meaning.until is not None:
             raise WaitUntil(meaning.wording.template, until=meaning.until(self._context.now()), **params)
         raise meaning.kind(meaning.wording.template, remedy=meaning.wording.remedy, **params)

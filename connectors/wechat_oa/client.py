@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from connectors.auth import Wire
@@ -65,7 +66,7 @@ _FORBIDDEN = Meaning(
     ),
 )
 _NO_STABLE = Meaning(
-    BadConfiguration,
+    partial(BadConfiguration, setting="stable_token"),
     Wording(
         "{connection}: WeChat does not give this account a stable token: {reason} ({errcode})",
         "Set `stable_token: false`; then no other system may ask for tokens of this account.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from connectors.auth.naming import naming_address
 from connectors.contract import Checked, Context, Field, Hint, Inbound
 from connectors.tencent.callbacks import CallbackKeys, delivery_id
 from connectors.tencent.connector import TencentConnector
@@ -57,9 +58,10 @@ class WeChatConnector(TencentConnector[WeChatConfig]):
 
     def check(self) -> Checked:
         """Log in, list followers and ask for the details of one."""
-        openids, total = self._client.openids("")
-        if openids:
-            self._client.details(openids[:1])
+        with naming_address(self.context.connection, "base_url"):
+            openids, total = self._client.openids("")
+            if openids:
+                self._client.details(openids[:1])
         return Checked("WeChat lets us read {followers} followers.", {}, {"followers": total})
 
     def verify(self, request: Inbound) -> Sequence[Hint]:

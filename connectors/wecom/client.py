@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -55,7 +56,7 @@ _LIMITED = Meaning(
 )
 _CONCURRENT = Meaning(RetryLater, Wording("{connection}: WeCom limits our calls: {reason} ({errcode})"))
 _UNKNOWN_USER = Meaning(
-    BadConfiguration,
+    partial(BadConfiguration, setting="users"),
     Wording(
         "{connection}: WeCom knows no such employee: {reason} ({errcode})",
         "Correct the setting `users`; it takes user ids (账号), not names.",

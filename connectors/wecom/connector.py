@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from connectors.auth.naming import naming_address
 from connectors.contract import Checked, Context, Field, Hint, Inbound
 from connectors.errors import PermissionMissing
 from connectors.tencent.callbacks import CallbackKeys, delivery_id
@@ -64,14 +65,15 @@ class WeComConnector(TencentConnector[WeComConfig]):
 
     def check(self) -> Checked:
         """Log in, list the employees and ask for a row of them."""
-        users = self._customers.users()
-        if not users:
-            raise PermissionMissing(
-                "{connection}: WeCom shows this app no employee who may have external contacts.",
-                connection=self.context.connection,
-                remedy="List the app under 客户联系 → 可调用接口的应用 and let it see the employees concerned.",
-            )
-        self._client.customer_ids(users[0])
+        with naming_address(self.context.connection, "base_url"):
+            users = self._customers.users()
+            if not users:
+                raise PermissionMissing(
+                    "{connection}: WeCom shows this app no employee who may have external contacts.",
+                    connection=self.context.connection,
+                    remedy="List the app under 客户联系 → 可调用接口的应用 and let it see the employees concerned.",
+                )
+            self._client.customer_ids(users[0])
         return Checked("WeCom lets us read the customers of {users} employees.", {}, {"users": len(users)})
 
     def verify(self, request: Inbound) -> Sequence[Hint]:

@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from connectors.auth.naming import naming_address
 from connectors.contract import Capability, Checked, Context, Hint, Inbound, Page
 from connectors.inbound import ensure_signed, header, md5_enclosed, payload
 from connectors.listed.connector import ListedConnector
@@ -38,7 +39,7 @@ class YouzanConnector(ListedConnector[YouzanConfig]):
 
     def check(self) -> Checked:
         """Log in and read one customer."""
-        with self.logged_in():
+        with self.logged_in(), naming_address(self.context.connection, "base_url"):
             self._customers.sample(1)
         shop = self.config.kdt_id
         return Checked("Logged in to the Youzan shop {shop}.", {"address": self.config.base_url}, {"shop": shop})

@@ -39,7 +39,6 @@ from mappings.spec import load_spec
 from tests.connectors.douyin_shop.douyin_simulator import LIMITED, DouyinShop, refusal
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, registered
 
-
 _messages = itertools.count(1)
 
 

@@ -172,6 +172,8 @@ class Google(Simulator):
     def one(self, path: str, query: dict[str, str]) -> None:
         if path.startswith("/v1/people/"):
             self.people(path.removeprefix("/v1/"), query)
+        if path.startswith("/gmail/") and not path.startswith(f"/gmail/v1/users/{MAILBOX}/"):
+            raise error(403, "forbidden", f"Delegation denied for {MAILBOX}")
         path = path.removeprefix(f"/gmail/v1/users/{MAILBOX}/")
         if path == "profile":
             total = len(self.messages)

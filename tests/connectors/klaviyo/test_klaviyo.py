@@ -96,11 +96,11 @@ def test_profiles_that_move_to_the_end_while_they_are_read_come_again(klaviyo: K
 
 
 def test_a_retired_revision_names_itself_and_is_no_expired_cursor(connector: Connector[Any], klaviyo: Klaviyo) -> None:
-    klaviyo.REVISIONS = ("2026-10-15",)  # type: ignore[misc]
+    klaviyo.REVISIONS = ("2028-10-15",)  # type: ignore[misc]
     with pytest.raises(BadConfiguration, match="revision"):
         list(connector.read(Read("profiles", Mode.INCREMENTAL, {})))
     source = KlaviyoSource(klaviyo)
-    newer = source.connect(source.settings() | {"revision": "2026-10-15"})
+    newer = source.connect(source.settings() | {"revision": "2028-10-15"})
     assert newer.check().message
 
 

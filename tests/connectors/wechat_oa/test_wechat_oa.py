@@ -32,7 +32,6 @@ from tests.connectors.simulator import VendorSource, VendorSuite, bodies, regist
 from tests.connectors.tencent.sealing import AES_KEY, TOKEN, callback, stamped, xml
 from tests.connectors.wechat_oa.wechat_simulator import WeChat, code
 
-
 _moments = itertools.count(1_767_323_045)
 
 

@@ -30,7 +30,6 @@ from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies
 from tests.connectors.tencent.sealing import AES_KEY, TOKEN, callback, sealed, stamped, xml
 from tests.connectors.wecom.wecom_simulator import WeCom, code
 
-
 _moments = itertools.count(1_767_323_045)
 
 

@@ -40,7 +40,6 @@ from mappings.spec import load_spec
 from tests.connectors.simulator import Answer, VendorSource, VendorSuite, registered
 from tests.connectors.youzan.youzan_simulator import LIMITED, YouzanShop, business, gateway, success
 
-
 _messages = itertools.count(1)
 
 
