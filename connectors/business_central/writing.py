@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from connectors.contract import Write, WriteResult
 from connectors.errors import RecordRejected, StreamBroken
 from connectors.incremental import parse_stamp
+from connectors.odata.batching import Ask, JsonForm
 from connectors.odata.client import ODataClient
 from connectors.odata.literals import text
-from connectors.odata.writing import Writer, differing, ensure_seen, missing
+from connectors.odata.stepwise import Steps, StepWriter
+from connectors.odata.writing import differing, ensure_seen, missing
+from connectors.response import Response
 
 LONGEST_NUMBER = 20
+AT_ONCE = 100
+"""Calls of one batch: the most that Business Central takes."""
 _GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
-class CustomerWriter(Writer):
+class CustomerWriter(StepWriter):
     """Writes the customers at ``path``. ``prefix`` begins the numbers that are made here; empty: none are made."""
 
     def __init__(self, client: ODataClient, path: str, prefix: str) -> None:
-        super().__init__(client)
+        super().__init__(client, JsonForm(), AT_ONCE)
         self._path, self._prefix = path, prefix
 
-    def _create(self, write: Write) -> WriteResult:
+    def creating(self, write: Write) -> Steps:
+        """Look for the number, then create or update."""
         number = self._number(write)
-        known = self._found(number)
+        known = yield from self._found(number)
         if known is not None:
-            return self._changed(write, str(known.get("id")), known)
-        response = self._client.send("POST", self._path, {**self._body(write), "number": number})
+            return (yield from self._changed(write, str(known.get("id")), known))
+        response = yield from self.send("POST", self._path, {**self._body(write), "number": number})
         key = self._client.entity(response).get("id")
         if not isinstance(key, str) or not key:
             raise StreamBroken(
@@ -38,25 +44,30 @@ class CustomerWriter(Writer):
             )
         return WriteResult(key, created=True)
 
-    def _update(self, write: Write, key: str) -> WriteResult:
+    def updating(self, write: Write, key: str) -> Steps:
+        """Look at the card, then send what differs."""
         if not _GUID.match(key):
             raise RecordRejected("{value} is no id of Business Central.", path="id", value=key, rule="a GUID")
-        there = self._client.one(f"{self._path}({key})")
+        there = yield from self.one(f"{self._path}({key})")
         if there is None:
             raise missing("customer", key)
-        return self._changed(write, key, there)
+        return (yield from self._changed(write, key, there))
 
-    def _changed(self, write: Write, key: str, there: Mapping[str, Any]) -> WriteResult:
+    def _changed(self, write: Write, key: str, there: Mapping[str, Any]) -> Steps:
         etag = there.get("@odata.etag")
         ensure_seen(write, key=key, etag=etag, stamp=parse_stamp(there.get("lastModifiedDateTime")))
         changed = differing(self._body(write), there)
         if changed:
-            self._client.send("PATCH", f"{self._path}({key})", changed, headers={"If-Match": str(etag or "*")})
+            yield from self.send("PATCH", f"{self._path}({key})", changed, {"If-Match": str(etag or "*")})
         return WriteResult(key)
 
-    def _found(self, number: str) -> dict[str, Any] | None:
-        rows = self._client.page(self._path, {"$filter": f"number eq {text(number)}"}).rows
-        return next((row for row in rows if row.get("number") == number), None)
+    def mark(self, write: Write) -> str:
+        """The key, or else the number."""
+        return write.key or f"number:{str(write.body.get('number') or write.idempotency_key).strip().upper()}"
+
+    def _found(self, number: str) -> Generator[Ask, Response, dict[str, Any] | None]:
+        answer = yield from self.page(self._path, {"$filter": f"number eq {text(number)}"})
+        return next((row for row in answer.rows if row.get("number") == number), None)
 
     def _number(self, write: Write) -> str:
         """The customer's number, by which a repeated write finds it; made of the write itself if there is none."""

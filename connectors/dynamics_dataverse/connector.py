@@ -11,6 +11,7 @@ from connectors.dynamics_dataverse.streams import KEYS, tracked_set
 from connectors.dynamics_dataverse.writing import DataverseWriter
 from connectors.errors import BadConfiguration, PermissionMissing, StreamBroken, WriteConflict
 from connectors.http import Client
+from connectors.odata.batching import MultipartForm
 from connectors.odata.client import Codes, ODataClient
 from connectors.odata.entra import entra
 from connectors.odata.tracked_connector import TrackedConnector
@@ -99,7 +100,8 @@ class DataverseConnector(TrackedConnector[DataverseConfig]):
     def writer(self, stream: str) -> DataverseWriter:
         """The writer of one table; the alternate key is one of accounts."""
         alternate = self.config.alternate_key if stream == "accounts" else None
-        return DataverseWriter(self.client, stream, KEYS[stream], alternate)
+        form = MultipartForm(f"/api/data/{self.config.api_version}/")
+        return DataverseWriter(self.client, stream, KEYS[stream], alternate, form)
 
     def credentials(self) -> str:
         """The settings of the login."""

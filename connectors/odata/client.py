@@ -85,6 +85,10 @@ class ODataClient:
             raise self.error(response, read=True)
         return self.entity(response)
 
+    def answer(self, response: Response) -> Answer:
+        """The page that an answer holds."""
+        return self._parse(response)
+
     def entity(self, response: Response) -> dict[str, Any]:
         """The entity that an answer holds; an empty one for an answer without a body."""
         found = response.json() if response.body.strip() else {}

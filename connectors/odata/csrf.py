@@ -8,7 +8,7 @@ with a new token.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from connectors.errors import PermissionMissing
@@ -28,10 +28,30 @@ class CsrfSession:
 
     def send(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Response:
         """A change, with a token; its refusals are raised as errors of one record."""
+
+        def sent(given: Mapping[str, str]) -> Response:
+            whole = {**(headers or {}), **given}
+            return self._client.send(method, path, body, headers=whole, allow=frozenset({403}))
+
+        return self._granted(sent)
+
+    def batch(self, content: bytes, headers: Mapping[str, str], *, reads: bool) -> Response:
+        """Many calls in one request, counted by the caller; a refusal of the whole of it is raised."""
+
+        def sent(given: Mapping[str, str]) -> Response:
+            return self._client.http.post(
+                "$batch", content=content, headers={**headers, **given}, read=reads, idempotent=reads, weight=0.0,
+                allow=frozenset({403}),
+            )  # fmt: skip
+
+        return self._granted(sent)
+
+    def _granted(self, sent: Callable[[Mapping[str, str]], Response]) -> Response:
+        """What is sent with a token, and with a new one where that has ended."""
         given = self._token(None)
-        response = self._sent(method, path, body, headers, given)
+        response = sent(given)
         if _wants_token(response):
-            response = self._sent(method, path, body, headers, self._token(given))
+            response = sent(self._token(given))
         if _wants_token(response):
             raise PermissionMissing(
                 "{connection}: SAP does not accept its own token against forged requests (CSRF).",
@@ -41,12 +61,6 @@ class CsrfSession:
         if not response.ok:
             raise self._client.error(response, read=False)
         return response
-
-    def _sent(
-        self, method: str, path: str, body: Any, headers: Mapping[str, str] | None, given: Mapping[str, str]
-    ) -> Response:
-        whole = {**(headers or {}), **given}
-        return self._client.send(method, path, body, headers=whole, allow=frozenset({403}))
 
     def _token(self, refused: dict[str, str] | None) -> dict[str, str]:
         """Token and cookies as headers; new ones if these were refused and no other thread has fetched any."""

@@ -70,7 +70,7 @@ class TrackedConnector(Connector[ConfigT]):
             yield from self.reader(stream).keys()
 
     def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
-        """Create or update, one call per record and one to look at its state before an update."""
+        """Create or update, after a look at the state of what is there; many records in a request where that goes."""
         self.known(stream)
         with self.logged_in():
             return self.writer(stream).write(batch)

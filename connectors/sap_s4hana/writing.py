@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from connectors.contract import Write, WriteResult
 from connectors.errors import BadConfiguration, RecordRejected, StreamBroken
+from connectors.odata.batching import Ask, MultipartForm
 from connectors.odata.client import ODataClient
 from connectors.odata.csrf import CsrfSession
 from connectors.odata.literals import path_text, plain_v2, text
-from connectors.odata.writing import Writer, differing, ensure_seen, missing
+from connectors.odata.stepwise import Steps, StepWriter
+from connectors.odata.writing import differing, ensure_seen, missing
+from connectors.response import Response
 from connectors.sap_s4hana.partners import KEY, PATH, Partners, partner_key
 
+AT_ONCE = 50
+"""Calls of one batch: SAP takes its time for each, and answers none before all are done."""
 MARKS = "A_BuPaIdentification"
 PARTS: Mapping[str, tuple[str, str]] = {
     "to_BusinessPartnerAddress": ("A_BusinessPartnerAddress", "AddressID"),
@@ -22,22 +27,24 @@ PARTS: Mapping[str, tuple[str, str]] = {
 """The parts an update can change: their entity set and the field that tells one of a partner's from another."""
 
 
-class PartnerWriter(Writer):
+class PartnerWriter(StepWriter):
     """Writes business partners. ``mark_type`` is the identification type that marks those created here."""
 
     def __init__(self, client: ODataClient, partners: Partners, mark_type: str) -> None:
-        super().__init__(client)
+        super().__init__(client, MultipartForm(), AT_ONCE)
         self._partners, self._mark_type, self._changes = partners, mark_type, CsrfSession(client)
 
-    def _create(self, write: Write) -> WriteResult:
+    def creating(self, write: Write) -> Steps:
+        """Look for the mark of an earlier try, then create the partner with all its parts."""
         number = self._mark(write)
-        known = self._marked(number)
+        known = yield from self._marked(number)
         if known is not None:
             return WriteResult(known)
         mark = {"BPIdentificationType": self._mark_type, "BPIdentificationNumber": number}
         body = {name: value for name, value in write.body.items() if name != KEY}
         body["to_BuPaIdentification"] = [*body.get("to_BuPaIdentification", []), mark]
-        key = self._client.entity(self._changes.send("POST", PATH, body)).get(KEY)
+        made = yield from self.send("POST", PATH, body)
+        key = self._client.entity(made).get(KEY)
         if not isinstance(key, str) or not key:
             raise StreamBroken(
                 "{connection}: the answer to a write does not tell the key.", connection=self._client.connection
@@ -54,45 +61,56 @@ class PartnerWriter(Writer):
             )
         return "KEHU" + hashlib.sha256(write.idempotency_key.encode()).hexdigest()[:40].upper()
 
-    def _marked(self, number: str) -> str | None:
+    def _marked(self, number: str) -> Generator[Ask, Response, str | None]:
         """The partner that an earlier try has created."""
         condition = f"BPIdentificationType eq {text(self._mark_type)} and BPIdentificationNumber eq {text(number)}"
-        rows = self._client.page(MARKS, {"$filter": condition}).rows
+        rows = (yield from self.page(MARKS, {"$filter": condition})).rows
         found = (row for row in rows if row.get("BPIdentificationNumber") == number)
         return next((partner_key(str(row.get(KEY))) for row in found), None)
 
-    def _update(self, write: Write, key: str) -> WriteResult:
+    def updating(self, write: Write, key: str) -> Steps:
+        """Look at the partner and its parts, then send what differs, each under its own tag."""
         key = partner_key(key)
         scalars, parts = _taken_apart(write)
         path = f"{PATH}({path_text(key)})"
-        there = self._client.one(path, {"$expand": ",".join(parts)})
+        there = yield from self.one(path, {"$expand": ",".join(parts)})
         if there is None:
             raise missing("business partner", key)
         etag = _etag(there)
         ensure_seen(write, key=key, etag=etag, stamp=self._partners.changed(there))
-        self._patch(path, scalars, there)  # before its parts, whose changes may move its tag
+        yield from self._patch(path, scalars, there)  # before its parts, whose changes may move its tag
         for name, items in parts.items():
             nested = there.get(name)
             rows = nested.get("results", []) if isinstance(nested, Mapping) else []
             for item in items:
-                self._write_part(key, name, item, rows)
+                yield from self._write_part(key, name, item, rows)
         return WriteResult(key)
 
-    def _patch(self, path: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> None:
+    def _patch(self, path: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Generator[Ask, Response, None]:
         changed = differing(wanted, plain_v2(there))
         if changed:
-            self._changes.send("PATCH", path, changed, {"If-Match": _etag(there) or "*"})
+            yield from self.send("PATCH", path, changed, {"If-Match": _etag(there) or "*"})
 
-    def _write_part(self, key: str, name: str, item: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> None:
+    def _write_part(
+        self, key: str, name: str, item: Mapping[str, Any], rows: list[Mapping[str, Any]]
+    ) -> Generator[Ask, Response, None]:
         """Change the part that the item names; else add it, unless one like it is there."""
         entity, own = PARTS[name]
         named = next((row for row in rows if item.get(own) and row.get(own) == item[own]), None)
         if named is not None:
             wanted = {field: value for field, value in item.items() if field not in (own, KEY)}
             path = f"{entity}({KEY}={path_text(key)},{own}={path_text(str(item[own]))})"
-            self._patch(path, wanted, named)
+            yield from self._patch(path, wanted, named)
         elif all(differing(item, plain_v2(row)) for row in rows):
-            self._changes.send("POST", f"{PATH}({path_text(key)})/{name}", dict(item))
+            yield from self.send("POST", f"{PATH}({path_text(key)})/{name}", dict(item))
+
+    def _alone(self, ask: Ask) -> Response:
+        if ask.reads:
+            return super()._alone(ask)
+        return self._changes.send(ask.method, ask.path, ask.body, ask.headers)
+
+    def _batch(self, content: bytes, headers: Mapping[str, str], *, reads: bool) -> Response:
+        return self._changes.batch(content, headers, reads=reads)
 
 
 def _taken_apart(write: Write) -> tuple[dict[str, Any], dict[str, list[Mapping[str, Any]]]]:

@@ -19,14 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from tests.connectors import odata_batches as batched
+from tests.connectors.odata_batches import Answer, Call
+
 Row = dict[str, Any]
-
-
-class Answer(Exception):
-    """What is answered; raised from anywhere."""
-
-    def __init__(self, status: int, body: Any = None, headers: dict[str, str] | None = None) -> None:
-        self.status, self.body, self.headers = status, body, headers or {}
 
 
 @dataclass
@@ -40,18 +36,10 @@ class Habits:
     forbidden: set[str] = field(default_factory=set)
     lose_answer_of_writes: int = 0
     before_write: Callable[[], None] | None = None
-
-
-@dataclass
-class Call:
-    """One request as it came."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: Any
-    body: Any
-    raw_query: str = ""
+    batches: str = "whole"
+    """"none": batches are not offered. "stops": nothing behind the first refusal is answered. "silent": no answers."""
+    fail_parts: list[Answer] = field(default_factory=list)
+    """What the next calls within a batch are answered."""
 
 
 class ODataServer:
@@ -100,10 +88,42 @@ class ODataServer:
         self.calls.append(call)
         if self.habits.fail_next:
             raise self.habits.fail_next.pop(0)
+        if call.path.endswith("/$batch"):
+            self._batch(call)
+        self._routed(call)
+
+    def _routed(self, call: Call) -> None:
         if call.method != "GET" and self.habits.before_write is not None:
             before, self.habits.before_write = self.habits.before_write, None
             before()
         self.route(call)
+
+    def may_batch(self, call: Call) -> None:
+        """Refuse a batch as a whole."""
+
+    def _batch(self, call: Call) -> None:
+        """Answer every call within, each for itself."""
+        self.may_batch(call)
+        if self.habits.batches == "none":
+            raise Answer(404, {"error": {"code": "BadRequest_NotFound", "message": "No such path: $batch"}})
+        answers: list[Answer] = []
+        for part in batched.calls_in(call):
+            self.calls.append(part)
+            answers.append(self._of_part(part))
+            if self.habits.batches == "stops" and answers[-1].status >= 400:
+                break
+        if self.habits.batches == "silent":
+            answers = []
+        raise batched.packed(call, answers)
+
+    def _of_part(self, part: Call) -> Answer:
+        if self.habits.fail_parts:
+            return self.habits.fail_parts.pop(0)
+        try:
+            self._routed(part)
+        except Answer as answer:
+            return answer
+        return Answer(500, {"error": {"code": "?", "message": "no answer"}})
 
     def authorise(self, call: Call) -> None:
         """Refuse a call without a living token."""
@@ -340,6 +360,8 @@ class _Handler(BaseHTTPRequestHandler):
         except Answer as raised:
             answer = raised
         changed = self.command not in ("GET", "HEAD") and "/login/" not in url.path and answer.status < 300
+        if url.path.endswith("/$batch"):
+            changed = changed and any(part.method != "GET" for part in batched.calls_in(call))
         if changed and state.habits.lose_answer_of_writes:
             state.habits.lose_answer_of_writes -= 1
             self.close_connection = True

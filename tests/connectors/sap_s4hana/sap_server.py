@@ -102,6 +102,9 @@ class SapServer(ODataServer):
         self._ensure_token(call)
         self._change(call, path)
 
+    def may_batch(self, call: Call) -> None:
+        self._ensure_token(call)
+
     def _get(self, call: Call, path: str) -> None:
         if path == "":
             self._fetch_token(call)
