@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from time import time_ns
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
@@ -29,6 +30,7 @@ class BadDocument(BadConfiguration):
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000
+_MOMENT = 2_000_000_000  # nanoseconds: file systems tell the time in steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ def load_document(path: Path) -> Document:
     if size > MAX_BYTES:
         raise BadDocument("{file} is larger than {limit} bytes.", file=path.name, limit=MAX_BYTES)
     return parse_document(text, path)
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What differs once a file was written again; None if that cannot be told, because it was written a moment ago."""
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    if time_ns() - known.st_mtime_ns < _MOMENT:
+        return None
+    return known.st_ino, known.st_size, known.st_mtime_ns
 
 
 def parse_document(text: bytes, path: Path) -> Document:

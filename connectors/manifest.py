@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from connectors.budget import Rate
 from connectors.contract import Capability
-from connectors.documents import Document, load_document
+from connectors.documents import Document, load_document, stamp
 from connectors.importing import IMPORTING
 
 CONTRACT_VERSION = 1
@@ -112,8 +113,19 @@ class Manifest(Part):
 def load_manifest(path: Path) -> tuple[Manifest, Document]:
     """Read and validate a manifest; raises BadConfiguration naming file, line and key.
 
-    A manifest without ``connector`` is validated as a REST manifest, with every rule of that language.
+    A manifest without ``connector`` is validated as a REST manifest, with every rule of that language. What was read
+    is kept for as long as the file stays as it is: whoever gets it changes nothing in it.
     """
+    known = stamp(path)
+    return _read(path) if known is None else _kept(path, known)
+
+
+@lru_cache(maxsize=256)
+def _kept(path: Path, _stamp: tuple[int, int, int]) -> tuple[Manifest, Document]:
+    return _read(path)
+
+
+def _read(path: Path) -> tuple[Manifest, Document]:
     document = load_document(path)
     if "connector" in document.data:
         return document.validate(Manifest), document

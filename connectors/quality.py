@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from connectors.documents import load_document, nearest
+from connectors.documents import load_document, nearest, stamp
 
 QUALITY_NAME = "quality.yaml"
 
@@ -179,6 +180,16 @@ def load_quality(folder: Path) -> Quality | None:
     path = folder / QUALITY_NAME
     if not path.is_file():
         return None
+    known = stamp(path)
+    return _read(path) if known is None else _kept(path, known)
+
+
+@lru_cache(maxsize=256)
+def _kept(path: Path, _stamp: tuple[int, int, int]) -> Quality:
+    return _read(path)
+
+
+def _read(path: Path) -> Quality:
     scale = load_document(path).validate(_Scale)
     verdicts = (_verdict(rule, level, scale.rules.get(rule, "todo")) for rule, level in _LEVEL.items())
     return Quality(tuple(verdicts), tuple(scale.unverified))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 from typing import get_args
@@ -43,6 +44,21 @@ def test_a_good_manifest_is_read(tmp_path):
     assert type(manifest) is Manifest
     assert manifest.streams["people"].title.zh == "人员"
     assert document.line(("streams", "people")) == 6
+
+
+def test_what_was_read_is_kept_until_the_file_is_written_again(tmp_path):
+    path = tmp_path / "manifest.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    first, _ = load_manifest(path)
+    path.write_text(GOOD.replace("Acme", "Acne"), encoding="utf-8")  # of equal size, and a moment later
+    assert load_manifest(path)[0].title.en == "Acne"
+    for year, name in ((2020, "Acme"), (2021, "Acne")):
+        path.write_text(GOOD.replace("Acme", name), encoding="utf-8")
+        os.utime(path, (year, year))
+        kept, _ = load_manifest(path)
+        assert kept.title.en == name
+        assert load_manifest(path)[0] is kept
+    assert first.title.en == "Acme"
 
 
 @pytest.mark.parametrize(
