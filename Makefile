@@ -42,7 +42,7 @@ imports: $(VENV)/.installed-test ## Check that imports point downwards only
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-test ## Run the fast tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q -m "$(FAST)"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q -m "$(FAST)" --hypothesis-profile brief
 
 bench: $(VENV)/.installed-test ## Measure; prints the figures that docs/performance.md states
 	$(BIN)/python -m benchmarks

@@ -98,6 +98,14 @@ class Section(BaseModel):
         return data
 
 
+def _section(description: str | None = None) -> Any:
+    """A section that is there with its defaults when the file leaves it out.
+
+    Validated with the whole file: a factory of its own would have each section's rules built a second time.
+    """
+    return Field(default_factory=dict, validate_default=True, description=description)
+
+
 class DeletesSettings(Section):
     """The brake on deletes of one stream."""
 
@@ -119,7 +127,7 @@ class StreamSettings(Section):
     enabled: bool = Field(default=True, description="false: kept, but not synced")
     page_size: int = Field(default=1000, ge=1, le=50_000, description="records a page, where we may choose")
     lookback: Duration | None = Field(default=None, description="read again at each start; default: the stream's")
-    deletes: DeletesSettings = Field(default_factory=DeletesSettings, description="the brake on deletes")
+    deletes: DeletesSettings = _section(description="the brake on deletes")
 
 
 class RateSettings(Section):
@@ -208,7 +216,7 @@ class WebSettings(Section):
         max_length=50,
         description="addresses whose X-Forwarded-… headers are believed",
     )
-    limit: LimitSettings = Field(default_factory=LimitSettings)
+    limit: LimitSettings = _section()
     sign_on: SignOnSettings | None = None
 
     @field_validator("public_url")
@@ -348,13 +356,13 @@ class Settings(Section):
         default_factory=dict, max_length=500, description="your own fields of a customer"
     )
     survivorship: dict[str, str] = Field(default_factory=dict, description="field: rule that chooses its value")
-    matching: MatchingSettings = Field(default_factory=MatchingSettings)
-    alerts: AlertSettings = Field(default_factory=AlertSettings)
-    exports: ExportSettings = Field(default_factory=ExportSettings)
-    changes: ChangesSettings = Field(default_factory=ChangesSettings)
-    webhooks: WebhooksSettings = Field(default_factory=WebhooksSettings)
-    web: WebSettings = Field(default_factory=WebSettings)
-    workers: WorkerSettings = Field(default_factory=WorkerSettings)
+    matching: MatchingSettings = _section()
+    alerts: AlertSettings = _section()
+    exports: ExportSettings = _section()
+    changes: ChangesSettings = _section()
+    webhooks: WebhooksSettings = _section()
+    web: WebSettings = _section()
+    workers: WorkerSettings = _section()
 
     @field_validator("time_zone")
     @classmethod

@@ -1,16 +1,24 @@
-"""Fixtures that every test may use: real servers. A server per worker process, fresh databases per test."""
+"""Fixtures that every test may use: real servers. A server per worker process, fresh databases per test.
+
+Property tests search without a deadline, for a busy machine must not fail them; `make check` has them search less.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from sync import language
 from tests import services
 from tests.systems.fixtures import directus, dovecot, medusa, tryton
 
 __all__ = ["directus", "dovecot", "medusa", "tryton"]
+
+settings.register_profile("patient", deadline=None)
+settings.register_profile("brief", deadline=None, max_examples=20)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from sync.master import cause
-from sync.master.bulk import KINDS, Bulk, Row
+from sync.master.bulk import KINDS, Bulk, Columns, Row
 from sync.master.components import Held, Standing
 from sync.master.golden import Goldens
 from sync.master.identity import public_id
@@ -23,6 +23,15 @@ from sync.master.records import LandedRecord
 from sync.master.streams import StreamRef
 from sync.master.tally import Tallying
 from sync.master.transition import Ended, Kept, Transition
+
+_ENDED: Columns = (
+    ("id", "int8"),
+    ("version", "int4"),
+    ("status", "text"),
+    ("members", "int4"),
+    ("changed_at", "timestamptz"),
+)
+"""The columns of a customer that no longer stands: all others are left as they were."""
 
 
 class Resolved(NamedTuple):
@@ -44,6 +53,7 @@ class Resolved(NamedTuple):
 class _Rows:
     customers: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)
+    ended: list[Row] = field(default_factory=list)
     crosswalk: list[Row] = field(default_factory=list)
     aliases: list[Row] = field(default_factory=list)
     changes: list[Row] = field(default_factory=list)
@@ -90,6 +100,7 @@ class Publisher:
         bulk.insert("crosswalk", sorted(rows.crosswalk))
         bulk.insert("customer", sorted(rows.customers))
         bulk.update("customer", KINDS["customer"], rows.updates)
+        bulk.update("customer", _ENDED, rows.ended)
         self._tally.store(bulk)
         if rows.changes:
             numbers = bulk.numbers("change", len(rows.changes))
@@ -143,13 +154,7 @@ class Publisher:
         before = ended.before
         self._tally.customer(len(before.members), None)
         status = "deleted" if ended.into is None else "merged"
-        self._bulk.run(
-            "UPDATE customer SET version = ?, status = ?, members = 0, changed_at = ? WHERE id = ?",
-            before.version + 1,
-            status,
-            self._now,
-            before.id,
-        )
+        self._rows.ended.append((before.id, before.version + 1, status, 0, self._now))
         body = {} if ended.into is None else {"into": public_id(ended.into)}
         self._rows.changes.append((before.id, status, before.version + 1, orjson.dumps(body).decode()))
 
