@@ -18,6 +18,7 @@ from mappings.fingerprint import MappingDefaults, fingerprint
 from mappings.instants import zone_named
 from mappings.language import CustomerSpec, MappingSpec, OrganisationSource, Source
 from mappings.lists import compile_lists
+from mappings.readings import of_whole_numbers
 from mappings.sources import (
     Build,
     Field,
@@ -234,7 +235,7 @@ def _object_fields(
 ) -> tuple[tuple[str, tuple[Field, ...]], ...]:
     groups = []
     if entry.external_ids:
-        convert = text_up_to(200)
+        convert = of_whole_numbers(text_up_to(200))
         ids = (
             compile_field(name, source, convert, build, (*at, "external_ids", name), raw=200)
             for name, source in sorted(entry.external_ids.items())

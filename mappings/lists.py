@@ -24,6 +24,7 @@ from mappings.readings import (
     SCHEME,
     country_of,
     emails_in,
+    ensure_whole,
     extension_of,
     phones_in,
     region_of,
@@ -161,6 +162,7 @@ def _identifier(source: IdentifierSource, build: Build, at: Location) -> Add:
             text = value if value.__class__ is str else text_of(value)
             if not text or text.isspace():
                 return []
+            ensure_whole(text, "identifier")
             scheme = constant or scheme_of(read(item, root))
             found = normalise_identifier(scheme, text)
             if found is None:

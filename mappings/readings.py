@@ -10,7 +10,8 @@ from mappings.normalise.addresses import country_code, normalise_postcode, split
 from mappings.normalise.emails import split_emails
 from mappings.normalise.numbering import plain_e164
 from mappings.normalise.phones import normalise_phone, split_phones
-from mappings.values import excerpt, is_empty, text_of
+from mappings.normalise.rounded import lost_digits
+from mappings.values import Convert, excerpt, is_empty, text_of
 
 MAX_EMAILS = 5_000
 _BETWEEN_EMAILS = re.compile(r"[;；、\n]|(?<=>)\s*[,，]|[,，](?=\s*[^\s,<>@\"]{1,64}@)")
@@ -39,6 +40,7 @@ def phones_in(text: str, region: str) -> list[dict[str, Any]]:
         return [{"value": single.value}]
     numbers = split_phones(text, region)
     if not numbers:
+        ensure_whole(text, "phone")
         raise RecordInvalid("{path}: “{value}” is no phone number", path="", rule="phone", value=excerpt(text))
     found = []
     for number in numbers:
@@ -47,6 +49,31 @@ def phones_in(text: str, region: str) -> list[dict[str, Any]]:
             entry["extension"] = number.extension
         found.append(entry)
     return found
+
+
+def ensure_whole(text: str, rule: str) -> None:
+    """Raise ``RecordInvalid`` by this rule for a number in scientific notation that lost digits."""
+    lost = lost_digits(text) if "E" in text or "e" in text else None
+    if lost is not None:
+        raise RecordInvalid(
+            "{path}: “{value}” has lost digits: a spreadsheet wrote a long number in scientific notation",
+            path="",
+            rule=rule,
+            value=excerpt(lost),
+            remedy="Format the column as text in the spreadsheet, enter the numbers again and export it anew.",
+        )
+
+
+def of_whole_numbers(convert: Convert) -> Convert:
+    """The same conversion of an id, but for numbers that lost digits, which raise ``RecordInvalid``."""
+
+    def read(value: Any) -> Any:
+        text = convert(value)
+        if isinstance(text, str):
+            ensure_whole(text, "identifier")
+        return text
+
+    return read
 
 
 def country_of(value: Any) -> str | None:

@@ -85,7 +85,8 @@ def _given(configured: list[str] | None, names: list[str]) -> list[str]:
 def _value(cell: Any) -> Any:
     """A cell as JSON can hold it. Excel knows only floating numbers: whole ones were meant as such.
 
-    It keeps 15 digits: a longer number (of an identity card, a tax number) has lost its last ones, and is left out.
+    It keeps 15 digits: a longer number (of an identity card, a tax number) has lost its last ones, and is given in
+    scientific notation, by which it is seen to be none.
     """
     if cell == "":
         return None
@@ -93,7 +94,7 @@ def _value(cell: Any) -> Any:
         return (whole(cell) or None) if cell[0].isdigit() and cell[-1].isdigit() else cell
     if isinstance(cell, float):
         if abs(cell) >= EXACT:
-            return None
+            return f"{cell:.14E}"
         return int(cell) if cell.is_integer() else cell
     if isinstance(cell, date | datetime | time):
         return cell.isoformat()

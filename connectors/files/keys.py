@@ -9,6 +9,7 @@ import numpy as np
 import xxhash
 
 from connectors.files.rows import BadRow, Row, bad_row, printable
+from connectors.files.tidying import is_rounded
 
 LONGEST = 200
 _ID_NAMES = re.compile(
@@ -65,9 +66,20 @@ class Keys:
             parts = [_text(row.get(column)) for column in self._columns]
             key = "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts) if all(parts) else ""
         if 0 < len(key) <= LONGEST:
-            return key
+            return key if "E+" not in key.upper() else self._whole(key)
         template = "The key {path} is longer than {limit} characters." if key else "The key {path} is empty."
         return bad_row(key[:80], template, path=printable(", ".join(self._columns)), limit=LONGEST)
+
+    def _whole(self, key: str) -> str | BadRow:
+        """The key, unless a part of it is a number that lost digits: other rows would share it."""
+        if not any(is_rounded(part) for part in key.split("|")):
+            return key
+        return bad_row(
+            key[:80],
+            "The key {path} has lost digits ({key}): format the column as text, and export it anew.",
+            path=printable(", ".join(self._columns)),
+            key=printable(key[:80]),
+        )
 
     def guess(self, row: Row | None) -> str | None:
         """The key of a broken row, as far as it can be made out; None if it has none, or a row before has it."""

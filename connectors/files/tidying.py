@@ -57,7 +57,7 @@ def dated(cell: Any) -> Any:
 def whole(text: str) -> str:
     """A long number as its digits, where a program took a telephone or tax number for an amount (13800138000.0).
 
-    One in scientific notation that lost digits (9.14E+17) is left out: a wrong number is worse than none.
+    One in scientific notation that lost digits (9.14E+17) stays as it is: it is seen to be none by who reads it.
     """
     if _LONG.match(text):
         return text[:-2]
@@ -65,4 +65,10 @@ def whole(text: str) -> str:
     if found is None or int(found[3]) < 7:
         return text
     digits = found[1] + (found[2] or "")
-    return digits if len(digits) == int(found[3]) + 1 else ""
+    return digits if len(digits) == int(found[3]) + 1 else text
+
+
+def is_rounded(text: str) -> bool:
+    """Whether a text is a long number that lost digits: nothing is identified by it."""
+    found = _SCIENTIFIC.match(text)
+    return found is not None and int(found[3]) >= 7 and len(found[1] + (found[2] or "")) != int(found[3]) + 1

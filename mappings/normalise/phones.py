@@ -15,6 +15,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
 from mappings.normalise.numbering import plain_e164
+from mappings.normalise.rounded import written_out
 
 MAX_TEXT = 200
 _MIN_DIGITS, _MAX_DIGITS = 5, 30
@@ -27,6 +28,7 @@ _TRAILING_GROUP = re.compile(r"^(.*\d.*?)\s*-\s*(\d{1,6})$")
 _SEPARATORS = re.compile(r"[;,、|\n\r\t]+|\s+(?:or|and|或|或者|和)\s+|[或和]", re.IGNORECASE)
 _SLASH = re.compile(r"\s*/\s*")
 _BLANKS = re.compile(r"\s+")
+_MAYBE_AMOUNT = re.compile(r"\d[eE]\+?\d|\.0")
 _EXTENSION_START = re.compile(r"\s*(?:;?\s*ext|x|分机|分機|转|轉|#)", re.IGNORECASE)
 
 
@@ -47,7 +49,7 @@ def normalise_phone(text: str, region: str | None = None) -> PhoneNumber | None:
     Full-width digits, usual separators, extensions ("ext. 12", "x12", "分机12", "转12", a trailing "-8001")
     and words around the number are understood. A possible number that no numbering plan holds is kept with
     ``valid`` False; digits that make no number are kept as digits; None when there are fewer than 5 or more
-    than 30 digits.
+    than 30 digits. A number that a spreadsheet wrote in scientific notation counts only where no digit was lost.
     """
     if len(text) > MAX_TEXT:
         return None
@@ -100,7 +102,7 @@ def _bare(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
 def _prepare(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_DASHES)
-    return text.strip()
+    return (written_out(text) if _MAYBE_AMOUNT.search(text) else text).strip()
 
 
 def _unusual(text: str, region: str | None) -> PhoneNumber | None:

@@ -461,3 +461,32 @@ def test_mapping_leaves_the_record_as_it_was() -> None:
 def test_conditions(condition: str, record: dict[str, Any], holds: bool) -> None:
     mapping = mapper(f"when: {condition}\ncustomer: {{kind: person, name: {{const: x}}}}")
     assert bool(mapping(record)) is holds
+
+
+def test_numbers_that_lost_digits_are_dropped_with_a_note_wherever_they_would_identify() -> None:
+    text = """
+customer:
+  kind: organisation
+  name: n
+  phones: [手机, 电话]
+  identifiers: {scheme: cn.uscc, from: 税号}
+  external_ids: {erp: 编码}
+"""
+    record = {"n": "甲", "手机": "1.38E+10", "电话": "0755-26001234", "税号": "9.14403E+17", "编码": "1.00E+12"}
+    mapped, notes = mapper(text).explain(record)
+    assert mapped[0].customer == {"kind": "organisation", "name": "甲", "phones": [{"value": "+8675526001234"}]}
+    assert {(note.path, note.value) for note in notes} == {
+        ("手机", "1.38E+10"),
+        ("税号", "9.14403E+17"),
+        ("编码", "1.00E+12"),
+    }
+    assert all("lost digits" in str(note) and "as text" in note.remedy for note in notes)
+    whole = {"n": "甲", "手机": "1.3800138000E+10", "编码": "SE-5E10", "税号": "91440300708461136T"}
+    mapped, notes = mapper(text).explain(whole)
+    assert mapped[0].customer["phones"] == [{"value": "+8613800138000"}]
+    assert mapped[0].customer["external_ids"] == {"erp": "SE-5E10"}
+    assert not notes
+
+
+def test_an_amount_in_scientific_notation_is_that_amount() -> None:
+    assert customer("  name: n\n  credit_limit: c\n", {"n": "甲", "c": "1.5E+08"})["credit_limit"] == "150000000"

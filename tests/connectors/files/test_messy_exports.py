@@ -156,6 +156,29 @@ def test_telephone_numbers_that_a_spreadsheet_took_for_amounts(tmp_path: Path, n
     assert phones == [["+8613800138000"]] * 3 + [[]]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_a_number_that_lost_digits_is_left_out_with_a_note_and_is_no_key(tmp_path: Path, name: str) -> None:
+    codes = (
+        [1.234567890123456789e18, "C2", "1.23E+18", "C4"]
+        if name.endswith("xlsx")
+        else ["1.23E+18", "C2", "1.2e+18", "C4"]
+    )
+    rows = column(
+        column(table(KINGDEE), "联系电话", "1.38E+10", "13800138000", "1.39E+10", "1.3900139000E+10"), "编码", *codes
+    )
+    if name.endswith("csv"):
+        saved(tmp_path / name, rows)
+    else:
+        (tmp_path / name).write_bytes(workbook({"客户": sheet(rows)}))
+    config = FilesConfig.model_validate({"streams": {"a": {"path": name, "key": "编码"}}, "settle_seconds": 0})
+    connector = FilesConnector(config, Context("old", folder=tmp_path))
+    pages = list(connector.read(Read("a")))
+    assert [record.key for page in pages for record in page.records] == ["C2", "C4"]
+    reasons = [str(bad.reason) for page in pages for bad in page.rejected]
+    assert len(reasons) == 2
+    assert all("has lost digits" in reason for reason in reasons)
+
+
 def test_a_number_that_lost_its_last_digits_identifies_nobody(tmp_path: Path) -> None:
     rows = column(table(KINGDEE), "纳税登记号", 914403007084611360.0, 91440300708461136.0, None, "91330100MA27XKTY07")
     (tmp_path / "a.xlsx").write_bytes(workbook({"客户": sheet(rows)}))
@@ -190,6 +213,6 @@ def test_only_what_can_be_a_date_becomes_one() -> None:
 
 def test_only_long_numbers_are_taken_for_numbers() -> None:
     assert whole("1.3800138000E+10") == "13800138000"
-    assert whole("1.38e+10") == ""
+    assert whole("1.38e+10") == "1.38e+10"
     for kept in ("2.0", "100.0", "1E+2", "A1.0", "1.5E+3", "13800138000", "12345678.05"):
         assert whole(kept) == kept

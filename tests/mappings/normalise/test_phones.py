@@ -132,3 +132,41 @@ def test_normalising_twice_changes_nothing(number: tuple[str, str]) -> None:
     once = normalise_phone(*number)
     if once is not None and once.valid:
         assert normalise_phone(once.value, number[1]) == PhoneNumber(once.value, None, True)
+
+
+ROUNDED = [
+    "1.38E+10",
+    "1.38E10",
+    "1.38e+10",
+    "1.38001E+10",
+    "8.61E+12",
+    "+8.61E+12",
+    "1,38E+10",
+    "１.３８Ｅ+10",
+    "1E+10",
+]
+
+
+@pytest.mark.parametrize("text", ROUNDED)
+def test_a_number_that_a_spreadsheet_has_rounded_is_no_number(text: str) -> None:
+    assert normalise_phone(text, "CN") is None
+    assert split_phones(text, "CN") == []
+
+
+@pytest.mark.parametrize("text", ["1.3800138000E+10", "8.613800138000E+12", "+8.613800138000e+12", "13800138000.0"])
+def test_one_that_kept_all_its_digits_is_the_number_it_was(text: str) -> None:
+    assert normalise_phone(text, "CN") == PhoneNumber("+8613800138000", None, True)
+
+
+@pytest.mark.parametrize("text", ["1.38E+10/0755-86013388", "0755-86013388，1.38E+10", "1.38E+10; 0755-86013388"])
+def test_a_rounded_number_does_not_harm_the_one_beside_it(text: str) -> None:
+    assert {number.value for number in split_phones(text, "CN")} == {"+8675586013388"}
+
+
+@given(st.integers(7, 16), st.integers(0, 10**17 - 1), st.integers(0, 17))
+def test_no_digits_are_ever_made_up(power: int, digits: int, kept: int) -> None:
+    written = str(digits)[:kept]
+    text = f"1.{written}E+{power}" if written else f"1E+{power}"
+    found = normalise_phone(text, "CN")
+    assert found is None or found.value.removeprefix("+86").endswith(("1" + written)[-5:])
+    assert found is None or len(written) == power
