@@ -1,7 +1,8 @@
 """Which connections need somebody, and why: the one question an operator has in the morning.
 
 A connection needs somebody when a fault has paused it, when its newest run has failed and nothing goes on by itself,
-or when it is late although nothing works on it. What waits, works or was paused on purpose needs nobody.
+when it is late although nothing works on it, or when its system has been out of reach for so long that it is late.
+What waits, works or was paused on purpose needs nobody.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
+from connectors.errors import RetryLater
 from sync.overview import StreamOverview
 from sync.runs.pauses import ON_PURPOSE
 from sync.runs.states import ENDED, Status
@@ -96,6 +98,8 @@ def _judged(stream: StreamOverview) -> StreamStanding:
         return StreamStanding(stream, Standing.NEW)
     params = run.error.params if run.error else {}
     remedy = Wording(run.remedy, params) if run.remedy else None
+    if run.error_code == RetryLater.code and run.status in (Status.FAILED, Status.WAITING) and stream.every_seconds:
+        return _out_of_reach(stream, run.error, remedy)
     if run.status == Status.FAILED:
         return StreamStanding(stream, Standing.NEEDS_YOU, run.error, remedy)
     if run.status == Status.WAITING:
@@ -112,6 +116,17 @@ def _paused(stream: StreamOverview) -> StreamStanding:
     remedy = Wording(stream.remedy, params) if stream.remedy else None
     on_purpose = stream.reason_code in ON_PURPOSE
     return StreamStanding(stream, Standing.PAUSED if on_purpose else Standing.NEEDS_YOU, stream.reason, remedy)
+
+
+def _out_of_reach(stream: StreamOverview, reason: Wording | None, remedy: Wording | None) -> StreamStanding:
+    """A passing fault of a stream that its schedule tries again: nothing to do, until it no longer passes."""
+    if not stream.late:
+        return StreamStanding(stream, Standing.WAITING, reason, remedy)
+    template = (
+        "It has been so for longer than three of its intervals. See to the system and the way to it; "
+        "kehu goes on trying by itself."
+    )
+    return StreamStanding(stream, Standing.NEEDS_YOU, reason, Wording(template, {}))
 
 
 def _late(stream: StreamOverview) -> StreamStanding:

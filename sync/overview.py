@@ -32,6 +32,7 @@ class LastRun(NamedTuple):
     error: Wording | None
     remedy: str
     waiting_until: datetime | None = None
+    error_code: str = ""
 
 
 class StreamOverview(NamedTuple):
@@ -54,10 +55,16 @@ class StreamOverview(NamedTuple):
 
     @property
     def late(self) -> bool:
-        """Whether a scheduled stream has not succeeded for three of its intervals (at least two minutes)."""
+        """Whether a scheduled stream has not succeeded for three of its intervals (at least two minutes).
+
+        One that never has counts from when its newest run was asked for.
+        """
         if self.every_seconds is None or self.paused or self.removed:
             return False
-        return self.fresh_seconds is None or self.fresh_seconds > max(3 * self.every_seconds, 120.0)
+        age = self.fresh_seconds
+        if age is None and self.run is not None:
+            age = (datetime.now(UTC) - self.run.queued_at).total_seconds()
+        return age is None or age > max(3 * self.every_seconds, 120.0)
 
 
 def streams(connection: Connection) -> list[StreamOverview]:
@@ -179,6 +186,7 @@ def _last_runs(connection: Connection) -> dict[int, LastRun]:
             error=unpacked(row.error),
             remedy=row.remedy or "",
             waiting_until=row.waiting_until,
+            error_code=row.error_code or "",
         )
         for row in rows
     }

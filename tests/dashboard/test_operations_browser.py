@@ -22,7 +22,6 @@ from tests.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
-OUTPUT = ROOT / "tests" / "output" / "pages"
 SETTINGS = """
 language: en
 region: CN
@@ -34,26 +33,6 @@ connections:
     streams: {people: }
 """
 MAPPING = "customer:\n  kind: person\n  name: name\n  emails: [email]\n  birth_date: {from: born, on_error: reject}\n"
-PAGES = (
-    "/",
-    "/connections",
-    "/connections/new",
-    "/connections/new/kingdee",
-    "/connections/sheet",
-    "/connections/sheet?tab=runs",
-    "/connections/sheet?tab=schema",
-    "/connections/sheet?tab=mapping",
-    "/connections/sheet?tab=settings",
-    "/runs",
-    "/runs/1",
-    "/quarantine",
-    "/quarantine?state=ignored",
-    "/quarantine/1",
-    "/mappings",
-    "/mappings/sheet/people",
-    "/sign-in",
-)
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
@@ -122,37 +101,6 @@ def page(context: Any, base: str) -> Iterator[Any]:
     yield made
     made.close()
     assert [text for text in complaints if "422" not in text] == []
-
-
-def accessible(page: Any) -> list[str]:
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}).response
-    return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"][:2]]
-
-
-@pytest.mark.parametrize(("lang", "theme", "width"), [("en", "light", 1280), ("zh", "dark", 360)])
-def test_no_page_shuts_anybody_out_or_overflows(page: Any, base: str, lang: str, theme: str, width: int) -> None:
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    page.set_viewport_size({"width": width, "height": 900})
-    found: list[str] = []
-    for path in PAGES:
-        page.goto(f"{base}{path}{'&' if '?' in path else '?'}lang={lang}&theme={theme}")
-        name = path.strip("/").replace("/", "-").replace("?", "-") or "overview"
-        page.screenshot(path=str(OUTPUT / f"{name}-{lang}-{theme}-{width}.png"), full_page=True)
-        found += [f"{path}: {one}" for one in accessible(page)]
-        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
-            found.append(f"{path} overflows")
-    assert found == []
-
-
-@pytest.mark.parametrize("width", [360, 2560])
-def test_pages_hold_with_text_forty_per_cent_larger(page: Any, base: str, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    for path in PAGES:
-        page.goto(f"{base}{path}")
-        page.evaluate("document.documentElement.style.setProperty('font-size', '140%')")
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
 
 
 def test_the_first_load_is_small_and_asks_nobody_else(context: Any, base: str) -> None:

@@ -65,7 +65,8 @@ def test_every_stream_is_there_with_counts_schedule_and_freshness(project: Proje
 def test_a_scheduled_stream_that_does_not_succeed_is_late(project: Project) -> None:
     with project.database.reading() as connection:
         erp: StreamOverview = overview.streams(connection)[0]
-    assert erp._replace(fresh_seconds=None).late
+    assert erp._replace(fresh_seconds=None, run=None).late
+    assert not erp._replace(fresh_seconds=None).late, "its first run was asked for a moment ago"
     assert erp._replace(fresh_seconds=3 * 900 + 1).late
     assert not erp._replace(fresh_seconds=None, paused=True).late
     assert not erp._replace(fresh_seconds=None, removed=True).late
