@@ -21,10 +21,10 @@ from connectors.contract import (
 )
 from connectors.errors import BadConfiguration
 from connectors.naming import ensure_known
+from connectors.odoo.batching import BatchWriter
 from connectors.odoo.client import OdooClient
 from connectors.odoo.config import OdooConfig
 from connectors.odoo.partners import LOOKBACK, Partners
-from connectors.odoo.writing import PartnerWriter
 
 STREAM = "partners"
 ABILITIES = frozenset({Capability.INCREMENTAL, Capability.IDS, Capability.WRITE})
@@ -69,10 +69,10 @@ class OdooConnector(Connector[OdooConfig]):
             yield from self._partners.ids()
 
     def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
-        """Create or update, one partner after the other."""
+        """Create or update, after one look at all partners of a batch."""
         self._known(stream)
         with self._logged_in():
-            return PartnerWriter(self.client, self._partners.known, self._matching()).write(batch)
+            return BatchWriter(self.client, self._partners.known, self._matching()).write(batch)
 
     def close(self) -> None:
         """Give back the sockets."""

@@ -64,7 +64,7 @@ class PartnerWriter:
 
     def _loaded_before(self, idempotency_key: str) -> str | None:
         """The partner that an earlier try of this write has made."""
-        domain = [["module", "=", MODULE], ["name", "=", _name(idempotency_key)], ["model", "=", MODEL]]
+        domain = [["module", "=", MODULE], ["name", "=", external_name(idempotency_key)], ["model", "=", MODEL]]
         try:
             rows = self._client.call("ir.model.data", "search_read", domain=domain, fields=["res_id"], limit=1)
         except (StreamBroken, PermissionMissing):  # not for this user's eyes: the import finds it all the same
@@ -72,10 +72,15 @@ class PartnerWriter:
         known = [row["res_id"] for row in rows if isinstance(row, dict) and row.get("res_id")]
         return str(known[0]) if known and self._there([int(known[0])], []) else None
 
+    def _matching(self, body: Mapping[str, Any]) -> Any:
+        """The value of the match field; an empty text where there is none to match by."""
+        value = body.get(self._match) if self._match else None
+        return "" if value in (None, False) or isinstance(value, (list, dict)) else value
+
     def _matched(self, body: Mapping[str, Any]) -> str | None:
         """The one partner whose match field has this value. Several are a conflict: none is better than another."""
-        value = body.get(self._match) if self._match else None
-        if value in (None, "", False):
+        value = self._matching(body)
+        if value == "":
             return None
         domain = [[self._match, "=", value]]
         rows = self._client.call(MODEL, "search_read", domain=domain, fields=["id"], limit=2, order="id asc")
@@ -91,8 +96,8 @@ class PartnerWriter:
         return value not in (None, False, "") and not isinstance(value, (list, dict)) and kind not in _TARGETS[1:]
 
     def _load(self, idempotency_key: str, body: Mapping[str, Any]) -> str:
-        columns = {self._column(name): _text(value) for name, value in body.items()}
-        external = f"{MODULE}.{_name(idempotency_key)}"
+        columns = {self._column(name): self._text(value) for name, value in body.items()}
+        external = f"{MODULE}.{external_name(idempotency_key)}"
         told = self._client.call(
             MODEL, "load", write=True, fields=["id", *columns], data=[[external, *columns.values()]]
         )
@@ -104,6 +109,10 @@ class PartnerWriter:
     def _column(self, name: str) -> str:
         """A field as the import names it; ``/.id`` says that a reference is given by its number in the database."""
         return f"{name}/.id" if self._known[name].get("type") == "many2one" else name
+
+    @staticmethod
+    def _text(value: Any) -> str:
+        return ("1" if value else "0") if isinstance(value, bool) else str(value)
 
     def _unloaded(self, told: Any) -> RecordRejected:
         messages = told.get("messages") if isinstance(told, dict) else None
@@ -125,6 +134,10 @@ class PartnerWriter:
         there = self._there([int(key)], [*body, "write_date"])
         if there is None:
             raise RecordRejected("There is no partner {key} in Odoo.", path="id", value=key, key=key)
+        return self.settled(write, key, body, there)
+
+    def settled(self, write: Write, key: str, body: Mapping[str, Any], there: Mapping[str, Any]) -> WriteResult:
+        """Send what a partner, as it was just seen, has not yet."""
         _ensure_seen(write, key, there)
         changed = {name: value for name, value in body.items() if not self._same(name, value, there)}
         if changed:
@@ -161,13 +174,9 @@ def _ensure_seen(write: Write, key: str, there: Mapping[str, Any]) -> None:
     )
 
 
-def _name(idempotency_key: str) -> str:
+def external_name(idempotency_key: str) -> str:
     """An external id's name: letters and digits only, of bounded length, the same for each try."""
     return "w_" + hashlib.sha256(idempotency_key.encode()).hexdigest()[:40]
-
-
-def _text(value: Any) -> str:
-    return ("1" if value else "0") if isinstance(value, bool) else str(value)
 
 
 def _values(body: Mapping[str, Any]) -> dict[str, Any]:

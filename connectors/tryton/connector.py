@@ -18,10 +18,10 @@ from connectors.contract import (
     WriteResult,
 )
 from connectors.errors import BadConfiguration
+from connectors.tryton.batching import BatchWriter
 from connectors.tryton.client import TrytonClient
 from connectors.tryton.config import TrytonConfig
 from connectors.tryton.parties import LOOKBACK, Parties
-from connectors.tryton.writing import PartyWriter
 
 STREAM = "parties"
 CAPABILITIES = frozenset({Capability.INCREMENTAL, Capability.IDS, Capability.WRITE})
@@ -37,7 +37,7 @@ class TrytonConnector(Connector[TrytonConfig]):
         super().__init__(config, context)
         self._client = TrytonClient(config, context)
         self._parties = Parties(self._client, config)
-        self._writer = PartyWriter(self._client)
+        self._writer = BatchWriter(self._client)
 
     def check(self) -> Checked:
         """Log in, read the definitions of the fields and count."""
@@ -75,7 +75,7 @@ class TrytonConnector(Connector[TrytonConfig]):
         return self._parties.ids()
 
     def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:
-        """Create or update parties."""
+        """Create or update parties, several in one call where they go together."""
         _require(stream)
         return self._writer.write(batch)
 

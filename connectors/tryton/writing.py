@@ -53,45 +53,55 @@ class PartyWriter:
         return found[0] if found else None
 
     def _create(self, write: Write) -> WriteResult:
-        values = self._scalars(write.body)
+        values = self.new(write)
         self._code_is_free(values)
+        (key,) = self._client.call(f"model.{PARTY}.create", [values], write=True)
+        return WriteResult(str(key), created=True)
+
+    def new(self, write: Write) -> dict[str, Any]:
+        """A new party as Tryton takes it, with the mark of its write."""
+        values = self._scalars(write.body)
         for name in PARTS:
             items = [self._values(name, item) for item in _items(write.body, name)]
             if name == "identifiers":
                 items.append({"code": MARK + write.idempotency_key})
             if items:
                 values[name] = [["create", items]]
-        (key,) = self._client.call(f"model.{PARTY}.create", [values], write=True)
-        return WriteResult(str(key), created=True)
+        return values
 
     def _update(self, write: Write, key: str) -> WriteResult:
-        number = _number(key)
-        row = self._current(number)
-        values = self._scalars(write.body)
+        number = number_of(key)
+        rows = self.current([number])
+        if not rows:
+            raise RecordRejected("There is no party {key} in Tryton.", path="id", value=key, key=number)
+        values = self.changes(write, rows[0])
         self._code_is_free(values, number)
-        newest = changed_at(row)
+        if values:
+            lock = {lock_of(number): rows[0]["_timestamp"]}
+            self._client.call(f"model.{PARTY}.write", [number], values, write=True, _timestamp=lock)
+        return WriteResult(key)
+
+    def changes(self, write: Write, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What to write to a party. Raises ``WriteConflict`` where it is newer than what the caller has last seen."""
+        values, newest = self._scalars(write.body), changed_at(row)
         if write.expected is not None and newest is not None and newest > write.expected:
-            raise WriteConflict("Party {key} was changed in Tryton at {changed}.", key=key, changed=newest)
+            raise WriteConflict("Party {key} was changed in Tryton at {changed}.", key=write.key, changed=newest)
         for name in PARTS:
             actions = self._actions(name, _items(write.body, name), row.get(f"{name}.") or [])
             if actions:
                 values[name] = actions
-        if values:
-            lock = {f"{PARTY},{number}": row["_timestamp"]}
-            self._client.call(f"model.{PARTY}.write", [number], values, write=True, _timestamp=lock)
-        return WriteResult(key)
+        return values
 
-    def _current(self, number: int) -> dict[str, Any]:
+    def current(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """These parties as they are now, with what their parts are recognised by."""
         fields = ["_timestamp", "create_date", "write_date"]
         for name, recognised in PARTS.items():
             fields += [f"{name}.{field}" for field in (*recognised, "create_date", "write_date")]
-        rows = self._client.call(
-            f"model.{PARTY}.search_read", [["id", "=", number]], 0, 1, None, fields, active_test=False
+        domain = [["id", "in", list(numbers)]]
+        rows: list[dict[str, Any]] = self._client.call(
+            f"model.{PARTY}.search_read", domain, 0, len(numbers), None, fields, active_test=False
         )
-        if not rows:
-            raise RecordRejected("There is no party {key} in Tryton.", path="id", value=str(number), key=number)
-        found: dict[str, Any] = rows[0]
-        return found
+        return rows
 
     def _actions(self, name: str, wanted: list[Mapping[str, Any]], there: list[Mapping[str, Any]]) -> list[Any]:
         """What to do to a party's parts: change those named by id, add those it lacks."""
@@ -165,7 +175,13 @@ def _face(name: str, item: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(value or "").strip().casefold() for value in values)
 
 
-def _number(key: str) -> int:
+def number_of(key: str) -> int:
+    """A party's id. Raises ``RecordRejected`` for a key that is none."""
     if not key.isdecimal():
         raise RecordRejected("{value} is no id of a party.", path="id", value=key, rule="a whole number")
     return int(key)
+
+
+def lock_of(number: int) -> str:
+    """How the context names the party whose time stamp is given."""
+    return f"{PARTY},{number}"

@@ -45,6 +45,7 @@ class Odoo(Simulator):
         self.loaded: dict[str, str] = {}
         self.hides_data_model = False
         self.rejects_load = ""
+        self.mixes_ids = False
         self.writes: list[tuple[str, dict[str, Any]]] = []
         super().__init__(rows)
 
@@ -141,8 +142,9 @@ class Odoo(Simulator):
         if self.hides_data_model:
             raise Fault(403, "odoo.exceptions.AccessError", "You are not allowed to access 'Model Data'.")
         wanted = {name: value for name, _, value in named["domain"]}
-        key = self.loaded.get(f"{wanted['module']}.{wanted['name']}")
-        return [] if key is None else [{"id": 1, "res_id": int(key)}]
+        names = wanted["name"] if isinstance(wanted["name"], list) else [wanted["name"]]
+        known = {name: self.loaded.get(f"{wanted['module']}.{name}") for name in names}
+        return [{"id": 1, "name": name, "res_id": int(key)} for name, key in known.items() if key is not None]
 
     def _search_read(self, named: dict[str, Any], *, active_test: bool) -> list[Row]:
         for name in named["fields"]:
@@ -150,17 +152,22 @@ class Odoo(Simulator):
                 raise Fault(422, "builtins.ValueError", f"Invalid field '{name}' on model 'res.partner'")
         rows = [row for row in self.rows.values() if matches(row, named["domain"], self.rows)]
         rows = sorted((row for row in rows if row["active"] or not active_test), key=lambda row: row["id"])
-        limit = min(named["limit"], self.page_cap or named["limit"])
+        asked = named.get("limit") or len(rows)
+        limit = min(asked, self.page_cap or asked)
         return [{name: row[name] for name in ("id", *named["fields"])} for row in rows[:limit]]
 
     def _load(self, columns: list[str], data: list[list[str]]) -> Any:
         if self.rejects_load:
             return {"ids": False, "messages": [{"type": "error", "record": 0, "message": self.rejects_load}]}
-        ids = []
-        for row in data:
+        ids, before = [], ({key: dict(row) for key, row in self.rows.items()}, dict(self.loaded))
+        for number, row in enumerate(data):
             values = {name.removesuffix("/.id"): value for name, value in zip(columns, row, strict=True)}
             external = values.pop("id")
-            self._checked(values)
+            try:
+                self._checked(values)
+            except Fault as fault:  # nothing of the import stays
+                self.rows, self.loaded = before
+                return {"ids": False, "messages": [{"type": "error", "record": number, "message": str(fault)}]}
             known = self.loaded.get(external)
             key = known if known in self.rows else self.add()
             if known not in self.rows:  # a new one has only what it is given
@@ -168,7 +175,7 @@ class Odoo(Simulator):
             self.loaded[external] = key
             self.rows[key] |= {name: self._imported(name, value) for name, value in values.items()}
             ids.append(int(key))
-        return {"ids": ids, "messages": []}
+        return {"ids": ids[::-1] if self.mixes_ids else ids, "messages": []}
 
     def _imported(self, name: str, text: str) -> Any:
         assert isinstance(text, str)

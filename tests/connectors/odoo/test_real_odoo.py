@@ -170,3 +170,28 @@ def test_many_partners_of_one_transaction_are_read_over_many_pages(seeded: RealO
 def test_a_model_that_there_is_not_is_an_error_of_the_contract(seeded: RealOdooSource) -> None:
     with pytest.raises(StreamBroken):
         seeded._client.call("no.such.model", "search_read", domain=[], fields=[])
+
+
+def test_many_new_partners_are_imported_at_once_each_under_its_own_id(seeded: RealOdooSource, connector: Any) -> None:
+    (china,) = seeded._client.call("res.country", "search_read", domain=[["code", "=", "CN"]], fields=["id"])
+    bodies = [{"name": f"批{n}", "ref": f"BATCH-{n}", "is_company": n % 2 == 0, "country_id": china["id"]}
+              for n in range(20)]  # fmt: skip
+    batch = [Write(body, f"batch-{n}") for n, body in enumerate(bodies)]
+    before = seeded.keys()
+    results, again = connector.write("partners", batch), connector.write("partners", batch)
+    assert [result.created for result in results] == [True] * 20
+    assert [result.key for result in again] == [result.key for result in results]
+    assert seeded.keys() - before == {result.key for result in results}
+    for result, body in zip(results, bodies, strict=True):
+        row = shown(seeded, result.key, "name", "ref", "is_company", "country_id")
+        assert (row["name"], row["ref"], row["is_company"]) == (body["name"], body["ref"], body["is_company"])
+        assert row["country_id"][0] == china["id"]
+
+
+def test_one_bad_partner_of_an_import_refuses_nobody_else(seeded: RealOdooSource, connector: Any) -> None:
+    batch = [Write({"name": f"gut{n}", "type": "contact"}, f"import-{n}") for n in range(3)]
+    batch.insert(1, Write({"name": "schlecht", "type": "no such type"}, "import-bad"))
+    one, bad, *others = connector.write("partners", batch)
+    assert isinstance(bad.error, RecordRejected)
+    assert [result.error for result in (one, *others)] == [None] * 3
+    assert shown(seeded, one.key, "name")["name"] == "gut0"

@@ -314,6 +314,94 @@ class TestWriting:
         assert isinstance(four.error, RecordRejected)
 
 
+class TestBatches:
+    @pytest.fixture
+    def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The methods that are called."""
+        called: list[str] = []
+        whole = TrytonClient.call
+
+        def counted(client: TrytonClient, method: str, *params: Any, **more: Any) -> Any:
+            called.append(method)
+            return whole(client, method, *params, **more)
+
+        monkeypatch.setattr(TrytonClient, "call", counted)
+        return called
+
+    def test_twenty_new_parties_and_twenty_changed_ones_take_a_call_each_kind(
+        self, connector: TrytonConnector, source: TrytonSource, calls: list[str]
+    ) -> None:
+        keys = [source.add() for _ in range(20)]
+        new = [Write({"name": f"批{n}", "code": f"B{n}"}, f"batch-{n}") for n in range(20)]
+        changed = [Write({"name": f"改{key}"}, f"batch-u{key}", key) for key in keys]
+        calls.clear()
+        results = connector.write("parties", [*new, *changed])
+        assert calls.count("model.party.party.create") == calls.count("model.party.party.write") == 1
+        assert len(calls) == 5
+        found = {key: body(record) for key, record in records(pages(connector)).items()}
+        assert [found[result.key or ""]["name"] for result in results] == [
+            *[f"批{n}" for n in range(20)], *[f"改{key}" for key in keys],
+        ]  # fmt: skip
+        assert [result.created for result in results] == [True] * 20 + [False] * 20
+        again = connector.write("parties", [*new, *changed])
+        assert [result.key for result in again] == [result.key for result in results]
+        assert source.keys() == set(found)
+
+    def test_one_refused_party_leaves_its_neighbours_alone(
+        self, connector: TrytonConnector, source: TrytonSource
+    ) -> None:
+        wrong = {"contact_mechanisms": [{"type": "no such type", "value": "x"}]}
+        kept, locked = source.add(), source.add()
+        seen = records(pages(connector))[locked].changed_at
+        source.update(locked)
+        before = source.keys()
+        batch = [
+            Write({"name": "eins"}, "n-1"), Write({"name": "zwei", **wrong}, "n-2"), Write({"name": "drei"}, "n-3"),
+            Write({"name": "vier"}, "n-4", kept), Write({"name": "ours"}, "n-5", locked, expected=seen),
+            Write({"name": "sechs", **wrong}, "n-6", source.add()), Write({"name": ["x"], "code": ["y"]}, "n-7"),
+        ]  # fmt: skip
+        one, two, three, four, five, six, seven = connector.write("parties", batch)
+        assert [result.error for result in (one, three, four)] == [None, None, None]
+        assert isinstance(two.error, RecordRejected)
+        assert isinstance(five.error, WriteConflict)
+        assert isinstance(six.error, RecordRejected)
+        assert seven.error is not None
+        assert {one.key, three.key} < source.keys() - before
+        assert two.key is None
+        assert body(records(pages(connector))[kept])["name"] == "vier"
+
+    def test_a_party_changed_between_look_and_write_is_not_overwritten_nor_in_the_way_of_others(
+        self, connector: TrytonConnector, source: TrytonSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one, other = source.add(), source.add()
+        seen = records(pages(connector))[one].changed_at
+        whole = TrytonClient.call
+
+        def raced(client: TrytonClient, method: str, *params: Any, **more: Any) -> Any:
+            if method.endswith(".write") and len(params) > 2:
+                monkeypatch.setattr(TrytonClient, "call", whole)
+                source.call("party.party.write", [int(one)], {"name": "theirs"})
+            return whole(client, method, *params, **more)
+
+        monkeypatch.setattr(TrytonClient, "call", raced)
+        batch = [Write({"name": "ours"}, "r-1", one, expected=seen), Write({"name": "gut"}, "r-2", other)]
+        first, second = connector.write("parties", batch)
+        assert isinstance(first.error, WriteConflict)
+        assert second.error is None
+        assert body(records(pages(connector))[one])["name"] == "theirs"
+
+    def test_two_writes_of_one_party_or_code_are_made_in_order(
+        self, connector: TrytonConnector, source: TrytonSource
+    ) -> None:
+        one, other = source.add(), source.add()
+        batch = [Write({"name": name}, f"o-{name}", key) for name, key in (("a", one), ("b", other), ("c", one))]
+        assert [result.error for result in connector.write("parties", batch)] == [None] * 3
+        assert body(records(pages(connector))[one])["name"] == "c"
+        same = [Write({"name": name, "code": "SAME-1"}, f"s-{name}") for name in ("x", "y", "z")]
+        results = connector.write("parties", [Write({"name": "w"}, "s-w"), *same])
+        assert [type(result.error) for result in results] == [type(None), type(None), WriteConflict, WriteConflict]
+
+
 class TestDefaultMapping:
     @pytest.fixture
     def customers(self, connector: TrytonConnector) -> dict[str, dict[str, Any]]:
