@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
@@ -52,5 +53,6 @@ def actual_format(handle: BinaryIO, source: Source, config: StreamConfig) -> For
     start = os.pread(handle.fileno(), 512, 0)
     if start.startswith((_ARCHIVE, _OLE)):
         return Format.EXCEL
-    is_text = bool(start) and not start.lstrip().startswith(b"<") and b"\0" not in start
+    wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # "Unicode text", as Excel itself writes it
+    is_text = bool(start) and not start.lstrip().startswith(b"<") and (wide or b"\0" not in start)
     return Format.CSV if source.path.suffix.lower() == ".xls" and is_text else told

@@ -191,7 +191,7 @@ class RestConnector(Connector[Config]):
             return error
         return PermissionMissing(
             "{reason} Settings to correct: {settings}.",
-            remedy="Correct {settings} of the connection, or grant the integration user the right to read what it names.",
+            remedy="Correct {settings} of the connection, or grant the integration user the right to read it.",
             reason=str(error),
             settings=names,
             connection=self.context.connection,

@@ -209,17 +209,21 @@ def _raw(record: Record) -> dict[str, Any]:
 
 
 def _mapped(project: Project, connection: str, stream: str, records: Sequence[Record]) -> list[dict[str, Any]]:
+    from mappings.compile import Mapper
     from mappings.errors import MappingError
 
     mapping = project.mapping(connection, stream)
     shown = []
     for record in records:
         try:
-            customers = mapping(orjson.loads(record.body))
+            body = orjson.loads(record.body)
+            customers, notes = mapping.explain(body) if isinstance(mapping, Mapper) else (mapping(body), ())
         except (MappingError, orjson.JSONDecodeError) as error:
             shown.append({"key": record.key, "body": {"quarantined": language.told(error)[0]}})
             continue
         shown += [{"key": record.key + (f" {part}" if part else ""), "body": customer} for part, customer in customers]
+        if notes:
+            shown.append({"key": record.key, "body": {"left_out": [language.told(note)[0] for note in notes]}})
     return shown
 
 

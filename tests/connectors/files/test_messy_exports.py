@@ -216,3 +216,8 @@ def test_only_long_numbers_are_taken_for_numbers() -> None:
     assert whole("1.38e+10") == "1.38e+10"
     for kept in ("2.0", "100.0", "1E+2", "A1.0", "1.5E+3", "13800138000", "12345678.05"):
         assert whole(kept) == kept
+
+
+def test_unicode_text_under_the_name_of_a_workbook_is_read(tmp_path: Path) -> None:
+    saved(tmp_path / "a.xls", table(U8), "utf-16", "\t")
+    assert names(tmp_path / "a.xls") == FOUR
