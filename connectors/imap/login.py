@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from connectors.auth import ClientCredentials, RefreshToken
+from connectors.auth.naming import naming_settings
 from connectors.contract import Context
 from connectors.errors import BadConfiguration, BadCredentials, ConnectorError, RetryLater, StreamBroken
 from connectors.guard import AddressGuard
@@ -44,7 +45,11 @@ def open_session(config: ImapConfig, context: Context) -> imaplib.IMAP4:
         raise _untrusted(error, where) from error
     except (OSError, imaplib.IMAP4.error) as error:
         raise RetryLater(
-            "{connection}: {host}:{port} does not answer ({reason}).", reason=_reason(error), **where
+            "{connection}: {host}:{port} does not answer ({reason}).",
+            reason=_reason(error),
+            remedy="It is tried again by itself. If it persists, check the settings `host` and `port`, and whether a "
+            "firewall is in the way.",
+            **where,
         ) from None
     try:
         _log_in(session, config, context)
@@ -117,7 +122,8 @@ def _log_in(session: imaplib.IMAP4, config: ImapConfig, context: Context) -> Non
         if config.password is not None:
             _by_password(session, config, config.password)
         else:
-            token = config.access_token or _token(config.oauth, context)
+            with naming_settings(context.connection, "oauth"):
+                token = config.access_token or _token(config.oauth, context)
             session.authenticate("XOAUTH2", _bearer(config.user, token.get_secret_value()))
     except imaplib.IMAP4.abort:
         raise
