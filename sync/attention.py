@@ -98,7 +98,7 @@ def _judged(stream: StreamOverview) -> StreamStanding:
         return StreamStanding(stream, Standing.NEW)
     params = run.error.params if run.error else {}
     remedy = Wording(run.remedy, params) if run.remedy else None
-    if run.error_code == RetryLater.code and run.status in (Status.FAILED, Status.WAITING) and stream.every_seconds:
+    if run.error_code == RetryLater.code and run.status in _TRYING and stream.every_seconds:
         return _out_of_reach(stream, run.error, remedy)
     if run.status == Status.FAILED:
         return StreamStanding(stream, Standing.NEEDS_YOU, run.error, remedy)
@@ -109,6 +109,10 @@ def _judged(stream: StreamOverview) -> StreamStanding:
     if stream.late:
         return _late(stream)
     return StreamStanding(stream, Standing.GOOD)
+
+
+_TRYING = (Status.FAILED, Status.WAITING, Status.QUEUED, Status.RUNNING)
+"""With a passing fault: between two tries, or in one."""
 
 
 def _paused(stream: StreamOverview) -> StreamStanding:

@@ -88,7 +88,7 @@ def _wait(session: Session, error: WaitUntil) -> Status | None:
 
 def _retry(session: Session, error: RetryLater) -> Status | None:
     with session.unit_of_work() as connection:
-        retries = _count_retry(connection, session.run.id)
+        retries = _count_retry(connection, session.run.id, error)
     if retries > session.pace.retries:
         return end(session, Status.FAILED, error)
     delay = min(session.pace.first * 2 ** (retries - 1), session.pace.most) * _jitter.uniform(0.5, 1.5)
@@ -168,7 +168,7 @@ def _leave(session: Session, status: Status, error: Exception | None = None, **v
     """The run is not over, but this worker is free again."""
     if error is not None:
         why = failure(error)
-        values |= {"error_code": why.code, "error": packed(*why.message), "remedy": why.remedy}
+        values |= _told(error)
     with session.database.transaction() as connection:
         connection.execute(
             update(sync_run).where(sync_run.c.id == session.run.id).values(status=status, rung_at=None, **values)
@@ -179,14 +179,22 @@ def _leave(session: Session, status: Status, error: Exception | None = None, **v
     return status
 
 
+def _told(error: Exception) -> dict[str, Any]:
+    """What a run's row says of an error."""
+    why = failure(error)
+    return {"error_code": why.code, "error": packed(*why.message), "remedy": why.remedy}
+
+
 def _note(session: Session, error: Exception) -> None:
     why = failure(error)
     with session.unit_of_work() as connection:
         events.add(connection, session.run.id, Level.WARNING, why.message.template, **why.message.params)
 
 
-def _count_retry(connection: Connection, run_id: int) -> int:
-    counted = update(sync_run).where(sync_run.c.id == run_id).values(retries=sync_run.c.retries + 1)
+def _count_retry(connection: Connection, run_id: int, error: Exception) -> int:
+    """One more passing fault in a row, and which; the next page that is stored takes both back."""
+    values = {**_told(error), "retries": sync_run.c.retries + 1}
+    counted = update(sync_run).where(sync_run.c.id == run_id).values(values)
     return int(connection.execute(counted.returning(sync_run.c.retries)).scalar_one())
 
 

@@ -45,6 +45,8 @@ def stream(name: str = "customers", **changed: Any) -> StreamOverview:
         (None, 30.0, run("waiting", "retry_later"), Standing.WAITING),
         (None, 30.0, run("waiting", "retry_later", age=500), Standing.NEEDS_YOU),
         (300.0, 30.0, run("running"), Standing.WORKING),
+        (300.0, 30.0, run("running", "retry_later"), Standing.NEEDS_YOU),
+        (20.0, 30.0, run("running", "retry_later"), Standing.WAITING),
         (300.0, 30.0, run("succeeded"), Standing.NEEDS_YOU),
         (100.0, 30.0, run("succeeded"), Standing.GOOD),
         (None, 30.0, None, Standing.NEW),
