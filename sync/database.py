@@ -56,6 +56,10 @@ _TRUSTED = 1.0
 """A connection that was in use so many seconds ago is taken to be there; else it is asked. Costs a sixth of a
 transaction of one record.
 """
+_CARRIED = 16_000
+"""Pages of SQLite's write-ahead log (64 MB) before they are carried over. By default it is done after nearly every page
+of records, and each page of an index is carried as often as it was written to (measured: 7 % of a first load).
+"""
 PARTIAL = "where"
 """In the ``info`` of an Index: its condition, in SQL of both dialects. ``postgresql_where`` loads that dialect."""
 
@@ -212,6 +216,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         "busy_timeout=60000",
         "cache_size=-65536",
         "temp_store=MEMORY",
+        f"wal_autocheckpoint={_CARRIED}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
