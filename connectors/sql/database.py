@@ -208,7 +208,12 @@ def translate(error: exc.SQLAlchemyError, url: str) -> ConnectorError:
     if kind is BadCredentials:
         return BadCredentials("The database refused the login given in `url`.", remedy=_LOGIN_REMEDY)
     if kind is RetryLater:
-        return RetryLater("The database did not answer: {reason}.", reason=reason)
+        return RetryLater(
+            "The database did not answer: {reason}.",
+            reason=reason,
+            remedy="It is tried again by itself. If it persists, check host and port in `url`, and whether a firewall "
+            "is in the way.",
+        )
     if kind is PermissionMissing:
         return PermissionMissing("The database does not allow this: {reason}.", reason=reason)
     if kind is SchemaDrift:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from connectors.contract import Mode
-from connectors.errors import BadConfiguration, NeedsHuman, PermissionMissing
+from connectors.errors import BadConfiguration, BadCredentials, NeedsHuman, PermissionMissing, RetryLater
 from tests.connectors.sql.sources import PostgresCustomers, bodies, connect, keys, pages
 
 pytestmark = pytest.mark.services
@@ -109,6 +109,34 @@ def test_a_database_that_is_not_there_needs_a_human(postgres_project: tuple[Post
     connector = connect(project, url=source.given.rsplit("/", 1)[0] + "/nowhere", streams={"s": "t"})
     with pytest.raises(NeedsHuman, match="nowhere"):
         connector.check()
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "error"),
+    [
+        ("login", ("postgres@", "nobody:wrong-word-4711@"), BadCredentials),
+        ("port", (None, "9"), RetryLater),
+        ("database", (None, "nowhere"), BadConfiguration),
+        ("table", (None, "no_such_table"), BadConfiguration),
+    ],
+)
+def test_the_check_names_what_is_wrong(
+    postgres_project: tuple[PostgresCustomers, Path], part: str, wrong: tuple[str, str], error: type[Exception]
+) -> None:
+    source, project = postgres_project
+    server, _, _ = source.given.rpartition("/")
+    urls = {
+        "login": source.given.replace(*wrong) if wrong[0] else "",
+        "port": f"{server.rpartition(':')[0]}:{wrong[1]}/{source.given.rpartition('/')[2]}",
+        "database": f"{server}/{wrong[1]}",
+        "table": source.given,
+    }
+    streams = {"s": {"table": wrong[1] if part == "table" else "customers", "key": "id"}}
+    with pytest.raises(error) as caught:
+        connect(project, url=urls[part], streams=streams, timeout=2).check()
+    said = f"{caught.value} {caught.value.remedy} {getattr(caught.value, 'setting', '')}"  # type: ignore[attr-defined]
+    assert ("table" if part == "table" else "url") in said, said
+    assert "wrong-word-4711" not in said
 
 
 def test_a_transaction_that_commits_late_is_not_lost(postgres_project: tuple[PostgresCustomers, Path]) -> None:
