@@ -11,7 +11,7 @@ from connectors.contract import Capability, Checked, Connector, Context, Deletes
 from connectors.errors import BadConfiguration, ConnectorError
 from connectors.files.config import FilesConfig, StreamConfig
 from connectors.files.exports import recognise
-from connectors.files.locate import Folder
+from connectors.files.locate import FORMATS, Folder
 from connectors.files.rows import printable
 from connectors.files.streams import FileStream
 
@@ -30,6 +30,15 @@ class FilesConnector(Connector[FilesConfig]):
 
     def check(self) -> Checked:
         """Find each stream's files and open the first of them."""
+        if self.config.path is not None and not self._folder.find([self.config.path]):
+            raise BadConfiguration(
+                "No data file is found at {path}.",
+                setting="path",
+                remedy="Write the path as seen from the project's folder, e.g. inbox/*.csv, or put a file there. "
+                "Data files end in {endings}.",
+                path=self.config.path[:200],
+                endings=", ".join(FORMATS),
+            )
         details = {name: stream.describe() for name, stream in self._streams.items()}
         return Checked("The files of {streams} streams can be read.", details, {"streams": len(details)})
 
