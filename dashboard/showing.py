@@ -110,7 +110,7 @@ def _main(known: dict[str, Any], voice: Voice, field: str) -> object:
         address = record_of(known)
         for name in _RECORD:
             known.pop(name, None)
-        return voice.companies.get(address, address)
+        return voice.word("same record") if address.startswith("#") else voice.companies.get(address, address)
     if field == "addresses":
         line = postal.one_line(known)
         for name in postal.PARTS:

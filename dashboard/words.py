@@ -197,6 +197,7 @@ WORDS = {
     "connection": Phrase("system"),
     "stream": Phrase("stream"),
     "source_id": Phrase("record number"),
+    "same record": Phrase("of the same record"),
     "contacts": Phrase("contacts"),
     "extension": Phrase("extension"),
     "at": Phrase("time"),

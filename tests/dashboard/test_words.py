@@ -63,6 +63,9 @@ def test_the_record_of_an_organisation_is_told_as_people_write_it() -> None:
     reference = {"connection": "erp", "stream": "customers", "source_id": "13", "part": "branch:3", "role": "财务"}
     assert plain(reference, voice("zh"), "organisation") == ["erp/customers/13#branch:3 (角色: 财务)"]
     assert plain({"source_id": "13"}, voice("en"), "organisation") == ["13"]
+    assert plain({"source_id": "#", "role": "finance"}, voice("en"), "organisation") == [
+        "of the same record (role: finance)"
+    ]
 
 
 def test_moments_are_told_in_the_zone_of_the_project_and_what_looks_like_one_stays() -> None:
