@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import CreateIndex
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -62,6 +62,16 @@ of records, and each page of an index is carried as often as it was written to (
 """
 PARTIAL = "where"
 """In the ``info`` of an Index: its condition, in SQL of both dialects. ``postgresql_where`` loads that dialect."""
+
+
+WITHOUT_ROWID = "without_rowid"
+"""In the ``info`` of a Table: SQLite keeps its rows in the primary key. ``sqlite_with_rowid`` loads that dialect."""
+
+
+@compiles(CreateTable, "sqlite")
+def _create_table(element: CreateTable, compiler: Any, **options: Any) -> str:
+    statement = str(compiler.visit_create_table(element, **options))
+    return f"{statement.rstrip()} WITHOUT ROWID\n\n" if element.element.info.get(WITHOUT_ROWID) else statement
 
 
 @compiles(CreateIndex)

@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sync.master.bulk import KINDS, PLACEHOLDERS, Bulk, Columns, Row, next_numbers
+from sync.master.packing import Unpackable, packed_array
 from sync.master.prepared import Statements, Unsupported, array_of
 
 FEW = 8
 """Up to so many new rows go one by one: setting up COPY takes as long."""
 FEW_APPLIED = 100
-"""Up to so many rows go as arrays in text: in binary each list costs some dozens of µs to begin with."""
+"""Up to so many rows go as arrays in text, which takes less to begin with than binary."""
 _STATEMENTS = "kehu.statements"
 
 
@@ -66,6 +67,10 @@ class _PostgresBulk:
             with suppress(Unsupported):
                 self._statements.run(_numbered_arrays(statement, columns), [array_of(one) for one in lists])
                 return
+        with suppress(Unpackable):
+            arrays = [packed_array(kind, one) for (_, kind), one in zip(columns, lists, strict=True)]
+            self._statements.run_packed(_numbered_arrays(statement, columns), arrays)
+            return
         self._driver.execute(_unnested(statement, columns), lists)
 
     def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:

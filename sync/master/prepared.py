@@ -55,8 +55,14 @@ class Statements:
         """The same, answering how many rows it touched."""
         return self._execute(statement, values).command_tuples or 0
 
+    def run_packed(self, statement: str, arrays: Sequence[bytes]) -> int:
+        """The same with values that are packed already, in the types that the statement says (``$1::text[]``)."""
+        return self._send(statement, list(arrays), (0,) * len(arrays), [_BINARY] * len(arrays)).command_tuples or 0
+
     def _execute(self, statement: str, values: Sequence[Any]) -> Any:
-        data, types, formats = _encoded(values)
+        return self._send(statement, *_encoded(values))
+
+    def _send(self, statement: str, data: list[bytes | None], types: tuple[int, ...], formats: list[int] | None) -> Any:
         pgconn = self._pgconn
         if pgconn.transaction_status == _IDLE:
             self._checked(pgconn.exec_(b"BEGIN"))

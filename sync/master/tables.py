@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from sync.database import PARTIAL, UtcDateTime, metadata
+from sync.database import PARTIAL, WITHOUT_ROWID, UtcDateTime, metadata
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -88,7 +88,7 @@ match_key = Table(
     metadata,
     Column("key", BigInteger, primary_key=True, autoincrement=False),
     Column("record_id", BigInteger, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
+    info={WITHOUT_ROWID: True},
 )
 
 match_edge = Table(
@@ -112,7 +112,7 @@ crosswalk = Table(
     Column("version", Integer, nullable=False, comment="the record's version that was resolved"),
     Column("features_version", Integer, comment="the one since which its features stood; null: this one"),
     Index("ix_crosswalk_customer_id", "customer_id"),
-    sqlite_with_rowid=False,
+    info={WITHOUT_ROWID: True},
 )
 
 customer = Table(
@@ -126,7 +126,7 @@ customer = Table(
     Column("golden", Text, nullable=False),
     Column("members", Integer, nullable=False, comment="live source records"),
     Column("changed_at", UtcDateTime, nullable=False),
-    sqlite_with_rowid=False,
+    info={WITHOUT_ROWID: True},
 )
 
 customer_alias = Table(

@@ -94,7 +94,7 @@ class Writes:
         """Records with new content: updated in place, their parts added, updated or deleted."""
         if not changes:
             return
-        stored = self._load([change.id for change in changes])
+        stored = self._load([change.id for change in changes], of_main="NULL")
         added: list[tuple[Change, Derived]] = []
         for change in changes:
             before = stored[change.id]
@@ -267,14 +267,13 @@ class Writes:
             LandedRecord(record_id, version, since, self._stream.id, key, part, canonical, features, keys)
         )
 
-    def _load(self, main_ids: Sequence[int]) -> dict[int, dict[str, _Stored]]:
-        columns = (
-            "id, parent_id, source_id, part, version, coalesce(features_version, version), "
-            "canonical, features, deleted_at IS NOT NULL"
-        )
+    def _load(self, main_ids: Sequence[int], *, of_main: str = "canonical") -> dict[int, dict[str, _Stored]]:
+        """Main records with their parts. ``of_main``: what is read of a main record's customer; NULL: nothing."""
+        head = "id, parent_id, source_id, part, version, coalesce(features_version, version)"
+        tail = "features, deleted_at IS NOT NULL"
         rows = self._bulk.fetch(
-            f"SELECT {columns} FROM source_record WHERE id {{ints}} "  # noqa: S608 - fixed columns
-            f"UNION ALL SELECT {columns} FROM source_record WHERE parent_id {{ints}}",
+            f"SELECT {head}, {of_main}, {tail} FROM source_record WHERE id {{ints}} "  # noqa: S608 - fixed columns
+            f"UNION ALL SELECT {head}, canonical, {tail} FROM source_record WHERE parent_id {{ints}}",
             list(main_ids),
             list(main_ids),
         )

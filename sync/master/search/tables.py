@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text
 
-from sync.database import UtcDateTime, metadata
+from sync.database import WITHOUT_ROWID, UtcDateTime, metadata
 
 Term = Text().with_variant(Text(collation="C"), "postgresql")
 """Compared by code point, so that a prefix is a range."""
@@ -16,7 +16,7 @@ search_term = Table(
     Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
     Index("ix_search_term_customer_id", "customer_id", "term"),
     comment="Follows the change feed; can be made anew from it at any time.",
-    sqlite_with_rowid=False,
+    info={WITHOUT_ROWID: True},
 )
 
 search_customer = Table(
@@ -26,5 +26,5 @@ search_customer = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     Index("ix_search_customer_changed_at", "changed_at", "customer_id"),
     comment="The customers of the index, by their last change.",
-    sqlite_with_rowid=False,
+    info={WITHOUT_ROWID: True},
 )

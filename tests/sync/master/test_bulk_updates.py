@@ -26,6 +26,8 @@ CONTENT: Columns = (
     ("canonical", "text"),
     ("deleted_at", "timestamptz"),
 )
+MANY = 120
+"""More than go as arrays in text on PostgreSQL."""
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30)
 AWKWARD = st.sampled_from(['{"a": "b\\\\c"}', "{}", "NULL", "", '"', "客户, {1,2}", "a\tb\nc"])
 CHANGES = st.tuples(
@@ -63,6 +65,20 @@ def test_updated_rows_hold_what_was_given_and_the_others_what_they_had(
         bulk.update("source_record", CONTENT, stored)
         found = [tuple(row) for row in connection.execute(select(*columns).order_by(source_record.c.id))]
     assert found == [*rows, (len(changes), 1, b"h", "{}", None, None)]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(CHANGES, min_size=1, max_size=6))
+def test_many_rows_arrive_as_few_do(database: Database, changes: list[tuple[Any, ...]]) -> None:
+    columns = [source_record.c[name] for name, _ in CONTENT]
+    with database.hot_transaction() as connection:
+        bulk = bulk_for(connection)
+        bulk.run("DELETE FROM source_record")
+        bulk.insert("source_record", [new(number, bulk.instant(NOW)) for number in range(MANY)])
+        rows = [(number, *changes[number % len(changes)]) for number in range(MANY)]
+        bulk.update("source_record", CONTENT, [(*row[:-1], row[-1] and bulk.instant(row[-1])) for row in rows])
+        found = [tuple(row) for row in connection.execute(select(*columns).order_by(source_record.c.id))]
+    assert found == rows
 
 
 def test_updating_nothing_is_no_statement(database: Database) -> None:
