@@ -140,17 +140,23 @@ class ObjectWriter:
             return
         answers = None if self._single else self._collection(path, [body for _, body in records])
         if answers is None:
-            self._single = True
             answers = [_caught(one, body) for _, body in records]
         for (number, _), answer in zip(records, answers, strict=True):
             results[number] = answer
 
     def _collection(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[WriteResult] | None:
-        """The results of one call; None where the org has no collections."""
+        """The results of one call; None where the org has no collections, or refuses this one as a whole.
+
+        It does so for one value of a wrong type among two hundred records; nothing of them is written then.
+        """
         kind = {"attributes": {"type": self._what.kind.name}}
         body = {"allOrNone": False, "records": [{**kind, **_named(record)} for record in bodies]}
-        response = self._client.call("PATCH", path, json=body, read=False, allow=_GONE)
+        try:
+            response = self._client.call("PATCH", path, json=body, read=False, allow=_GONE)
+        except RecordRejected:
+            return None
         if response.status in _GONE:
+            self._single = True
             return None
         told = response.json(lenient=True)
         if not isinstance(told, list) or len(told) != len(bodies):

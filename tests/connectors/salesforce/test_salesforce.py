@@ -436,6 +436,26 @@ class TestWriting:
         assert len({result.key for result in results}) == 450
         assert len([call for call in org.calls if call.method == "PATCH"]) == 3
 
+    def test_a_call_refused_as_a_whole_for_one_record_is_made_record_by_record(
+        self, org: Salesforce, connector: Any
+    ) -> None:
+        read(connector)
+
+        def parse(request: Any) -> None:
+            if request.method == "PATCH" and b"no number" in request.body:
+                raise refusal(400, "JSON_PARSER_ERROR", "Cannot deserialize instance of double from VALUE_STRING")
+
+        org.habits.before = parse
+        before = len(org.rows)
+        batch = [Write({"Name": name}, name) for name in ("one", "no number", "three")]
+        one, odd, three = connector.write("accounts", batch)
+        assert (one.error, three.error, len(org.rows)) == (None, None, before + 2)
+        assert isinstance(odd.error, RecordRejected)
+        assert "deserialize" in str(odd.error)
+        org.calls.clear()
+        connector.write("accounts", [Write({"Name": f"later {n}"}, f"later-{n}") for n in range(3)])
+        assert len([call for call in org.calls if call.method == "PATCH"]) == 1  # collections are still used
+
     def test_collections_that_answer_too_little_stop_the_batch(self, org: Salesforce, connector: Any) -> None:
         read(connector)
         org.habits.fail_next = [Answer(200, [])]

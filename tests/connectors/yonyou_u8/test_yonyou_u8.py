@@ -243,6 +243,22 @@ class TestWhatIsNotPromised:
         with pytest.raises(error, match="limits" if error is WaitUntil else message):
             read(connector)
 
+    @pytest.mark.parametrize("answer", [Answer(404, b"Not Found"), told("404", "接口不存在")])
+    def test_an_interface_for_additions_that_is_not_there_is_told_for_each_customer(
+        self, server: U8, connector: Any, answer: Answer
+    ) -> None:
+        def missing(request: Any) -> None:
+            if request.path.endswith("/add"):
+                raise answer
+
+        server.habits.before = missing
+        before = len(server.rows)
+        one, other = connector.write(
+            "customers", [Write({"code": "N1", "name": "新"}, "w1"), Write({"name": "改"}, "w2", key="C001")]
+        )
+        assert isinstance(one.error, RecordRejected)
+        assert (other.error, len(server.rows), server.rows["C001"]["name"]) == (None, before, "改")
+
     def test_a_customer_accepted_but_not_there_is_told(self, server: U8, connector: Any) -> None:
         connector.check()
         server.habits.fail_next = [told("20002", "无"), told("0", "", id="N1"), told("20002", "无")]
