@@ -53,8 +53,17 @@ def ensure_seen(write: Write, *, key: str, etag: str | None, stamp: datetime | N
 
 
 def differing(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields whose values are not there yet; fields that the answer does not show count as different."""
-    return {name: value for name, value in wanted.items() if name not in there or there[name] != value}
+    """The fields whose values are not there yet; fields that the answer does not show count as different.
+
+    An object is there if all that is wanted of it is; else the whole of what is wanted is sent.
+    """
+    return {name: value for name, value in wanted.items() if name not in there or not _holds(there[name], value)}
+
+
+def _holds(there: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(there, Mapping):
+        return not differing(wanted, there)
+    return bool(there == wanted)
 
 
 def missing(what: str, key: str) -> RecordRejected:

@@ -104,15 +104,17 @@ class ContactWriter:
 
     def _changed(self, write: Write, key: str, row: Mapping[str, Any]) -> dict[str, Any]:
         """What of a contact differs; raises ``WriteConflict`` for one that was changed since we saw it."""
+        now = _values(row)
+        changed = {n: v for n, v in write.body.items() if n != "id" and (n in _BESIDE or _differs(v, now.get(n)))}
+        if not set(changed) - {"overwriteWithBlank"}:  # an earlier try may have been heard, though its answer was lost
+            return {}
         changed_at, seen = first_stamp(row.get("dateModified"), row.get("dateAdded")), parse_stamp(write.expected)
         if write.expected is not None and changed_at is not None and (seen is None or changed_at > seen):
             raise WriteConflict(
                 "{key} was changed in the target at {changed}, after we had read it.", key=key, changed=iso(changed_at)
             )
         self._unique(write, key, row)
-        now = _values(row)
-        changed = {n: v for n, v in write.body.items() if n != "id" and (n in _BESIDE or _differs(v, now.get(n)))}
-        return changed if set(changed) - {"overwriteWithBlank"} else {}
+        return changed
 
     def _send(self, key: str, changed: Mapping[str, Any]) -> WriteResult:
         blank = {"overwriteWithBlank": True} if _blanks(changed) else {}

@@ -72,12 +72,12 @@ class Writer:
         if spec is None:
             return self._send(update, write, key)
         there = self._there(spec, write, key)
-        ensure_seen(write, key=key, etag=None, stamp=self._stamp(there))
         held = find(there, spec.fields)
         held = held if isinstance(held, dict) else {}
         changed = differing(write.body, held)
-        if not changed:
+        if not changed:  # an earlier try of this very write may have been heard, though its answer was lost
             return WriteResult(key)
+        ensure_seen(write, key=key, etag=None, stamp=self._stamp(there))
         return self._send(update, replace(write, body=merged(held, changed) if spec.whole else changed), key)
 
     def _there(self, spec: Current, write: Write, key: str) -> dict[str, Any]:

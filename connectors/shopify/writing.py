@@ -46,9 +46,11 @@ class CustomerWriter(RecordWriter):
         there = self._graph.ask(self._one, {"id": key}).data.get("customer")
         if not isinstance(there, dict):
             raise missing("customer", key)
-        ensure_seen(write, key=key, etag=None, stamp=parse_stamp(there.get("updatedAt")))
         changed = differing(_accepted(write.body), _writable(there))
-        return self._set(changed, {"id": key}) if changed else WriteResult(key)
+        if not changed:  # an earlier try of this very write may have been heard, though its answer was lost
+            return WriteResult(key)
+        ensure_seen(write, key=key, etag=None, stamp=parse_stamp(there.get("updatedAt")))
+        return self._set(changed, {"id": key})
 
     def _set(self, body: Mapping[str, Any], identifier: Mapping[str, Any]) -> WriteResult:
         reply = self._graph.ask(SET, {"input": body, "identifier": identifier}, read=False)

@@ -22,8 +22,8 @@ from connectors.youzan.client import Outcome, YouzanClient
 
 LIST, LIST_VERSION = "youzan.scrm.customer.list", "1.0.0"
 DETAIL, DETAIL_VERSION = "youzan.scrm.customer.detail.get", "1.0.1"
-GONE = frozenset({144100001, 141001107, 141502108})
-"""Codes of a customer that is not there: the account was closed, or never was."""
+GONE = frozenset({144100001, 141001107, 141502108, 4009})
+"""Codes of a customer that is not there: the account was closed, or never was; 4009 is the gateway's own."""
 CAP = 10_000
 FIRST_DAY = datetime(2012, 1, 1, tzinfo=UTC)
 """No customer of the platform is older."""

@@ -51,9 +51,9 @@ class CustomerWriter(RecordWriter):
 
     def _brought(self, write: Write, key: str, there: Row) -> WriteResult:
         """Bring a customer that is there to what is wanted."""
-        ensure_seen(write, key=key, etag=None, stamp=parse_stamp(there.get("updated_at")))
         changed = differing(_fields(write.body), there)
-        if changed:
+        if changed:  # else an earlier try of this very write may have been heard, though its answer was lost
+            ensure_seen(write, key=key, etag=None, stamp=parse_stamp(there.get("updated_at")))
             body = {"account": {"account_type": "YzOpenId", "account_id": key}, "customer_update": changed}
             if self._client.call(UPDATE, VERSION, body, read=False, known=GONE).code is not None:
                 raise missing("customer", key)

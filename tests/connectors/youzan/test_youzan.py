@@ -400,6 +400,16 @@ def message(msg: Any, **more: Any) -> bytes:
 NAMED = '{"yz_open_id":"AbC0001"}'
 
 
+@pytest.mark.parametrize("gone", [gateway(4009, "openid不存在"), business(144100001, "客户已注销")])
+def test_a_customer_whom_the_gateway_or_the_shop_does_not_know_is_gone(
+    shop: YouzanShop, connector: Connector[Any], gone: Answer
+) -> None:
+    connector.check()
+    shop.habits.fail_next = [gone]
+    page = connector.fetch("customers", ["AbC0001"])
+    assert (list(page.deleted), list(page.records)) == (["AbC0001"], [])
+
+
 class TestMessages:
     @pytest.mark.parametrize(
         "coded", [quote('{"yz_open_id":"AbC0001"}'), {"yz_open_id": "AbC0001"}, '{"yz_open_id":"AbC0001"}']
