@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from connectors.contract import Context
 from connectors.errors import ConnectorError, RecordRejected, StreamBroken
-from connectors.http import Client
+from connectors.http import Client, Retries
 from connectors.kingdee.config import KingdeeConfig
 from connectors.kingdee.faults import fault, inspect, status_of
-from connectors.kingdee.login import SERVICES, login
+from connectors.kingdee.login import SERVICES, KingdeeSession, login
 from connectors.listed.stream import asked_at
 from connectors.response import Response
 
@@ -24,7 +25,9 @@ class KingdeeClient:
 
     def __init__(self, config: KingdeeConfig, context: Context) -> None:
         self.connection = context.connection
-        self.http = Client(context, config.address, auth=login(config), inspect=inspect, timeout=(10, 120))
+        self._auth = login(config)
+        self.http = Client(context, config.address, auth=self._auth, inspect=inspect, timeout=(10, 120))
+        self._door = Client(context, config.address, timeout=(5, 10), retries=Retries(tries=1))
 
     def query(self, fields: Sequence[str], condition: str, limit: int) -> tuple[list[list[Any]], datetime]:
         """Rows of the customer form by FCUSTID, values in the order of ``fields``; and when they were asked for."""
@@ -92,6 +95,16 @@ class KingdeeClient:
             return {}
         rows = answer if isinstance(answer, list) else []
         return {str(row["Id"]): str(row.get("Name") or "") for row in rows if isinstance(row, dict) and row.get("Id")}
+
+    def close(self) -> None:
+        """Close the session, which may count as a licence as long as it is open, and give back the sockets."""
+        cookie = self._auth.leave() if isinstance(self._auth, KingdeeSession) else None
+        if cookie is not None:
+            path = f"{SERVICES}.AuthService.LogOut.common.kdsvc"
+            with suppress(ConnectorError):  # it ends by itself, too
+                self._door.post(path, json={}, headers={"Cookie": cookie}, read=True)
+        self._door.close()
+        self.http.close()
 
     def _call(self, operation: str, body: dict[str, Any], *, read: bool) -> Response:
         path = f"{SERVICES}.DynamicFormService.{operation}.common.kdsvc"

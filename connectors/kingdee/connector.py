@@ -58,8 +58,8 @@ class KingdeeConnector(ListedConnector[KingdeeConfig]):
         )
 
     def close(self) -> None:
-        """Give back the sockets."""
-        self._client.http.close()
+        """Close the session and give back the sockets."""
+        self._client.close()
 
     def _ensure_centre(self, error: ConnectorError) -> None:
         """Tell of a data centre that there is not: what the server answers then names nothing."""

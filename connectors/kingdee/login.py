@@ -74,6 +74,11 @@ class KingdeeSession(TokenAuth):
             )
         return Token(SecretStr(session))
 
+    def leave(self) -> str | None:
+        """The session that is open, as a cookie, which is then forgotten; None where there is none."""
+        token, self._token = self._token, None
+        return None if token is None else f"{COOKIE}={token.value.get_secret_value()}"
+
     def _call(self) -> tuple[str, list[Any]]:
         config = self._config
         if config.login == "password":

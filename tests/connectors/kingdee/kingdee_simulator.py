@@ -53,6 +53,7 @@ class Kingdee(Simulator):
 
     def __init__(self, rows: int = 8) -> None:
         self.sessions: dict[str, int] = {}
+        self.opened = 0
         self.lives = 1_000_000
         self.absent: set[str] = {"FTRADINGCURRID.FCODE", "FRegisterAddress"}
         self.zone = LOCAL
@@ -91,6 +92,9 @@ class Kingdee(Simulator):
         if not request.path.startswith(SERVICES):
             return
         service, _, operation = request.path.removeprefix(SERVICES).removesuffix(".common.kdsvc").partition(".")
+        if (service, operation) == ("AuthService", "LogOut"):
+            self.sessions.pop(request.headers.get("Cookie", "").removeprefix("kdservice-sessionid="), None)
+            raise Answer(200, True)
         if service == "AuthService":
             raise self.logged_in(operation, body["parameters"])
         self.authorise(request)
@@ -107,7 +111,8 @@ class Kingdee(Simulator):
         }[operation]
         if given != right:
             return Answer(200, {"LoginResultType": 0, "Message": "用户名或密码错误", "KDSVCSessionId": None})
-        session = f"session-{len(self.sessions)}-abcdef"
+        self.opened += 1
+        session = f"session-{self.opened}-abcdef"
         self.sessions[session] = self.lives
         cookies = {"Set-Cookie": f"kdservice-sessionid={session}; path=/"}
         return Answer(200, {"LoginResultType": 1, "Message": None, "KDSVCSessionId": session, "Context": {}}, cookies)

@@ -126,6 +126,33 @@ class TestLogin:
             read(connector)
         assert len(server.calls) == 1
 
+    def test_a_session_is_closed_with_the_connection_for_it_may_count_as_a_licence(
+        self, server: Kingdee, source: KingdeeSource
+    ) -> None:
+        connector = source.connect()
+        connector.check()
+        assert len(server.sessions) == 1
+        connector.close()
+        assert server.sessions == {}
+        connector.close()
+        assert operations(server).count("LogOut") == 1
+        assert connector.check()
+        connector.close()
+
+    def test_a_server_that_is_away_when_a_session_is_closed_does_no_harm(
+        self, server: Kingdee, source: KingdeeSource
+    ) -> None:
+        connector = source.connect()
+        connector.check()
+        server.habits.fail_next = [Answer(503, b"")]
+        connector.close()
+
+    def test_signed_requests_have_no_session_to_close(self, server: Kingdee) -> None:
+        connector = SignatureSource(server).connect()
+        connector.check()
+        connector.close()
+        assert "LogOut" not in operations(server)
+
     def test_a_reply_wrapped_in_a_result_is_understood(self, server: Kingdee, connector: Any) -> None:
         session = {"LoginResultType": 1, "KDSVCSessionId": "wrapped-session"}
         server.sessions["wrapped-session"] = 100
