@@ -110,6 +110,7 @@ class SapConnector(Connector[SapConfig]):
     def _logged_in(self) -> AbstractContextManager[None]:
         config = self.config
         names = "password, user" if config.user else "api_key" if config.api_key else "client_secret, client_id"
+        names += ", client" if config.client else ""  # SAP looks for the user in that client only
         return naming_settings(self.context.connection, names)
 
 

@@ -94,6 +94,7 @@ WRONG = [
     ("sap_s4hana", "base_url", ELSEWHERE),
     ("sap_s4hana", "user", "NOBODY"),
     ("sap_s4hana", "password", "wrong-password"),
+    ("sap_s4hana", "client", "999"),
     ("sap_s4hana", "expand", ["to_Nothing"]),
     ("dynamics_dataverse", "base_url", ELSEWHERE),
     ("dynamics_dataverse", "base_url", "{other}"),
