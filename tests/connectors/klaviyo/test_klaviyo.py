@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ import responses
 
 from connectors.conformance import Copy
 from connectors.contract import Connector, Context, Inbound, Mode, Read, Write
-from connectors.errors import BadConfiguration, BadCredentials, RecordRejected
+from connectors.errors import BadConfiguration, BadCredentials, PermissionMissing, RecordRejected
 from mappings.compile import compile_mapping
 from mappings.spec import load_spec
 from tests.connectors.klaviyo.klaviyo_simulator import Klaviyo, refusal
-from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies, registered
+from tests.connectors.simulator import Answer, VendorSource, VendorSuite, bodies, keyed_hash, registered
 
 THROTTLED = {"errors": [{"status": 429, "code": "throttled", "detail": "Expected available in 1 second."}]}
 
@@ -153,6 +154,60 @@ def test_only_what_differs_is_sent_and_nothing_over_a_newer_change(connector: Co
     (sent,) = [call.json()["data"]["attributes"] for call in klaviyo.calls if call.method == "PATCH"]
     assert sent == {"organization": "Acme Ltd"}
     assert row["attributes"]["organization"] == "Acme Ltd"
+
+
+class TestWhatIsNotPromisedOfWebhooks:
+    """How the time is written and what is signed could not be checked: what differs is refused, and read later."""
+
+    def stamped(self, klaviyo: Klaviyo, stamp: str, message: str = "{body}{stamp}") -> Inbound:
+        hook = klaviyo.hook("01HZX0000001", SECRET)
+        signed = message.encode().replace(b"{body}", hook.body).replace(b"{stamp}", stamp.encode())
+        headers = {"Klaviyo-Signature": keyed_hash(SECRET, signed).hex(), "Klaviyo-Timestamp": stamp}
+        return Inbound("POST", "/x", headers, {}, hook.body)
+
+    @pytest.mark.parametrize("form", ["seconds", "milliseconds", "iso", "zulu", "email"])
+    def test_the_time_is_understood_however_it_is_written(
+        self, connector: Connector[Any], klaviyo: Klaviyo, form: str
+    ) -> None:
+        now = connector.context.now()
+        stamps = {
+            "seconds": str(int(now.timestamp())), "milliseconds": str(int(now.timestamp() * 1000)),
+            "iso": now.isoformat(), "zulu": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "email": format_datetime(now, usegmt=True),
+        }  # fmt: skip
+        (hint,) = connector.verify(self.stamped(klaviyo, stamps[form]))
+        assert (hint.stream, hint.key) == ("profiles", "01HZX0000001")
+
+    @pytest.mark.parametrize("message", ["{body}", "{stamp}{body}", "{stamp}.{body}"])
+    def test_what_is_signed_otherwise_is_refused(
+        self, connector: Connector[Any], klaviyo: Klaviyo, message: str
+    ) -> None:
+        stamp = connector.context.now().isoformat()
+        with pytest.raises(BadCredentials) as caught:
+            connector.verify(self.stamped(klaviyo, stamp, message))
+        assert "webhook_secret" in caught.value.params["setting"]
+
+    @pytest.mark.parametrize("stamp", ["", "yesterday", "1500000000"])
+    def test_one_that_is_old_or_tells_no_time_is_refused(
+        self, connector: Connector[Any], klaviyo: Klaviyo, stamp: str
+    ) -> None:
+        with pytest.raises(BadCredentials):
+            connector.verify(self.stamped(klaviyo, stamp))
+
+
+def test_the_right_to_subscriptions_is_missed_by_the_check(connector: Connector[Any], klaviyo: Klaviyo) -> None:
+    def forbid(request: Any) -> None:
+        if request.query.get("additional-fields[profile]"):
+            raise refusal(403, "permission_denied", "Missing scope subscriptions:read")
+
+    klaviyo.habits.before = forbid
+    with pytest.raises(PermissionMissing, match="subscriptions:read"):
+        connector.check()
+
+
+def test_the_revision_asked_for_by_default_is_of_these_two_years() -> None:
+    default = registered("klaviyo").load().config_model.model_fields["revision"].default
+    assert default >= "2026"
 
 
 EXAMPLE = json.loads("""{"data":[{"type":"profile","id":"01HZX0ABCDEF","attributes":{"email":"ann@x.example",

@@ -143,6 +143,16 @@ def test_an_erased_address_rejects_that_record_alone(connector: Connector[Any], 
     assert good.error is None
 
 
+def test_an_archived_member_is_updated_and_stays_archived(connector: Connector[Any], audience: Mailchimp) -> None:
+    audience.archive("k0001")
+    (result,) = connector.write(
+        "members", [Write({"email_address": "c1@x.test", "merge_fields": {"FNAME": "N"}}, "w1")]
+    )
+    assert (result.error, result.key) == (None, "k0001")
+    assert audience.archived["k0001"]["status"] == "archived"
+    assert "k0001" not in audience.rows
+
+
 def test_a_bare_403_means_slower_and_one_with_a_title_means_no(connector: Connector[Any], audience: Mailchimp) -> None:
     audience.habits.fail_next = [Answer(403, b"<html>Request Blocked</html>", {"Content-Type": "text/html"})]
     with pytest.raises(WaitUntil):

@@ -96,6 +96,7 @@ class Shop(Simulator):
         self.bulk: dict[str, Row] = {}
         self.bulk_status = "COMPLETED"
         self.bulk_refused = ""
+        self.bulk_error = "TIMEOUT"
         self.ranges = True
         self.hides: str | None = None
         self.ignores_filter = False
@@ -254,7 +255,8 @@ class Shop(Simulator):
         status = "RUNNING" if operation["polls"] >= 0 else self.bulk_status
         failed = status == "FAILED"
         shown = {"status": status, "url": operation["url"] if status == "COMPLETED" else None}
-        return {**operation, **shown, "errorCode": "TIMEOUT" if failed else None, "__typename": "BulkOperation"}
+        code = self.bulk_error if failed else None
+        return {**operation, **shown, "errorCode": code, "__typename": "BulkOperation"}
 
     def set(self, sent: Row, identifier: Row) -> Row:
         if self.before_write is not None:

@@ -22,6 +22,7 @@ from connectors.documents import validate
 from connectors.errors import (
     BadConfiguration,
     BadCredentials,
+    CursorExpired,
     NeedsHuman,
     PermissionMissing,
     RecordRejected,
@@ -194,6 +195,47 @@ class TestReading:
         first = next(page for page in pages if page.records)
         shop.bulk.clear()
         assert keys(connector, mode=Mode.FULL, cursor=first.cursor, resumed=True) == set(shop.rows)
+
+    def test_customers_are_paged_where_an_operation_fails_on_their_side(
+        self, shop: Shop, connector: Connector[Any]
+    ) -> None:
+        shop.bulk_status, shop.bulk_error = "FAILED", "INTERNAL_SERVER_ERROR"
+        assert keys(connector) == set(shop.rows)
+
+    def test_an_operation_that_may_not_read_all_it_asks_for_names_the_right(
+        self, shop: Shop, connector: Connector[Any]
+    ) -> None:
+        shop.bulk_status, shop.bulk_error = "FAILED", "ACCESS_DENIED"
+        with pytest.raises(PermissionMissing) as caught:
+            read(connector)
+        assert "read_customers" in caught.value.remedy
+
+    def test_customers_are_paged_where_the_operation_is_refused_or_no_longer_known(
+        self, shop: Shop, connector: Connector[Any]
+    ) -> None:
+        connector.check()
+        wrong = {"errors": [{"message": "Bulk queries need a connection", "extensions": {"code": "BAD_REQUEST"}}]}
+        shop.habits.fail_next = [Answer(200, wrong)]
+        assert keys(connector) == set(shop.rows)
+        pages = connector.read(Read("customers", page_size=3))
+        next(pages)
+        shop.bulk.clear()
+        assert {record.key for page in pages for record in page.records} == set(shop.rows)
+
+    @pytest.mark.parametrize("odd", [Answer(206, b"{}", {"Content-Range": "bytes 9-10/11"}), Answer(206, b"{}")])
+    def test_customers_are_paged_where_the_file_server_answers_another_part(
+        self, shop: Shop, connector: Connector[Any], odd: Answer
+    ) -> None:
+        def otherwise(request: Any) -> None:
+            if request.path.startswith("/bulk/"):
+                raise odd
+
+        shop.habits.before = otherwise
+        assert keys(connector) == set(shop.rows)
+
+    def test_a_position_of_another_connector_means_a_full_read(self, paged: Connector[Any]) -> None:
+        with pytest.raises(CursorExpired):
+            read(paged, mode=Mode.INCREMENTAL, cursor={"value": 7})
 
     def test_a_file_server_without_ranges_is_read_too(self, shop: Shop, connector: Connector[Any]) -> None:
         shop.ranges = False
@@ -400,6 +442,16 @@ class TestWriting:
         assert "Email is invalid" in str(results[1].error)
         assert isinstance(results[1].error, RecordRejected)
         assert results[1].error.path == "input.email"
+
+    def test_a_missing_right_to_write_stops_the_batch_and_names_the_right(
+        self, shop: Shop, connector: Connector[Any]
+    ) -> None:
+        connector.check()
+        denied = {"errors": [{"message": "Access denied for customerSet field. Required access: `write_customers`",
+                              "extensions": {"code": "ACCESS_DENIED"}}]}  # fmt: skip
+        shop.habits.fail_next = [Answer(200, denied)]
+        with pytest.raises(PermissionMissing, match="write_customers"):
+            connector.write("customers", [Write({"email": "n@x.example"}, "1")])
 
     def test_a_customer_gone_between_look_and_write_is_refused(self, shop: Shop, connector: Connector[Any]) -> None:
         shop.before_write = lambda: shop.rows.pop(gid(1), None) and None
