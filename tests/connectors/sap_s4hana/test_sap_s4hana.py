@@ -21,7 +21,6 @@ from connectors.errors import (
     PermissionMissing,
     RecordRejected,
     RetryLater,
-    StreamBroken,
     WriteConflict,
 )
 from connectors.registry import load_registry
