@@ -9,15 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors.contract import Page
 from connectors.errors import RecordRejected, StreamBroken
 from connectors.mautic.client import MauticClient
-from connectors.mautic.contacts import listed
+from connectors.mautic.contacts import is_anonymous, listed, one, record_of
 
 TOGETHER = 100
 """Mautic is said to take 200; a smaller call ends before the time-outs of small hosts."""
 
 Change = tuple[str, Mapping[str, Any]]
 """The id of a contact, and the fields to change."""
+
+
+def fetched(client: MauticClient, keys: Sequence[str]) -> Page:
+    """Single contacts as they are now. Gone are those that are not there, and visitors whom nobody knows."""
+    asked = [key for key in dict.fromkeys(keys) if key.isdecimal()]
+    there: dict[str, Mapping[str, Any]] = {}
+    for start in range(0, len(asked), TOGETHER):
+        part = asked[start : start + TOGETHER]
+        brought = seen_together(client, part) if len(part) > 1 else {}
+        rows = ((key, brought.get(key) or one(client, key)) for key in part)
+        there |= {key: row for key, row in rows if row is not None and not is_anonymous(row)}
+    return Page([record_of(row) for row in there.values()], {}, [key for key in asked if key not in there])
 
 
 def seen_together(client: MauticClient, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:

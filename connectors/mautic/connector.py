@@ -22,6 +22,7 @@ from connectors.contract import (
     WriteResult,
 )
 from connectors.errors import PermissionMissing
+from connectors.mautic.batches import fetched
 from connectors.mautic.client import MauticClient
 from connectors.mautic.config import MauticConfig
 from connectors.mautic.contacts import LOOKBACK, Contacts
@@ -83,7 +84,7 @@ class MauticConnector(Connector[MauticConfig]):
         """Single contacts as they are now."""
         self._known(stream)
         with self._logged_in():
-            return Contacts(self.client).fetch(keys)
+            return fetched(self.client, keys)
 
     def verify(self, request: Inbound) -> Sequence[Hint]:
         """The contacts that a signed webhook names."""

@@ -7,7 +7,7 @@ Positions: ``{"pass": name of the date field or "", "id": last id}``; where this
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,13 +52,6 @@ class Contacts:
         while place is not None:
             rows, place, _ = self._rows(place, None, LARGEST_PAGE, minimal=True)
             yield [str(row["id"]) for row in rows]
-
-    def fetch(self, keys: Sequence[str]) -> Page:
-        """Single contacts as they are now. Gone are those that are not there, and visitors whom nobody knows."""
-        there = {key: one(self._client, key) for key in dict.fromkeys(keys) if key.isdecimal()}
-        records = [record_of(row) for row in there.values() if row is not None and not _anonymous(row)]
-        shown = {record.key for record in records}
-        return Page(records, {}, [key for key in there if key not in shown])
 
     def _part(self, asked: Asked) -> Part:
         first = {"pass": PASSES[0] if asked.changes else "", "id": 0}
@@ -153,7 +146,8 @@ def one(client: MauticClient, key: str) -> Mapping[str, Any] | None:
     return row
 
 
-def _anonymous(row: Mapping[str, Any]) -> bool:
+def is_anonymous(row: Mapping[str, Any]) -> bool:
+    """Whether a contact is a visitor whom nobody knows."""
     return "dateIdentified" in row and not row["dateIdentified"]
 
 

@@ -6,7 +6,7 @@ of, has no answer here and is made alone, with all patience of the HTTP client.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from connectors.errors import BadConfiguration, RecordRejected, StreamBroken
 from connectors.msgraph.service import IMMUTABLE
 from connectors.odata.client import ODataClient
+from connectors.odata.literals import url
 from connectors.response import Response
 
 TOGETHER = 20
@@ -50,6 +51,19 @@ def together(client: ODataClient, parts: Sequence[Part]) -> list[Response | None
     answers = told.get("responses") if isinstance(told, Mapping) else None
     by_number = {str(one.get("id")): one for one in answers or () if isinstance(one, Mapping)}
     return [_answer(by_number.get(str(number)), part, response) for number, part in enumerate(parts)]
+
+
+def seen_together(
+    client: ODataClient, paths: Sequence[str], params: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any] | None]:
+    """The entities at these paths, in their order; None for those that are not there."""
+    for start in range(0, len(paths), TOGETHER):
+        parts = [Part("GET", url(path, params)) for path in paths[start : start + TOGETHER]]
+        for path, answer in zip(paths[start:], together(client, parts), strict=False):
+            if answer is None or not (answer.ok or answer.status == 404):
+                yield client.one(path, params)
+            else:
+                yield client.entity(answer) if answer.ok else None
 
 
 def _asked(number: int, part: Part) -> dict[str, Any]:

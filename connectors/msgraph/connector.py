@@ -24,6 +24,7 @@ from connectors.correspondence.reading import FIELDS, ContactReader
 from connectors.errors import BadConfiguration, ConnectorError, StreamBroken
 from connectors.incremental import iso
 from connectors.msgraph import notifications
+from connectors.msgraph.batches import seen_together
 from connectors.msgraph.config import GraphConfig
 from connectors.msgraph.mail import GraphMail
 from connectors.msgraph.service import NO_MAILBOX, contact_set, graph, user_path
@@ -107,8 +108,9 @@ class GraphConnector(TrackedConnector[GraphConfig]):
         self._only_contacts(stream)
         contacts = contact_set(self.config)
         with self.logged_in():
-            found = {key: self.client.one(f"{contacts.path}/{quote(key, safe='')}", contacts.params) for key in keys}
-        there = [row for row in found.values() if row is not None]
+            paths = [f"{contacts.path}/{quote(key, safe='')}" for key in keys]
+            found = dict(zip(keys, seen_together(self.client, paths, contacts.params), strict=True))
+        there = [dict(row) for row in found.values() if row is not None]
         return Page(self.reader(stream).records(there), {}, [key for key, row in found.items() if row is None])
 
     def write(self, stream: str, batch: Sequence[Write]) -> Sequence[WriteResult]:

@@ -139,6 +139,16 @@ def test_an_invalid_phone_rejects_that_contact_alone(connector: Connector[Any], 
     assert good.error is None
 
 
+@pytest.mark.parametrize(
+    "body",
+    [{"event": "contact_updated", "id": 1, "content": [{"email": "a@x.example"}]}, {"odd": None}, [{"event": "x"}, {}]],
+)
+def test_a_webhook_of_whatever_shape_is_a_reason_to_look(connector: Connector[Any], body: Any) -> None:
+    """What Brevo sends could not be checked: nothing in it is needed but the token."""
+    hook = Inbound("POST", "/x", {"Authorization": f"Bearer {TOKEN}"}, {}, json.dumps(body).encode())
+    assert {(hint.stream, hint.key) for hint in connector.verify(hook)} == {("contacts", None)}
+
+
 EXAMPLE = json.loads("""{"contacts":[{"id":42,"email":"ann@x.example","emailBlacklisted":false,"smsBlacklisted":false,
 "createdAt":"2025-12-01T00:00:00.000+00:00","modifiedAt":"2026-01-02T03:04:05.000+00:00","listIds":[2],
 "listUnsubscribed":null,"attributes":{"FIRSTNAME":"Ann","LASTNAME":"Lee","SMS":"441134960000","EXT_ID":"C1"}}],

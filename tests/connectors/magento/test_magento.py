@@ -124,6 +124,14 @@ class TestReading:
         assert not read(connector, mode=Mode.INCREMENTAL, since=since)
         assert not [name for name in shop.calls[0].query if "filter_groups][2]" in name]
 
+    def test_an_address_that_moves_no_stamp_is_found_by_the_next_full_read(self, shop: Magento) -> None:
+        source = MagentoSource(shop)
+        source.update("8")  # thirteen hours are read again, and the others are an hour apart
+        copy = Copy(source.connect(), source).full()
+        shop.rows["1"]["addresses"][0]["city"] = "York"
+        assert copy.incremental().bodies["1"]["addresses"][0]["city"] == "Leeds"
+        assert copy.full().bodies["1"]["addresses"][0]["city"] == "York"
+
     def test_maintenance_is_a_passing_fault(self, shop: Magento, connector: Connector[Any]) -> None:
         page = Answer(503, b"<html>Service Temporarily Unavailable</html>", {"Content-Type": "text/html"})
         shop.habits.fail_next = [page]

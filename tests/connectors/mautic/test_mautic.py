@@ -293,6 +293,17 @@ class TestWebhooks:
         page = connector.fetch("contacts", ["1", "2", "1;--"])
         assert ([record.key for record in page.records], list(page.deleted)) == (["2"], ["1"])
 
+    @pytest.mark.parametrize("search", [True, False])
+    def test_many_hinted_contacts_are_read_again_together(self, mautic: Mautic, connector: Any, search: bool) -> None:
+        mautic.knows_no_search_by_ids = not search
+        whole = {record.key: record.body for record in read(connector)}
+        mautic.delete("3")
+        mautic.calls.clear()
+        page = connector.fetch("contacts", ["6", "7", "3"])
+        assert {record.key: record.body for record in page.records} == {key: whole[key] for key in ("6", "7")}
+        assert list(page.deleted) == ["3"]
+        assert len(mautic.calls) == (2 if search else 4)
+
     def test_a_page_that_is_not_there_is_no_deleted_contact(self, mautic: Mautic, connector: Any) -> None:
         mautic.habits.fail_next = [Answer(404, b"<h1>Not Found</h1>", {"Content-Type": "text/html"})]
         with pytest.raises(BadConfiguration):

@@ -257,6 +257,21 @@ class TestAddressBook:
         whole = Copy(source.connect(), source).full().bodies
         assert {record.key: orjson.loads(record.body) for record in page.records} == {there: whole[there]}
 
+    @pytest.mark.parametrize("batches", [True, False])
+    def test_many_hinted_contacts_are_read_again_in_few_calls(
+        self, server: GraphServer, source: ContactSource, connector: Any, batches: bool
+    ) -> None:
+        for _ in range(22):
+            source.add()
+        server.batches = batches
+        gone = min(source.keys())
+        wanted = sorted(source.keys())
+        source.delete(gone)
+        server.calls.clear()
+        page = connector.fetch("contacts", wanted)
+        assert ({record.key for record in page.records}, list(page.deleted)) == (source.keys(), [gone])
+        assert len(server.calls) == (2 if batches else 2 + len(wanted))
+
 
 class TestPeopleInMail:
     def test_the_last_contact_is_told_in_both_directions_over_all_folders(

@@ -265,6 +265,20 @@ class TestWhatIsNotPromised:
         with pytest.raises(Refused, match=r"no licence.*701008"):
             pages(connector)
 
+    def test_a_company_that_is_not_taken_for_a_customer_who_uses_wecom_is_told_for_that_record(
+        self, server: WeCom, connector: Connector[Any]
+    ) -> None:
+        def refuse(request: Any) -> None:
+            if request.path.endswith("remark") and "remark_company" in request.json():
+                raise code(40058, "invalid remark_company")
+
+        server.habits.before = refuse
+        one, other, *_ = sorted(server.rows)
+        batch = [Write({"remark_company": "新"}, "w1", one), Write({"remark": "新"}, "w2", other)]
+        bad, good = connector.write("customers", batch)
+        assert "remark_company" in str(bad.error)
+        assert good.error is None
+
     def test_phones_that_cannot_be_cleared_so_are_told_for_that_record(
         self, server: WeCom, connector: Connector[Any]
     ) -> None:
