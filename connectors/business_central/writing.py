@@ -55,9 +55,9 @@ class CustomerWriter(StepWriter):
 
     def _changed(self, write: Write, key: str, there: Mapping[str, Any]) -> Steps:
         etag = there.get("@odata.etag")
-        ensure_seen(write, key=key, etag=etag, stamp=parse_stamp(there.get("lastModifiedDateTime")))
         changed = differing(self._body(write), there)
         if changed:
+            ensure_seen(write, key=key, etag=etag, stamp=parse_stamp(there.get("lastModifiedDateTime")))
             yield from self.send("PATCH", f"{self._path}({key})", changed, {"If-Match": str(etag or "*")})
         return WriteResult(key)
 

@@ -103,9 +103,9 @@ class DataverseWriter(StepWriter):
         if there is None:
             raise missing(self._path, key)
         etag = there.get("@odata.etag")
-        ensure_seen(write, key=key, etag=etag, stamp=parse_stamp(there.get("modifiedon")))
         changed = differing(self._body(write), there)
         if changed:
+            ensure_seen(write, key=key, etag=etag, stamp=parse_stamp(there.get("modifiedon")))
             yield from self.send("PATCH", path, changed, {"If-Match": str(etag or "*")})
         return WriteResult(key)
 

@@ -108,13 +108,14 @@ class BatchWriter(CustomerWriter):
             if there is None:
                 body = {**self.body(write), NUMBER: self._number(write)}
                 return None if write.key is not None else Planned(place, write, None, self.new(write, body))
-            key = self.key(there)
-            ensure_seen(write, key=key, etag=None, stamp=self.changed(there))
+            key, changed = self.key(there), self.changes(write, there)
+            if changed:
+                ensure_seen(write, key=key, etag=None, stamp=self.changed(there))
         except RecordRejected:
             return None
         if write.key is None and self.unfinished(there):
             return None
-        return Planned(place, write, there, {KEY: int(key), **self.changes(write, there)})
+        return Planned(place, write, there, {KEY: int(key), **changed})
 
     # --- after
 

@@ -59,9 +59,9 @@ class KeyedWriter(RecordWriter):
     def same(self, write: Write, there: Row) -> WriteResult:
         """Bring a record that is there to what is wanted."""
         key = self.key(there)
-        ensure_seen(write, key=key, etag=None, stamp=self.changed(there))
         changed = self.changes(write, there)
         if changed:
+            ensure_seen(write, key=key, etag=None, stamp=self.changed(there))
             self.update(key, there, changed)
         return WriteResult(key)
 

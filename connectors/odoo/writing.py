@@ -138,9 +138,9 @@ class PartnerWriter:
 
     def settled(self, write: Write, key: str, body: Mapping[str, Any], there: Mapping[str, Any]) -> WriteResult:
         """Send what a partner, as it was just seen, has not yet."""
-        _ensure_seen(write, key, there)
         changed = {name: value for name, value in body.items() if not self._same(name, value, there)}
         if changed:
+            _ensure_seen(write, key, there)
             self._client.call(MODEL, "write", [int(key)], write=True, vals=_values(changed))
         return WriteResult(key)
 

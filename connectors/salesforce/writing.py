@@ -120,12 +120,13 @@ class ObjectWriter:
             raise RecordRejected(
                 "There is no {what} {key} in the target.", path="Id", what=self._what.kind.name, key=key
             )
+        changed = {name: value for name, value in body.items() if _different(value, row.get(name))}
         stamp, seen = parse_stamp(row.get("SystemModstamp")), parse_stamp(write.expected)
-        if write.expected is not None and stamp is not None and (seen is None or stamp > seen):
+        if changed and write.expected is not None and stamp is not None and (seen is None or stamp > seen):
             raise WriteConflict(
                 "{key} was changed in the target at {changed}, after we had read it.", key=key, changed=iso(stamp)
             )
-        return {name: value for name, value in body.items() if _different(value, row.get(name))}
+        return changed
 
     # --- sending
 

@@ -76,14 +76,12 @@ class PartnerWriter(StepWriter):
         there = yield from self.one(path, {"$expand": ",".join(parts)})
         if there is None:
             raise missing("business partner", key)
-        etag = _etag(there)
-        ensure_seen(write, key=key, etag=etag, stamp=self._partners.changed(there))
+        if _lacks(there, scalars, parts):
+            ensure_seen(write, key=key, etag=_etag(there), stamp=self._partners.changed(there))
         yield from self._patch(path, scalars, there)  # before its parts, whose changes may move its tag
         for name, items in parts.items():
-            nested = there.get(name)
-            rows = nested.get("results", []) if isinstance(nested, Mapping) else []
             for item in items:
-                yield from self._write_part(key, name, item, rows)
+                yield from self._write_part(key, name, item, _rows(there, name))
         return WriteResult(key)
 
     def _patch(self, path: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Generator[Ask, Response, None]:
@@ -96,7 +94,7 @@ class PartnerWriter(StepWriter):
     ) -> Generator[Ask, Response, None]:
         """Change the part that the item names; else add it, unless one like it is there."""
         entity, own = PARTS[name]
-        named = next((row for row in rows if item.get(own) and row.get(own) == item[own]), None)
+        named = _named(own, item, rows)
         if named is not None:
             wanted = {field: value for field, value in item.items() if field not in (own, KEY)}
             path = f"{entity}({KEY}={path_text(key)},{own}={path_text(str(item[own]))})"
@@ -131,6 +129,29 @@ def _taken_apart(write: Write) -> tuple[dict[str, Any], dict[str, list[Mapping[s
                 rule=f"one of {', '.join(PARTS)}, as a list of objects without further parts",
             )
     return scalars, parts
+
+
+def _lacks(there: Mapping[str, Any], scalars: Mapping[str, Any], parts: Mapping[str, list[Mapping[str, Any]]]) -> bool:
+    """Whether anything that is wanted is not there yet."""
+    if differing(scalars, plain_v2(there)):
+        return True
+    for name, items in parts.items():
+        rows, own = _rows(there, name), PARTS[name][1]
+        for item in items:
+            named = _named(own, item, rows)
+            if all(differing(item, plain_v2(row)) for row in (rows if named is None else [named])):
+                return True
+    return False
+
+
+def _rows(there: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    nested = there.get(name)
+    return nested.get("results", []) if isinstance(nested, Mapping) else []
+
+
+def _named(own: str, item: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The part that an item names by its own field."""
+    return next((row for row in rows if item.get(own) and row.get(own) == item[own]), None)
 
 
 def _flat(item: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, exc, insert, select, update
+from sqlalchemy import Connection, exc, insert, literal, select, update
 from sqlalchemy.sql import TableClause
 
 from connectors.contract import Write, WriteResult
@@ -82,23 +82,38 @@ def _update(
     assert one.key is not None  # noqa: S101 - the callers see to it
     keys = known if known is not None else _split(one.key, len(origin.key))
     condition = [origin.source.c[name] == _typed(origin, name, key) for name, key in zip(origin.key, keys, strict=True)]
-    if one.expected is not None and stream.cursor is not None:
-        _require_version(connection, origin, stream.cursor, condition, one.expected)
     changed = {name: value for name, value in values.items() if name not in origin.key}
     if not changed:
         raise RecordRejected("The write changes no column.")
+    if one.expected is not None and stream.cursor is not None:
+        if _is_there(connection, origin, condition, changed):
+            return WriteResult(one.key)  # an earlier try was carried out, though its answer was lost
+        condition.append(_version(connection, origin, stream.cursor, condition, one.expected))
     result = connection.execute(update(_table(origin)).where(*condition).values(changed))
+    if result.rowcount == 0 and len(condition) > len(keys):
+        raise WriteConflict("The row changed since it was read.")
     if result.rowcount == 0:
         raise WriteConflict("The row {key} is no longer there.", key=one.key[:80])
     return WriteResult(one.key)
 
 
-def _require_version(
-    connection: Connection, origin: Origin, cursor: str, condition: Sequence[Any], expected: str
-) -> None:
+def _is_there(connection: Connection, origin: Origin, condition: Sequence[Any], values: Mapping[str, Any]) -> bool:
+    """Whether the row holds these values already."""
+    same = [origin.source.c[name].is_(None) if value is None else origin.source.c[name] == value
+            for name, value in values.items()]  # fmt: skip
+    try:
+        with connection.begin_nested():
+            return connection.execute(select(literal(1)).where(*condition, *same)).first() is not None
+    except exc.DBAPIError:  # a value that its column cannot even be compared with
+        return False
+
+
+def _version(connection: Connection, origin: Origin, cursor: str, condition: Sequence[Any], expected: str) -> Any:
+    """What holds as long as the row is the one that was read, to be asked for with the update itself."""
     now = connection.execute(select(origin.source.c[cursor]).where(*condition)).scalar()
     if key_part(now) != expected:
         raise WriteConflict("The row changed since it was read.")
+    return origin.source.c[cursor].is_(None) if now is None else origin.source.c[cursor] == now
 
 
 def _typed(origin: Origin, name: str, value: Any) -> Any:

@@ -13,6 +13,7 @@ from connectors.contract import Write, WriteResult
 from connectors.errors import ConnectorError, NeedsHuman, RecordRejected, RetryLater, WaitUntil, WriteConflict
 from connectors.tryton.client import TrytonClient
 from connectors.tryton.parts import PARTY, changed_at
+from connectors.writing import differing
 
 MARK = "kehu:"
 SCALARS = frozenset({"name", "code", "active"})
@@ -82,19 +83,19 @@ class PartyWriter:
         return WriteResult(key)
 
     def changes(self, write: Write, row: Mapping[str, Any]) -> dict[str, Any]:
-        """What to write to a party. Raises ``WriteConflict`` where it is newer than what the caller has last seen."""
-        values, newest = self._scalars(write.body), changed_at(row)
-        if write.expected is not None and newest is not None and newest > write.expected:
-            raise WriteConflict("Party {key} was changed in Tryton at {changed}.", key=write.key, changed=newest)
+        """What a party lacks. Raises ``WriteConflict`` where it lacks something and is newer than last seen."""
+        values, newest = differing(self._scalars(write.body), row), changed_at(row)
         for name in PARTS:
             actions = self._actions(name, _items(write.body, name), row.get(f"{name}.") or [])
             if actions:
                 values[name] = actions
+        if values and write.expected is not None and newest is not None and newest > write.expected:
+            raise WriteConflict("Party {key} was changed in Tryton at {changed}.", key=write.key, changed=newest)
         return values
 
     def current(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """These parties as they are now, with what their parts are recognised by."""
-        fields = ["_timestamp", "create_date", "write_date"]
+        fields = ["_timestamp", "create_date", "write_date", *sorted(SCALARS)]
         for name, recognised in PARTS.items():
             fields += [f"{name}.{field}" for field in (*recognised, "create_date", "write_date")]
         domain = [["id", "in", list(numbers)]]

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from connectors.contract import Capability, Checked, Context, Hint, Inbound, Page
 from connectors.listed.connector import ListedConnector
+from connectors.yonyou_yonbip.batching import BatchWriter
 from connectors.yonyou_yonbip.client import YonBipClient
 from connectors.yonyou_yonbip.config import YonBipConfig
 from connectors.yonyou_yonbip.customers import Customers
 from connectors.yonyou_yonbip.events import Events
-from connectors.yonyou_yonbip.writing import CustomerWriter
 
 
 class YonBipConnector(ListedConnector[YonBipConfig]):
@@ -31,9 +31,9 @@ class YonBipConnector(ListedConnector[YonBipConfig]):
         """The one stream."""
         return {self._customers.name: self._customers}
 
-    def writer(self, stream: str) -> CustomerWriter:
+    def writer(self, stream: str) -> BatchWriter:
         """The writer of customers."""
-        return CustomerWriter(self._client, self._customers, self.config)
+        return BatchWriter(self._client, self._customers, self.config)
 
     def credentials(self) -> str:
         """The settings of the login."""

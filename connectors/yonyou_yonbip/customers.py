@@ -73,6 +73,19 @@ class Customers(Listed):
         """The customer with this code, the original before its copies."""
         return min(self._found("code", code), key=lambda row: COPY in self.key(row), default=None)
 
+    def detailed(self, keys: Sequence[str]) -> dict[str, Row]:
+        """The customers with these keys as they are now, by one call; without those that it does not show so."""
+        numbers = [number for key in keys if (number := whole_number(key)) is not None]
+        if not numbers:
+            return {}
+        data, _ = self._client.query(DETAIL, [{"id": number} for number in numbers])
+        data = data.get("recordList", data) if isinstance(data, dict) else data
+        found: dict[str, Row] = {}
+        for row in data if isinstance(data, list) else ():
+            if isinstance(row, dict) and row.get("id") and self.changed(row) is not None:
+                found[self.key(row)] = row
+        return {key: found[key] for key in keys if key in found}
+
     def fetched(self, keys: Sequence[str]) -> Page:
         """The customers with these keys as they are now."""
         rows = {key: self.by_key(key) for key in keys}

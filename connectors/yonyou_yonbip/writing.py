@@ -56,11 +56,11 @@ class CustomerWriter(KeyedWriter):
         """What is wanted: without nulls, which would empty fields, and without what the system sets itself."""
         return {name: value for name, value in write.body.items() if name not in OURS and value is not None}
 
-    def same(self, write: Write, there: Row) -> WriteResult:
+    def changes(self, write: Write, there: Row) -> Row:
         """As everywhere; a name that comes as mere text stands for the simplified one."""
         plain = {name: {"simplifiedName": there[name]} for name, value in write.body.items()
                  if isinstance(value, dict) and isinstance(there.get(name), str)}  # fmt: skip
-        return super().same(write, {**there, **plain})
+        return super().changes(write, {**there, **plain})
 
     def create(self, write: Write, body: Row) -> WriteResult:
         """Make a customer; a repeated write is recognised by its key, which the system keeps for an hour."""
@@ -87,6 +87,10 @@ class CustomerWriter(KeyedWriter):
 
     def update(self, key: str, there: Row, changed: Row) -> None:
         """Save the changed fields of a customer."""
+        self._client.change(SAVE, {"data": [self.row(key, there, changed)]}, idempotent=True)
+
+    def row(self, key: str, there: Row, changed: Row) -> Row:
+        """A change of a customer as the batch interface takes it."""
         for name, value in changed.items():
             if isinstance(value, list):
                 raise RecordRejected(
@@ -102,7 +106,7 @@ class CustomerWriter(KeyedWriter):
             "code": there.get("code"),
             "org_code": organisation,
         }
-        self._client.change(SAVE, {"data": [{**row, **_renamed(changed)}]}, idempotent=True)
+        return {**row, **_renamed(changed)}
 
 
 def _renamed(changed: Row) -> Row:

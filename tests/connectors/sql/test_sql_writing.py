@@ -10,6 +10,7 @@ import pytest
 
 from connectors.contract import Write, WriteResult
 from connectors.errors import PermissionMissing, RecordRejected, WriteConflict
+from connectors.sql import writing
 from connectors.sql.connector import SqlConnector
 from tests.connectors.sql.sources import PostgresCustomers, connect, sqlite_source
 
@@ -87,6 +88,40 @@ def test_a_row_that_changed_since_it_was_read_is_not_overwritten(tmp_path: Path)
     ((stamp,),) = source.run("SELECT updated_at FROM customers WHERE id = 1")
     (result,) = connector.write("customers", [Write({"name": "mine"}, "w", key="1", expected=stamp)])
     assert result.error is None
+
+
+def test_an_update_whose_answer_was_lost_is_no_conflict_when_it_is_sent_again(tmp_path: Path) -> None:
+    source = sqlite_source(tmp_path)
+    connector = source.connect()
+    ((stamp,),) = source.run("SELECT updated_at FROM customers WHERE id = 1")
+    write = Write({"name": "mine"}, "w", key="1", expected=stamp)
+    connector.write("customers", [write])
+    source.run("UPDATE customers SET updated_at = '2031-01-01 00:00:00' WHERE id = 1")
+    (again,) = connector.write("customers", [write])
+    assert again.error is None
+    (other,) = connector.write("customers", [Write({"name": "other"}, "w2", key="1", expected=stamp)])
+    assert isinstance(other.error, WriteConflict)
+
+
+@pytest.mark.services
+def test_a_row_that_changes_between_look_and_update_is_not_overwritten(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PostgresCustomers(tmp_path, postgres_url, postgres_url)
+    connector = source.connect()
+    ((stamp,),) = source.run("SELECT updated_at FROM customers WHERE id = 1")
+    looked = writing._version
+
+    def raced(*given: object) -> object:
+        found = looked(*given)  # type: ignore[arg-type]
+        source.update("1")
+        return found
+
+    monkeypatch.setattr(writing, "_version", raced)
+    expected = writing.key_part(stamp)
+    (result,) = connector.write("customers", [Write({"name": "mine"}, "w", key="1", expected=expected)])
+    assert isinstance(result.error, WriteConflict)
+    assert source.run("SELECT name FROM customers WHERE id = 1") != [("mine",)]
 
 
 def test_a_stream_that_is_not_writable_refuses(tmp_path: Path) -> None:

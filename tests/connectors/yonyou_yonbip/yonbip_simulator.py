@@ -134,6 +134,9 @@ class YonBip(Simulator):
         assert len(asked) <= 100
         wanted = {str(one["id"]) for one in asked}
         rows = [row | self.children(row) for row in self.rows.values() if str(row["id"]) in wanted]
+        if self.details == "no stamps":
+            raise good([{name: value for name, value in row.items() if not name.endswith("ime") and name != "pubts"}
+                        for row in rows])  # fmt: skip
         if self.details == "odd":
             raise good("请使用新接口")
         raise good({"recordList": rows} if self.details == "object" else [] if self.details == "none" else rows)
@@ -166,21 +169,25 @@ class YonBip(Simulator):
         raise good([{"id": int(key), "code": sent["code"]}])
 
     def saved(self, body: Row) -> None:
-        (sent,) = body["data"]
+        refused = [why for sent in body["data"] if (why := self.saved_one(sent))]
+        count = {"count": len(body["data"]), "sucessCount": len(body["data"]) - len(refused), "failCount": len(refused)}
+        raise good({**count, "messages": refused, "infos": []})
+
+    def saved_one(self, sent: Row) -> str:
+        """Why a change was refused; empty where it was made."""
         self.sent.append(("save", sent))
         assert sent["_status"] == "Update"
         row = self.rows.get(str(sent["id"]))
         taken = [other for other in self.rows.values() if other["code"] == sent["code"] and other is not row]
         if row is None or taken:
-            why = "客户不存在" if row is None else "客户编码已存在"
-            raise good({"count": 1, "sucessCount": 0, "failCount": 1, "messages": [why]})
+            return "客户不存在" if row is None else "客户编码已存在"
         assert all(value is not None for value in sent.values())
         names = {"zh_CN": "simplifiedName", "en_US": "englishName"}
         for name, value in sent.items():
             if name not in ("_status", "id", "org_code"):
                 row[name] = {names[k]: v for k, v in value.items()} if isinstance(value, dict) else value
         self.touch(row)
-        raise good({"count": 1, "sucessCount": 1, "failCount": 0, "messages": [], "infos": [{"id": row["id"]}]})
+        return ""
 
     # --- event pushes
 
