@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from connectors.contract import Write, WriteResult
-from connectors.errors import BadConfiguration, RecordRejected, StreamBroken, WriteConflict
+from connectors.errors import BadConfiguration, RecordRejected, RetryLater, StreamBroken, WriteConflict
 from connectors.odata.answers import Answer
 from connectors.odata.batching import Ask, Form
 from connectors.odata.client import EXPLAINED, ODataClient
@@ -125,12 +125,45 @@ class StepWriter(Writer):
                 running[place] = self.creating(write) if write.key is None else self.updating(write, write.key)
             seen.add(self.mark(write))
         done: dict[int, WriteResult] = {}
+        begun: set[int] = set()
         asked = self._advanced(running, dict.fromkeys(running), part, done)
-        while len(asked) > 1:
-            answers = dict(zip(asked, self._asked(list(asked.values())), strict=True))
+        while asked:
+            answers = self._answers(asked, begun, part, done)
+            begun |= {place for place, answer in answers.items() if answer and answer.ok and not asked[place].reads}
             running = {place: running[place] for place, answer in answers.items() if answer is not None}
             asked = self._advanced(running, answers, part, done)
-        return done  # a last one that is alone is begun again: it looks first
+        return done
+
+    def _answers(
+        self, asked: Mapping[int, Ask], begun: set[int], part: Sequence[Write], done: dict[int, WriteResult]
+    ) -> dict[int, Response | None]:
+        """The answers to one round. None for records that are begun again alone, and for those that are ``done``.
+
+        A record that has been changed already (``begun``) cannot begin again, being newer by then than was seen: its
+        steps go on alone. So do those of the only record that is left.
+        """
+        together = len(asked) > 1
+        answers = dict(zip(asked, self._asked(list(asked.values())) if together else [None], strict=True))
+        for place, ask in asked.items():
+            if answers[place] is None and (place in begun or not together):
+                try:
+                    answers[place] = self._again(ask) if together else self._alone(ask)
+                except RecordRejected as error:
+                    done[place] = WriteResult(part[place].key, error=error)
+        return answers
+
+    def _again(self, ask: Ask) -> Response:
+        """A call whose answer is not known from a batch. A creation that may have been carried out is not repeated."""
+        if ask.method == "POST" and not ask.idempotent:
+            raise RetryLater(
+                "{connection}: {method} {path} failed on the other side (status {status}){excerpt}",
+                connection=self._client.connection,
+                method=ask.method,
+                path=ask.path,
+                status="-",
+                excerpt="",
+            )
+        return self._alone(ask)
 
     @staticmethod
     def _advanced(

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from connectors.contract import Write, WriteResult
-from connectors.errors import BadConfiguration, RecordRejected, StreamBroken
+from connectors.errors import BadConfiguration, RecordRejected, StreamBroken, WriteConflict
 from connectors.odata.batching import Ask, MultipartForm
 from connectors.odata.client import ODataClient
 from connectors.odata.csrf import CsrfSession
@@ -78,29 +78,45 @@ class PartnerWriter(StepWriter):
             raise missing("business partner", key)
         if _lacks(there, scalars, parts):
             ensure_seen(write, key=key, etag=_etag(there), stamp=self._partners.changed(there))
-        yield from self._patch(path, scalars, there)  # before its parts, whose changes may move its tag
+        sent = yield from self._patch(path, scalars, there)
         for name, items in parts.items():
             for item in items:
-                yield from self._write_part(key, name, item, _rows(there, name))
+                now: Mapping[str, Any] | None = there
+                if sent:  # a change of the partner or of a part may move the tags of all of them
+                    now = yield from self.one(path, {"$expand": ",".join(parts)})
+                sent |= yield from self._write_part(key, name, item, _rows(there, name), _rows(now or {}, name))
         return WriteResult(key)
 
-    def _patch(self, path: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Generator[Ask, Response, None]:
+    def _patch(self, path: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Generator[Ask, Response, bool]:
+        """Send what differs; whether anything did."""
         changed = differing(wanted, plain_v2(there))
         if changed:
             yield from self.send("PATCH", path, changed, {"If-Match": _etag(there) or "*"})
+        return bool(changed)
 
     def _write_part(
-        self, key: str, name: str, item: Mapping[str, Any], rows: list[Mapping[str, Any]]
-    ) -> Generator[Ask, Response, None]:
-        """Change the part that the item names; else add it, unless one like it is there."""
+        self,
+        key: str,
+        name: str,
+        item: Mapping[str, Any],
+        before: list[Mapping[str, Any]],
+        rows: list[Mapping[str, Any]],
+    ) -> Generator[Ask, Response, bool]:
+        """Change the part that the item names; else add it, unless one like it is there. Whether anything was sent."""
         entity, own = PARTS[name]
-        named = _named(own, item, rows)
+        named, was = _named(own, item, rows), _named(own, item, before)
+        if was is not None and (named is None or plain_v2(named) != plain_v2(was)):
+            raise WriteConflict(
+                "{key} was changed in the target at {changed}, after we had read it.", key=key, changed="?", path=name
+            )
         if named is not None:
             wanted = {field: value for field, value in item.items() if field not in (own, KEY)}
             path = f"{entity}({KEY}={path_text(key)},{own}={path_text(str(item[own]))})"
-            yield from self._patch(path, wanted, named)
-        elif all(differing(item, plain_v2(row)) for row in rows):
-            yield from self.send("POST", f"{PATH}({path_text(key)})/{name}", dict(item))
+            return (yield from self._patch(path, wanted, named))
+        if any(not differing(item, plain_v2(row)) for row in rows):
+            return False
+        yield from self.send("POST", f"{PATH}({path_text(key)})/{name}", dict(item))
+        return True
 
     def _alone(self, ask: Ask) -> Response:
         if ask.reads:

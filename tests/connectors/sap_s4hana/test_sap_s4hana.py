@@ -344,6 +344,75 @@ class TestWriting:
             assert result.error is None
         assert [a["CityName"] for a in server.rows["1000001"]["to_BusinessPartnerAddress"]] == ["Berlin", "Wien"]
 
+    @pytest.mark.parametrize("others", [0, 2])
+    def test_a_partner_with_more_to_write_than_the_others_is_not_in_conflict_with_itself(
+        self, server: SapServer, connector: Any, others: int
+    ) -> None:
+        address = {"to_BusinessPartnerAddress": [{"AddressID": "91000001", "CityName": "Berlin"}]}
+        keys = sorted(server.rows)
+        for key in keys:
+            server.change(key, datetime(2026, 3, 1, 9, 0, 0, tzinfo=UTC))
+        seen = "2026-03-01T09:00:00Z"
+        batch = [Write({"FirstName": "neu", **address}, "w0", keys[0], expected=seen)]
+        batch += [Write({"FirstName": "neu"}, f"w{n}", keys[n], expected=seen) for n in range(1, others + 2)]
+        server.children_move_the_stamp = False
+        assert [result.error for result in connector.write(STREAM, batch)] == [None] * len(batch)
+        row = server.rows[keys[0]]
+        assert (row["FirstName"], row["to_BusinessPartnerAddress"][0]["CityName"]) == ("neu", "Berlin")
+
+    @pytest.mark.parametrize("status", [401, 429, 503])
+    def test_a_part_that_is_refused_for_the_moment_after_its_partner_was_changed_is_written_alone(
+        self, server: SapServer, connector: Any, status: int
+    ) -> None:
+        keys = sorted(server.rows)[:2]
+        server.children_move_the_stamp = False
+
+        batch = [
+            Write(
+                {"FirstName": "neu", "to_BusinessPartnerAddress": [{"AddressID": f"9{key}", "CityName": "Bonn"}]},
+                key,
+                key,
+            )
+            for key in keys
+        ]
+        rounds: list[int] = []
+        whole = type(connector._writer)._asked
+
+        def counted(writer: Any, asks: Any) -> Any:
+            rounds.append(len(asks))
+            if len(rounds) == 4:
+                server.habits.fail_parts = [refused(status, "x", "not now")] * 2
+            return whole(writer, asks)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(connector._writer), "_asked", counted)
+            results = connector.write(STREAM, batch)
+        assert [result.error for result in results] == [None, None]
+        assert rounds == [2, 2, 2, 2]
+        assert [server.rows[key]["to_BusinessPartnerAddress"][0]["CityName"] for key in keys] == ["Bonn", "Bonn"]
+
+    def test_a_part_that_somebody_changes_after_its_partner_was_written_is_not_overwritten(
+        self, server: SapServer, connector: Any
+    ) -> None:
+        key = min(server.rows)
+        (address,) = server.rows[key]["to_BusinessPartnerAddress"]
+        item = {"AddressID": address["AddressID"], "CityName": "Bonn"}
+        whole = type(connector._writer)._alone
+
+        def raced(writer: Any, ask: Any) -> Any:
+            answer = whole(writer, ask)
+            if ask.method == "PATCH":
+                address["CityName"] = "Wien"
+            return answer
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(connector._writer), "_alone", raced)
+            (result,) = connector.write(
+                STREAM, [Write({"FirstName": "x", "to_BusinessPartnerAddress": [item]}, "w", key)]
+            )
+        assert isinstance(result.error, WriteConflict)
+        assert address["CityName"] == "Wien"
+
     def test_bad_records_are_rejected_with_all_reasons_and_their_neighbours_written(
         self, source: Any, connector: Any
     ) -> None:
