@@ -43,6 +43,8 @@ def normalise_identifier(scheme: str, text: str) -> NormalisedIdentifier | None:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     value = text.translate(_SEPARATORS).upper()
+    if not value.isascii():  # letters and accents may stand together only now
+        value = unicodedata.normalize("NFKC", value)
     if not value or len(value) > MAX_VALUE or is_placeholder_identifier(value) or not value.isprintable():
         return None
     if not (check := _checks(scheme)):

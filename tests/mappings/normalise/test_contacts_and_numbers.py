@@ -137,6 +137,13 @@ def test_any_text_is_survived_and_the_result_fits_the_canonical_model(scheme: st
         assert normalise_identifier(scheme, found.value) == found
 
 
+@pytest.mark.parametrize("text", ["00O\u0308", "00O-\u0308", "00o \u0308"])
+def test_a_letter_and_its_accent_are_one_whatever_stood_between_them(text: str) -> None:
+    found = normalise_identifier("x.y", text)
+    assert found is not None
+    assert found.value == "00\u00d6"
+
+
 def test_taxpayers_are_compared_within_one_authority() -> None:
     assert tax_authority("eu.vat", "DE136695976") == tax_authority("de.vat", "DE136695976")
     assert tax_authority("eu.vat", "EL094259216") == tax_authority("gr.vat", "EL094259216")
