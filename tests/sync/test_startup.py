@@ -71,3 +71,9 @@ def test_a_run_that_finds_nothing_changed_loads_no_heavy_module(project: Path) -
     assert "created=0, updated=0" in second
     heavy = sorted(name for name in loaded if any(name == one or name.startswith(f"{one}.") for one in NOT_NEEDED))
     assert heavy == [], "load these where they are needed: see docs/performance.md, “Start-up”"
+
+
+def test_the_tables_load_no_dialect() -> None:
+    code = "import sys, sync.schema; print(*(name for name in sys.modules if name.startswith('sqlalchemy.dialects.')))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.split() == []
