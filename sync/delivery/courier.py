@@ -142,10 +142,12 @@ class Courier:
 
     def _take_in(self) -> None:
         crowded = self._lines.moving >= WINDOW // 2 or self._lines.length >= MOST_WAITING
-        rung = self._bell.is_set() or self._more or time.monotonic() - self._last_asked > LOOK_EVERY
-        if crowded or not rung or self._health.failing_since is not None:
+        if self._bell.is_set():  # noted even where it is not followed now: with a bell that stays set nobody rests
+            self._bell.clear()
+            self._more = True
+        due = self._more or time.monotonic() - self._last_asked > LOOK_EVERY
+        if crowded or not due or self._health.failing_since is not None:
             return
-        self._bell.clear()
         self._last_asked = time.monotonic()
         with self._post.database.reading() as connection:
             self._more = queue.has_news(connection, self._position)

@@ -23,7 +23,7 @@ from standardwebhooks.webhooks import Webhook
 from sync.audit import entries
 from sync.database import Database
 from sync.delivery import attempts, courier, endpoints, notices, office, queue, retrying
-from sync.delivery.courier import Post
+from sync.delivery.courier import Courier, Post
 from sync.delivery.endpoints import Created, Wanted
 from sync.delivery.office import Office
 from sync.master.identity import public_id
@@ -214,6 +214,26 @@ def test_an_endpoint_that_is_down_pauses_as_a_whole_is_told_once_and_recovers(
         until(lambda: len({one["id"] for one in other.accepted()}) == 30)
         until(lambda: settled(sqlite, made.endpoint.id))
     assert told(sqlite, made.endpoint.id) == ["failing", "recovered"]
+
+
+def test_news_for_an_endpoint_that_is_down_do_not_keep_its_courier_from_resting(
+    sqlite: Database, other: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[float] = []
+    turn = Courier._turn
+    monkeypatch.setattr(Courier, "_turn", lambda self, keeper: turns.append(time.monotonic()) or turn(self, keeper))
+    made = endpoint(sqlite, other.url)
+    other.told(default="fail")
+    with delivering(sqlite):
+        for number in range(5):
+            rename(sqlite, str(number), f"n{number}")
+        until(lambda: "failing" in told(sqlite, made.endpoint.id))
+        rename(sqlite, "1", "Ann")
+        before = len(turns)
+        time.sleep(0.3)
+        assert len(turns) - before < 300
+        other.told()
+        until(lambda: names(other.accepted(), customer_of(sqlite, "1"))[-1:] == ["Ann"])
 
 
 def test_410_disables_and_enabling_goes_on_where_it_stopped(sqlite: Database, other: Receiver) -> None:
