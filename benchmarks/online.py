@@ -1,7 +1,7 @@
 """What one incoming record costs: ``python -m benchmarks.online [--existing N,…] [--changes N]`` on PostgreSQL.
 
-Loads N customers, learns a version from them and puts it in force, then lands and resolves single records, one after
-the other: half of them new, half other views of known customers. Normalising, blocking, scoring, deciding and
+Loads N customers, learns a version from them and puts it in force, vacuums, then lands and resolves single records, one
+after the other: half of them new, half other views of known customers. Normalising, blocking, scoring, deciding and
 persisting are all in the time, both transactions too. Prints p50 and p99 of the wall with fsync on and off (what the
 disk takes is the difference), and the processor time of ours and of PostgreSQL, which a busy machine distorts less.
 """
@@ -113,6 +113,13 @@ def processor_ms(master: Master, server: PostgresServer, existing: int, changes:
     return f"{ours / changes * 1e3:5.2f} + {theirs / changes * 1e3:4.2f}"
 
 
+def at_rest(url: str) -> None:
+    """What autovacuum and the checkpointer do within minutes after a load is done, and not measured."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
+
+
 def without_disk(url: str) -> None:
     """From now on nobody waits for the disk."""
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
@@ -138,6 +145,7 @@ def main() -> None:
             loaded = time.perf_counter()
             master.learn()
             learnt = time.perf_counter()
+            at_rest(url)
             measure(master, existing, 50, 0)  # caches and connections warm, as in a worker
             took = measure(master, existing, chosen.changes, 1)
             without_disk(url)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,16 @@ metadata = MetaData(
 )
 
 # Hot queries always go by index; pinned, because a plan flipped by stale statistics cost ten times as much.
+# Statements are planned once: for arrays of few values PostgreSQL would plan anew each time, and find the same.
 # The time-out frees the row locks of a worker that was stopped in the middle of a page.
 _PINNED_PLANS = (
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off "
-    "-c idle_in_transaction_session_timeout=30000"
+    "-c idle_in_transaction_session_timeout=30000 -c plan_cache_mode=force_generic_plan"
 )
 
 
+GATHERING = "kehu.gathering"
+"""In a connection's ``info``: whoever sends statements below SQLAlchemy, some of them later than they were said."""
 _USED = "kehu.used"
 _TRUSTED = 1.0
 """A connection that was in use so many seconds ago is taken to be there; else it is asked. Costs a sixth of a
@@ -188,9 +192,29 @@ def _postgres(url: URL, options: str = "") -> Engine:
         max_overflow=20,
         pool_recycle=1800,
     )
+    if options:
+        _follow(engine)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", lambda driver, record, _: _ping_idle(engine, driver, record))
     return engine
+
+
+def _follow(engine: Engine) -> None:
+    """Whoever gathers statements sends them before SQLAlchemy sends any, or commits; forgets them with a rollback."""
+    for moment, act in (
+        ("before_cursor_execute", "flush"),
+        ("commit", "commit"),
+        ("rollback", "drop"),
+        ("rollback_savepoint", "drop"),
+    ):
+        event.listen(engine, moment, partial(_told, act))
+
+
+def _told(act: str, connection: Connection, *_: Any) -> None:
+    if not connection.invalidated:
+        gathering = connection.info.get(GATHERING)
+        if gathering is not None:
+            getattr(gathering, act)()
 
 
 def _note_use(_driver: Any, record: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from mappings.contract import Decision, Features, Member, seniority
-from mappings.matching.cluster import MERGE_AT, Weights, average_link, weight_matrix
+from mappings.matching.cluster import MERGE_AT, Weights, average_link, clipped, weight_matrix
 from mappings.matching.constrained import Cluster, Partition
 from mappings.matching.evidence import Identity
 
@@ -40,14 +40,20 @@ class Component:
         decided = {key for d in decisions for key in (d.left, d.right)}
         self._atoms: list[list[Member]] = []
         known: dict[bytes, list[Member]] = {}
+        alike: dict[bytes, bool] = {}
         for member in sorted(members, key=lambda m: seniority(m.key)):
-            content = orjson.dumps(member.features)
-            if content in known and member.key not in decided:
-                known[content].append(member)
+            if member.key in decided:
+                self._atoms.append([member])
                 continue
+            content = orjson.dumps(member.features)
+            if content in known:
+                if content not in alike:
+                    alike[content] = weight(member.features, member.features) >= merge_at
+                if alike[content]:
+                    known[content].append(member)
+                    continue
             self._atoms.append([member])
-            if member.key not in decided and weight(member.features, member.features) >= merge_at:
-                known[content] = self._atoms[-1]
+            known.setdefault(content, self._atoms[-1])
         number = {atom[0].key: i for i, atom in enumerate(self._atoms)}
         pairs = [(number[d.left], number[d.right], d.same) for d in decisions if {d.left, d.right} <= number.keys()]
         self._joined = {(min(a, b), max(a, b)) for a, b, same in pairs if same and a != b}
@@ -68,6 +74,8 @@ class Component:
     def _average(self, piece: list[int]) -> list[list[int]]:
         if len(piece) == 1:
             return [piece]
+        if len(piece) == 2 and not self._joined:
+            return self._two(*piece)
         at = {atom: place for place, atom in enumerate(piece)}
         matrix = weight_matrix(len(piece), lambda a, b: self._weight(piece[a], piece[b]))
         joined = [(at[a], at[b]) for a, b in sorted(self._joined) if a in at and b in at]
@@ -76,6 +84,13 @@ class Component:
         sizes = [len(self._atoms[atom]) for atom in piece]
         groups = average_link(matrix, sizes, joined, proven, merge_at=self._merge_at)
         return [[piece[place] for place in group] for group in groups]
+
+    def _two(self, left: int, right: int) -> list[list[int]]:
+        """The same of two atoms, most components by far, without setting up matrices."""
+        weight, one, other = clipped(self._weight(left, right)), len(self._atoms[left]), len(self._atoms[right])
+        enough = weight * one * other / (one * other) >= self._merge_at  # rounded as a mean of more is
+        proven = weight != -np.inf and (left, right) in self._proven
+        return [[left, right]] if enough or proven else [[left], [right]]
 
     def _lift_vetoes(self, matrix: Weights, piece: list[int], joined: list[tuple[int, int]]) -> None:
         """Between records that a steward has joined, directly or through others, only the steward's word counts."""

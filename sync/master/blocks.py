@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from mappings.contract import Features
-from sync.master.bulk import Bulk
+from sync.master.bulk import Bulk, Question
 from sync.master.inforce import InForce, Refinable
 from sync.master.records import features_of
 
@@ -32,17 +32,17 @@ class Crowd(NamedTuple):
     loosened: set[int]
 
 
+def sharing(keys: Iterable[int]) -> Question:
+    """What ``shared`` asks."""
+    return _SHARED, sorted(keys)
+
+
 def shared(bulk: Bulk, keys: Iterable[int]) -> dict[int, list[int]]:
     """The members of each of the keys that two or more records share, by ascending id."""
-    wanted = list(keys)
+    statement, wanted = sharing(keys)
     if not wanted:
         return {}
-    rows = bulk.fetch(
-        "SELECT m.key, m.record_id FROM match_key m JOIN ("
-        "SELECT key FROM match_key WHERE key {ints} GROUP BY key HAVING count(*) > 1) shared ON shared.key = m.key "
-        "ORDER BY m.key, m.record_id",
-        wanted,
-    )
+    rows = bulk.fetch(statement, wanted)
     blocks: dict[int, list[int]] = {}
     for key, record_id in rows:
         blocks.setdefault(key, []).append(record_id)
@@ -153,4 +153,9 @@ def load_features(bulk: Bulk, record_ids: Sequence[int]) -> dict[int, Features]:
     return {row[0]: features_of(row[1]) or () for row in rows}
 
 
+_SHARED = (
+    "SELECT m.key, m.record_id FROM match_key m JOIN ("
+    "SELECT key FROM match_key WHERE key {ints} GROUP BY key HAVING count(*) > 1) shared ON shared.key = m.key "
+    "ORDER BY m.key, m.record_id"
+)
 _KEYS = (("key", "int8"), ("record_id", "int8"))

@@ -21,6 +21,8 @@ from sqlalchemy import Connection
 Row = tuple[Any, ...]
 Columns = tuple[tuple[str, str], ...]
 """Names of columns with their PostgreSQL types."""
+Question = tuple[Any, ...]
+"""A statement and its values."""
 
 KINDS: dict[str, Columns] = {
     "source_record": (
@@ -64,7 +66,11 @@ PLACEHOLDERS = re.compile(r"\{ints\}|\{texts\}|\?")
 
 
 class Bulk(Protocol):
-    """Bulk access inside the caller's transaction."""
+    """Bulk access inside the caller's transaction.
+
+    What answers nothing may be sent together with the next statement that does, at the latest with the commit: on
+    PostgreSQL each message there and back costs more than most statements. The order stays.
+    """
 
     is_postgres: bool
 
@@ -73,6 +79,14 @@ class Bulk(Protocol):
 
     def run(self, statement: str, *values: Any) -> int:
         """One statement; answers how many rows it touched."""
+
+    def later(self, statement: str, *values: Any) -> None:
+        """One statement of which nobody needs to know how many rows it touched."""
+
+    def ahead(self, *questions: Question) -> None:
+        """SELECTs that will be fetched soon: they go together with the next one, and whoever fetches them before
+        anything is written is given the answers of then. One that is fetched twice is asked again.
+        """
 
     def run_many(self, statement: str, rows: Sequence[Row]) -> None:
         """One statement, executed for each of some rows."""
@@ -92,8 +106,20 @@ class Bulk(Protocol):
     def numbers(self, name: str, count: int) -> range:
         """The next ``count`` numbers of a counter, from 1; its row stays locked until the transaction ends."""
 
+    def insert_changes(self, rows: Sequence[Row]) -> None:
+        """New rows of ``change`` without their numbers, which they are given in this order."""
+
+    def insert_landing(self, row: Row) -> int:
+        """A new row of ``landing`` (stream, packed record ids, how many, when); answers its number."""
+
+    def landing_id_ahead(self) -> None:
+        """A landing will probably be inserted soon (see ``ahead``)."""
+
     def record_ids(self, count: int) -> list[int]:
         """Fresh ids for source records; on PostgreSQL without making other transactions wait."""
+
+    def record_ids_ahead(self, count: int) -> None:
+        """So many will probably be asked for soon (see ``ahead``); nobody misses those that are not."""
 
     def instant(self, moment: datetime) -> Any:
         """A moment as the driver stores it."""
@@ -120,6 +146,12 @@ class _SqliteBulk:
     def run(self, statement: str, *values: Any) -> int:
         return self._driver.execute(_sqlite(statement), _json_lists(values)).rowcount  # type: ignore[no-any-return]
 
+    def later(self, statement: str, *values: Any) -> None:
+        self.run(statement, *values)
+
+    def ahead(self, *questions: Question) -> None:
+        pass  # nothing is far away
+
     def run_many(self, statement: str, rows: Sequence[Row]) -> None:
         self._driver.executemany(statement, rows)
 
@@ -145,8 +177,21 @@ class _SqliteBulk:
     def numbers(self, name: str, count: int) -> range:
         return next_numbers(self, name, count)
 
+    def insert_changes(self, rows: Sequence[Row]) -> None:
+        insert_numbered_changes(self, rows)
+
+    def insert_landing(self, row: Row) -> int:
+        statement = "INSERT INTO landing (stream_id, record_ids, records, landed_at) VALUES (?, ?, ?, ?) RETURNING id"
+        return int(self.fetch(statement, *row)[0][0])
+
+    def landing_id_ahead(self) -> None:
+        pass
+
     def record_ids(self, count: int) -> list[int]:
         return list(next_numbers(self, "record", count))
+
+    def record_ids_ahead(self, count: int) -> None:
+        pass
 
     def instant(self, moment: datetime) -> str:
         return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -161,6 +206,13 @@ def next_numbers(bulk: Bulk, name: str, count: int) -> range:
         count,
     )[0][0]
     return range(last - count + 1, last + 1)
+
+
+def insert_numbered_changes(bulk: Bulk, rows: Sequence[Row]) -> None:
+    """What ``Bulk.insert_changes`` promises, in SQL of both dialects."""
+    if rows:
+        numbers = bulk.numbers("change", len(rows))
+        bulk.insert("change", [(number, *row) for number, row in zip(numbers, rows, strict=True)])
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from sync.master.bulk import KINDS, PLACEHOLDERS, Bulk, Columns, Row, next_numbers
+from sync.database import GATHERING
+from sync.master.bulk import (
+    KINDS,
+    PLACEHOLDERS,
+    Bulk,
+    Columns,
+    Question,
+    Row,
+    insert_numbered_changes,
+    next_numbers,
+)
 from sync.master.packing import Unpackable, packed_array
 from sync.master.prepared import Statements, Unsupported, array_of
 
@@ -20,16 +30,18 @@ FEW = 8
 """Up to so many new rows go one by one: setting up COPY takes as long."""
 FEW_APPLIED = 100
 """Up to so many rows go as arrays in text, which takes less to begin with than binary."""
-_STATEMENTS = "kehu.statements"
+FEW_UPDATED = 3
+"""Up to so many rows are updated one by one: one row by its key costs half of what it costs out of an array."""
 
 
 def postgres_bulk(connection: Connection) -> Bulk:
     """The bulk access of a connection. Its prepared statements live as long as the connection to the server."""
-    driver = connection.connection.driver_connection
-    kept: Statements | None = connection.info.get(_STATEMENTS)
+    info = connection.info
+    kept: _PostgresBulk | None = info.get(GATHERING)
     if kept is None:
-        kept = connection.info[_STATEMENTS] = Statements(driver)
-    return _PostgresBulk(driver, kept)
+        driver = connection.connection.driver_connection
+        kept = info[GATHERING] = _PostgresBulk(driver, Statements(driver))
+    return kept
 
 
 class _PostgresBulk:
@@ -41,23 +53,52 @@ class _PostgresBulk:
         self._driver, self._statements = driver, statements
 
     def fetch(self, statement: str, *values: Any) -> list[Row]:
+        rows = self._statements.foreseen((statement, *values))
+        if rows is not None:
+            return rows
         try:
             return self._statements.fetch(*_sent(statement, values))
         except Unsupported:
+            self.flush()
             return self._driver.execute(_postgres(statement), _lists(statement, values)).fetchall()  # type: ignore[no-any-return]
 
     def run(self, statement: str, *values: Any) -> int:
         try:
             return self._statements.run(*_sent(statement, values))
         except Unsupported:
+            self.flush()
             return self._driver.execute(_postgres(statement), _lists(statement, values)).rowcount  # type: ignore[no-any-return]
+
+    def later(self, statement: str, *values: Any) -> None:
+        try:
+            self._statements.later(*_sent(statement, values))
+        except Unsupported:
+            self.run(statement, *values)
+
+    def ahead(self, *questions: Question) -> None:
+        for question in questions:
+            with suppress(Unsupported):
+                self._statements.ahead(question, *_sent(question[0], question[1:]))
+
+    def flush(self) -> None:
+        """Send what waits, before anybody else uses the connection."""
+        self._statements.flush()
+
+    def commit(self) -> None:
+        """The transaction is about to be committed: if anything waits, it goes together with the COMMIT."""
+        self._statements.commit()
+
+    def drop(self) -> None:
+        """The transaction is rolled back, or its last savepoint is."""
+        self._statements.drop()
 
     def run_many(self, statement: str, rows: Sequence[Row]) -> None:
         if len(rows) > FEW:
+            self.flush()
             self._driver.cursor().executemany(_postgres(statement), rows)
             return
         for row in rows:
-            self.run(statement, *row)
+            self.later(statement, *row)
 
     def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
         if not rows:
@@ -65,16 +106,22 @@ class _PostgresBulk:
         lists = [list(column) for column in zip(*rows, strict=True)]
         if len(rows) <= FEW_APPLIED:
             with suppress(Unsupported):
-                self._statements.run(_numbered_arrays(statement, columns), [array_of(one) for one in lists])
+                self._statements.later(_numbered_arrays(statement, columns), [array_of(one) for one in lists])
                 return
         with suppress(Unpackable):
             arrays = [packed_array(kind, one) for (_, kind), one in zip(columns, lists, strict=True)]
             self._statements.run_packed(_numbered_arrays(statement, columns), arrays)
             return
+        self.flush()
         self._driver.execute(_unnested(statement, columns), lists)
 
     def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
-        (key, _), *others = columns
+        (key, kind), *others = columns
+        if len(rows) <= FEW_UPDATED:
+            values = ", ".join(f"{name} = ?::{kind}" for name, kind in others)
+            statement = f"UPDATE {table} SET {values} WHERE {key} = ?::{kind}"  # noqa: S608 - our own names
+            self.run_many(statement, [(*row[1:], row[0]) for row in rows])
+            return
         values = ", ".join(f"{name} = r.{name}" for name, _ in others)
         self.apply(f"UPDATE {table} SET {values} FROM {{rows}} r WHERE {table}.{key} = r.{key}", columns, rows)  # noqa: S608
 
@@ -84,6 +131,7 @@ class _PostgresBulk:
             marks = ", ".join(f"?::{kind}" for _, kind in KINDS[table])
             self.run_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608 - our own names
             return
+        self.flush()
         copying = self._driver.cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)")
         with copying as copy:
             copy.set_types([kind for _, kind in KINDS[table]])
@@ -95,17 +143,39 @@ class _PostgresBulk:
             statement = "INSERT INTO match_key (key, record_id) SELECT key, record_id FROM {rows} r"
             self.apply(statement, _KEY_ROWS, sorted(pairs))
         else:
+            self.flush()
             with self._driver.cursor().copy("COPY match_key (key, record_id) FROM STDIN (FORMAT BINARY)") as copy:
                 copy.write(_binary_pairs(pairs))
 
     def numbers(self, name: str, count: int) -> range:
         return next_numbers(self, name, count)
 
+    def insert_changes(self, rows: Sequence[Row]) -> None:
+        if len(rows) == 1:  # the counter's row is locked no longer than the commit takes
+            self.later(_NUMBERED_CHANGE, *rows[0])
+        elif rows:
+            insert_numbered_changes(self, rows)
+
+    def insert_landing(self, row: Row) -> int:
+        number = int(self.fetch(*_LANDING_ID)[0][0])
+        self.later(_LANDING, number, *row)
+        return number
+
+    def landing_id_ahead(self) -> None:
+        self.ahead(_LANDING_ID)
+
     def record_ids(self, count: int) -> list[int]:
-        return [row[0] for row in self.fetch("SELECT nextval('record_id') FROM generate_series(1, ?)", count)]
+        return [row[0] for row in self.fetch(*_record_ids(count))]
+
+    def record_ids_ahead(self, count: int) -> None:
+        self.ahead(_record_ids(count))
 
     def instant(self, moment: datetime) -> datetime:
         return moment
+
+
+def _record_ids(count: int) -> Question:
+    return "SELECT nextval('record_id') FROM generate_series(1, ?)", count
 
 
 @lru_cache(maxsize=256)
@@ -159,6 +229,14 @@ def _lists(statement: str, values: Iterable[Any]) -> list[Any]:
     ]
 
 
+_NUMBERED_CHANGE = (
+    "WITH taken AS (INSERT INTO counter (name, value) VALUES ('change', 1) "  # noqa: S608 - our own names
+    "ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value RETURNING value) "
+    f"INSERT INTO change ({', '.join(name for name, _ in KINDS['change'])}) "
+    f"SELECT value, {', '.join(f'?::{kind}' for _, kind in KINDS['change'][1:])} FROM taken"
+)
+_LANDING_ID: Question = ("SELECT nextval('landing_id_seq')",)
+_LANDING = "INSERT INTO landing (id, stream_id, record_ids, records, landed_at) VALUES (?, ?, ?, ?, ?)"
 _KEY_ROWS: Columns = (("key", "int8"), ("record_id", "int8"))
 _PAIR = Struct(">hiqiq")  # two fields of eight bytes each
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from mappings.contract import Features, Matcher
 from sync.master import blocks
-from sync.master.bulk import Bulk
-from sync.master.inforce import InForce, Sifting, lock_against_recording, lock_for_recording, recorded
+from sync.master.bulk import Bulk, Question
+from sync.master.inforce import InForce, MayNotRecord, Sifting, lock_against_recording, lock_for_recording, recorded
 from sync.master.records import LandedRecord, features_of
 
 CONNECTING_WEIGHT = -1.0
@@ -26,6 +26,14 @@ CONNECTING_WEIGHT = -1.0
 SIFTED_FROM = 300
 """Fewer pairs are compared one by one: setting up to sift them costs some milliseconds."""
 
+MOST_NEAR = 400
+"""So many records that share a key are read before it is known whether a block is crowded."""
+
+_SIDES_NEAR = (
+    "SELECT id, coalesce(features_version, version), features FROM source_record "
+    "WHERE id IN (SELECT record_id FROM match_key WHERE key {ints}) AND deleted_at IS NULL AND features IS NOT NULL "
+    "LIMIT ?"
+)
 _EDGE = (
     ("left_id", "int8"),
     ("right_id", "int8"),
@@ -84,7 +92,7 @@ def find_lasting_edges(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce
     found: then all is looked for again.
     """
     found = find_edges(bulk, batch, force)
-    if bulk.is_postgres and not found.crowded:
+    if bulk.is_postgres and not (found.crowded or force.lasting):
         lock_against_recording(bulk)
         now = recorded(bulk, found.force)
         if now is not found.force:
@@ -103,7 +111,7 @@ def find_edges(
     """Compare every record of the batch with all that share a key with it.
 
     ``senior_only``: with records of lower ids only, as when all records are gone through in order of id. ``compare``
-    may weigh the pairs elsewhere (see ``sync.matching.weighing``).
+    may weigh the pairs elsewhere (see ``sync.matching.weighing``). Raises MayNotRecord.
     """
     found = Found([], force)
     keys = _keys(batch, {record.id: record.keys for record in batch}, force)
@@ -117,7 +125,10 @@ def find_edges(
         sides = {
             record.id: Side(record.features_version, record.features) for record in batch if record.features is not None
         }
-        sides |= _load_sides(bulk, {record_id for pair in pairs for record_id in pair} - sides.keys())
+        if force.lasting:
+            sides = near_sides(bulk, _distinct(keys) - found.force.linked) | sides
+        missing = {record_id for pair in pairs for record_id in pair} - sides.keys()
+        sides |= _load_sides(bulk, missing) if missing else {}
         found.edges = (compare or _compare)(pairs, sides, found.force.matcher)
     return found
 
@@ -168,6 +179,8 @@ def _uncrowd(
 
     Whatever others land meanwhile meets the batch when it is resolved itself, so only crowds are read again.
     """
+    if found.force.lasting:
+        raise MayNotRecord
     lock_for_recording(bulk)
     now = recorded(bulk, found.force)
     if now is not found.force:  # somebody else has recorded blocks while we waited
@@ -233,6 +246,16 @@ def _unlinked(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce) -> dict
     others = {row[0] for row in rows} - {record.id for record in batch}
     found = {one: force.keys(features) for one, features in blocks.load_features(bulk, sorted(others)).items()}
     return {one: sorted(force.linked.intersection(keys)) for one, keys in found.items()}
+
+
+def siding(keys: Iterable[int]) -> Question:
+    """What ``near_sides`` asks."""
+    return _SIDES_NEAR, sorted(keys), MOST_NEAR
+
+
+def near_sides(bulk: Bulk, keys: Iterable[int]) -> dict[int, Side]:
+    """The records that have one of the keys; of a crowd some."""
+    return {row[0]: Side(row[1], features_of(row[2]) or ()) for row in bulk.fetch(*siding(keys))}
 
 
 def _load_sides(bulk: Bulk, record_ids: Iterable[int]) -> dict[int, Side]:

@@ -18,6 +18,31 @@ from sync.master.candidates import CONNECTING_WEIGHT, Edge
 from sync.master.decisions import Words
 from sync.master.records import LandedRecord
 
+FEW = 20
+"""The neighbourhoods of so many records are read at once."""
+
+_COLUMNS = "left_id, right_id, left_version, right_version, weight, rule"
+_EDGES = (
+    f"SELECT {_COLUMNS} FROM match_edge WHERE left_id {{ints}} "  # noqa: S608 - fixed columns
+    f"UNION SELECT {_COLUMNS} FROM match_edge WHERE right_id {{ints}}"
+)
+_THEIR_CUSTOMERS = "SELECT customer_id FROM crosswalk WHERE record_id {ints}"
+_CUSTOMERS = f"SELECT id, version, status, golden FROM customer WHERE id IN ({_THEIR_CUSTOMERS}) ORDER BY id"  # noqa: S608
+_NEAR = (  # the records themselves, and all that share a customer with one of them
+    f"SELECT record_id AS id FROM crosswalk WHERE customer_id IN ({_THEIR_CUSTOMERS}) "  # noqa: S608
+    "UNION SELECT id FROM source_record WHERE id {ints}"
+)
+_MEMBERS = (
+    "SELECT near.id, x.customer_id, x.version, coalesce(x.features_version, x.version), "  # noqa: S608
+    "s.version, coalesce(s.features_version, s.version), s.stream_id, s.source_id, s.part, s.features, s.canonical, "
+    f"s.deleted_at IS NULL FROM ({_NEAR}) near "
+    "LEFT JOIN source_record s ON s.id = near.id LEFT JOIN crosswalk x ON x.record_id = near.id"
+)
+_EDGES_NEAR = (
+    f"SELECT {_COLUMNS} FROM match_edge WHERE left_id IN ({_NEAR}) "  # noqa: S608
+    f"UNION SELECT {_COLUMNS} FROM match_edge WHERE right_id IN ({_NEAR})"
+)
+
 
 class Standing(NamedTuple):
     """A version of a record, and the version since which it has its features."""
@@ -29,6 +54,17 @@ class Standing(NamedTuple):
     def of(cls, record: LandedRecord) -> Standing:
         """How a landed record stands."""
         return cls(record.version, record.features_version)
+
+
+class Stored(NamedTuple):
+    """A record as it was read together with its neighbourhood; without features it is no customer."""
+
+    version: int
+    stream_id: int
+    source_id: str
+    part: str
+    features: str | None
+    canonical: str | None
 
 
 class HeldCustomer(NamedTuple):
@@ -43,9 +79,8 @@ class HeldCustomer(NamedTuple):
 
 @dataclass(slots=True)
 class Held:
-    """The touched neighbourhood. ``assigned`` says where records were before, ``versions`` what was resolved.
-
-    ``highest`` is the greatest customer id locked so far.
+    """The touched neighbourhood. ``assigned`` says where records were before, ``versions`` what was resolved,
+    ``stored`` some of the records. ``highest`` is the greatest customer id locked so far.
     """
 
     records: set[int] = field(default_factory=set)
@@ -56,6 +91,7 @@ class Held:
     words: Words = field(default_factory=Words)
     highest: int = -1
     met: set[int] = field(default_factory=set)
+    stored: dict[int, Stored] = field(default_factory=dict)
 
 
 def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_words: bool, met: set[int]) -> Held:
@@ -70,11 +106,15 @@ def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_wo
     held = Held(met=met)
     resolving = {record.id: Standing.of(record) for record in batch}
     frontier = set(start) | _lock(bulk, held, set(met))
+    at_once = not met and len(frontier) <= FEW
     while frontier:
-        frontier |= _hold_customers(bulk, held, frontier)
-        held.records |= frontier
-        _fix_versions(bulk, held, frontier, resolving)
-        ends = _read_edges(bulk, held, frontier)
+        ends = _hold_at_once(bulk, held, frontier, resolving) if at_once else None
+        at_once = False
+        if ends is None:
+            frontier |= _hold_customers(bulk, held, frontier)
+            held.records |= frontier
+            _fix_versions(bulk, held, frontier, resolving)
+            ends = _read_edges(bulk, held, frontier)
         if has_words or decisions.exist(bulk):
             ends |= _read_words(bulk, held, frontier if has_words else held.records)
             has_words = True
@@ -98,6 +138,43 @@ def lock_customers(bulk: Bulk, held: Held, ids: Sequence[int]) -> list[Row]:
         f"SELECT id, version, status, golden FROM customer WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
         list(ids),
     )
+
+
+def _hold_at_once(bulk: Bulk, held: Held, frontier: set[int], resolving: dict[int, Standing]) -> set[int] | None:
+    """What the first turn of ``hold`` does, in one round trip; adds the members to the frontier and answers the ends
+    of their edges. None: somebody moved a record just before its customer was locked, so that it has to be done in
+    turn.
+    """
+    ids = sorted(frontier)
+    locking = " FOR UPDATE" if bulk.is_postgres else ""
+    bulk.ahead((_CUSTOMERS + locking, ids), (_MEMBERS, ids, ids), (_EDGES_NEAR, ids, ids, ids, ids), decisions.EXISTING)
+    customers = bulk.fetch(_CUSTOMERS + locking, ids)
+    locked = {row[0] for row in customers}
+    held.met |= locked
+    held.highest = max(locked, default=held.highest)
+    rows = bulk.fetch(_MEMBERS, ids, ids)
+    if {row[1] for row in rows if row[1] is not None} != locked:
+        return None
+    members: dict[int, set[int]] = defaultdict(set)
+    for record_id, customer_id, version, features, landed, landed_features, *stored, is_live in rows:
+        if customer_id is not None:
+            members[customer_id].add(record_id)
+            held.assigned[record_id] = customer_id
+            held.versions[record_id] = Standing(version, features)
+        elif landed is not None:
+            held.versions[record_id] = Standing(landed, landed_features)
+        if landed is not None:
+            held.stored[record_id] = Stored(landed, *(stored if is_live else (*stored[:3], None, stored[4])))
+    for row in customers:
+        held.customers[row[0]] = HeldCustomer(row[0], row[1], row[2], row[3], frozenset(members[row[0]]))
+    frontier.update(held.assigned)
+    held.records |= frontier
+    for record_id in frontier & resolving.keys():
+        placed = record_id in held.assigned
+        held.versions[record_id] = (
+            max(resolving[record_id], held.versions[record_id]) if placed else resolving[record_id]
+        )
+    return _take_edges(held, bulk.fetch(_EDGES_NEAR, ids, ids, ids, ids))
 
 
 def _hold_customers(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
@@ -147,13 +224,10 @@ def _fix_versions(bulk: Bulk, held: Held, records: set[int], resolving: dict[int
 def _read_edges(bulk: Bulk, held: Held, records: set[int]) -> set[int]:
     """Edges that touch the records, read after their customers were locked; answers the records at their ends."""
     ids = sorted(records)
-    columns = "left_id, right_id, left_version, right_version, weight, rule"
-    rows = bulk.fetch(
-        f"SELECT {columns} FROM match_edge WHERE left_id {{ints}} "  # noqa: S608 - fixed columns
-        f"UNION SELECT {columns} FROM match_edge WHERE right_id {{ints}}",
-        ids,
-        ids,
-    )
+    return _take_edges(held, bulk.fetch(_EDGES, ids, ids))
+
+
+def _take_edges(held: Held, rows: Iterable[Row]) -> set[int]:
     ends: set[int] = set()
     for row in rows:
         edge = Edge(*row)

@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Connection
 
 from mappings.contract import RecordKey, seniority
-from sync.master.bulk import Bulk, bulk_for
+from sync.master.bulk import Bulk, Question, bulk_for
 from sync.master.identity import parse_public_id
 
 SAME, DIFFERENT, UNDECIDED = "same", "different", "undecided"
@@ -60,9 +60,13 @@ class Links(NamedTuple):
     cannot: list[tuple[int, int]]
 
 
+EXISTING: Question = ("SELECT 1 FROM steward_decision LIMIT 1",)
+"""What ``exist`` asks."""
+
+
 def exist(bulk: Bulk) -> bool:
     """Whether any steward ever said anything: where none did, resolving asks no more than this."""
-    return bool(bulk.fetch("SELECT 1 FROM steward_decision LIMIT 1"))
+    return bool(bulk.fetch(*EXISTING))
 
 
 def read(bulk: Bulk, record_ids: Iterable[int]) -> Words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,6 +11,7 @@ import orjson
 
 from mappings.survivorship import Source, SurvivorshipRules, golden
 from sync.master.bulk import Bulk
+from sync.master.components import Stored
 from sync.master.decisions import Pin, pinned
 from sync.master.records import LandedRecord
 from sync.master.references import anchored
@@ -42,14 +44,24 @@ class Goldens:
         self._pins: dict[int, list[Pin]] = {}
 
     def prepare(
-        self, bulk: Bulk, groups: Iterable[Group], batch: Sequence[LandedRecord], pins: Iterable[Pin] = ()
+        self,
+        bulk: Bulk,
+        groups: Iterable[Group],
+        batch: Sequence[LandedRecord],
+        pins: Iterable[Pin] = (),
+        stored: Mapping[int, Stored] = MappingProxyType({}),
     ) -> None:
-        """Load the canonical customers of the groups' members that the batch does not hold; ``pins`` are in force."""
+        """Load the canonical customers of the groups' members that the batch does not hold and that are not ``stored``
+        at hand; ``pins`` are in force.
+        """
         self._pins = {}
         for pin in pins:
             self._pins.setdefault(pin.record, []).append(pin)
         self._canonical = {record.id: record.canonical for record in batch if record.canonical is not None}
         missing = {member.id for group in groups for member in group.members} - self._canonical.keys()
+        for number in missing & stored.keys():
+            self._canonical[number] = (stored[number].canonical or "{}").encode()
+        missing -= stored.keys()
         if missing:
             rows = bulk.fetch("SELECT id, canonical FROM source_record WHERE id {ints}", sorted(missing))
             self._canonical |= {row[0]: row[1].encode() for row in rows}

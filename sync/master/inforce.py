@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Protocol, cast, runtime_checkable
 
 from mappings.contract import Features, Matcher
-from sync.master.bulk import Bulk
+from sync.master import tombstones
+from sync.master.bulk import Bulk, Question
 
 DEFAULT_CAP = 100
 """A block of more records is refined, where the match model's version says nothing else."""
@@ -21,8 +22,15 @@ UNVERSIONED = 0
 
 _SWITCHING = 0x6B6D6F64  # an advisory lock of our own: shared by whoever matches, exclusive to change the version
 _RECORDING = 0x6B626C6B  # and another: shared by whoever lands, exclusive to record crowded blocks
+_SHARING = "SELECT pg_advisory_xact_lock_shared(?)"
 _LAND = "SELECT pg_advisory_xact_lock_shared(?), pg_advisory_xact_lock_shared(?)"
-_LAND_LATER = f"{_LAND}, set_config('synchronous_commit', 'off', true)"
+_RECORDED = "SELECT key, action, revision FROM match_block WHERE version = ? AND revision > ?"
+_LAND_PAGE = f"{_LAND}, pg_advisory_xact_lock_shared(?), set_config('synchronous_commit', 'off', true)"
+_PAGE_LOCKS: tuple[str, int, int, int] = (_LAND_PAGE, tombstones.LOCK, _SWITCHING, _RECORDING)
+
+
+class MayNotRecord(Exception):
+    """A crowded block was met where none may be recorded. The transaction is to be tried again, not ``lasting``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class InForce:
 
     ``refined`` keys are not used any more, finer ones are; ``linked`` ones are proof by themselves and link their
     records as a star. ``underived`` are the records that an unfinished switch has still to derive keys for.
+    ``lasting``: nobody records blocks until the transaction ends, this one neither.
     """
 
     matcher: Matcher
@@ -41,6 +50,7 @@ class InForce:
     revision: int = 0
     stage: str | None = None
     underived: range = range(0)
+    lasting: bool = False
 
     def keys(self, features: Features) -> list[int]:
         """The blocking keys of a record."""
@@ -68,6 +78,12 @@ class MatcherSource(Protocol):
         ``keep``: it may be remembered for the next transaction, because this one has recorded no blocks itself.
         """
 
+    def asking(self) -> Question:
+        """What ``in_force`` will most probably ask."""
+
+    def remembered(self) -> InForce | None:
+        """What was in force in an earlier transaction, if that is known."""
+
 
 @runtime_checkable
 class Refinable(Protocol):
@@ -91,23 +107,50 @@ class Sifting(Protocol):
         """For pairs of sides, by number: whether ``compare`` may find evidence. False: it finds none."""
 
 
-def landing_with(source: Matcher | MatcherSource, bulk: Bulk, *, read_again: bool = False) -> InForce:
-    """What LAND works with. Nobody changes it, nor records crowded blocks, until the transaction ends.
-
-    ``read_again``: what the transaction stores is read once more if it is lost together with the cursor it stores, so
-    its commit does not wait for the disk. RESOLVE's does, and what was landed before it is on the disk by then.
-    """
-    _lock(bulk, _LAND_LATER if read_again else _LAND, _SWITCHING, _RECORDING)
+def landing_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
+    """What LAND works with. Nobody changes it, nor records crowded blocks, until the transaction ends."""
+    _lock(bulk, _LAND, _SWITCHING, _RECORDING)
     return _in_force(source, bulk)
 
 
-def resolving_with(source: Matcher | MatcherSource, bulk: Bulk, *, keep: bool = True) -> InForce:
-    """What RESOLVE works with. The version stays until the transaction ends; crowded blocks may be recorded.
+def landing_page_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
+    """The same for a page that is read, and nobody is erased until the transaction ends.
+
+    What the transaction stores is read once more if it is lost together with the cursor it stores, so its commit does
+    not wait for the disk. RESOLVE's does, and what was landed before it is on the disk by then.
+    """
+    _lock(bulk, *_PAGE_LOCKS)
+    return _in_force(source, bulk)
+
+
+def resolving_with(source: Matcher | MatcherSource, bulk: Bulk, *, keep: bool = True, lasting: bool = False) -> InForce:
+    """What RESOLVE works with. The version stays until the transaction ends; crowded blocks may be recorded, unless it
+    shall be ``lasting``: then nobody records any, which saves asking again.
 
     ``keep`` as in ``MatcherSource``.
     """
-    _lock(bulk, "SELECT pg_advisory_xact_lock_shared(?)", _SWITCHING)
-    return _in_force(source, bulk, keep=keep)
+    if not lasting:
+        _lock(bulk, _SHARING, _SWITCHING)
+        return _in_force(source, bulk, keep=keep)
+    _lock(bulk, _LAND, _SWITCHING, _RECORDING)
+    return replace(_in_force(source, bulk, keep=keep), lasting=True)
+
+
+def landing_ahead(source: Matcher | MatcherSource, bulk: Bulk) -> None:
+    """What ``landing_page_with`` will ask (see ``Bulk.ahead``)."""
+    bulk.ahead(_PAGE_LOCKS, *_asking(source))
+
+
+def resolving_ahead(source: Matcher | MatcherSource, bulk: Bulk, *, lasting: bool) -> None:
+    """What ``resolving_with`` will ask."""
+    locks: Question = (_LAND, _SWITCHING, _RECORDING) if lasting else (_SHARING, _SWITCHING)
+    bulk.ahead(locks, *_asking(source))
+
+
+def linked_before(source: Matcher | MatcherSource) -> frozenset[int]:
+    """Blocks that were linked as a star in an earlier transaction."""
+    remembered = cast(MatcherSource, source).remembered() if _gives_versions(type(source)) else None
+    return frozenset() if remembered is None else remembered.linked
 
 
 def reading_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:
@@ -127,7 +170,7 @@ def lock_for_recording(bulk: Bulk) -> None:
 
 def lock_against_recording(bulk: Bulk) -> None:
     """Until the transaction ends nobody records crowded blocks; waits for who does."""
-    _lock(bulk, "SELECT pg_advisory_xact_lock_shared(?)", _RECORDING)
+    _lock(bulk, _SHARING, _RECORDING)
 
 
 def without_blocks(matcher: Matcher, keys: frozenset[int]) -> Matcher:
@@ -143,9 +186,7 @@ def _gives_versions(kind: type) -> bool:
 
 def recorded(bulk: Bulk, known: InForce) -> InForce:
     """With the blocks that were recorded for the version since."""
-    rows = bulk.fetch(
-        "SELECT key, action, revision FROM match_block WHERE version = ? AND revision > ?", known.number, known.revision
-    )
+    rows = bulk.fetch(_RECORDED, known.number, known.revision)
     if not rows:
         return known
     refined = frozenset(key for key, action, _ in rows if action == "refined")
@@ -157,6 +198,10 @@ def _in_force(source: Matcher | MatcherSource, bulk: Bulk, *, keep: bool = True)
     if _gives_versions(type(source)):
         return cast(MatcherSource, source).in_force(bulk, keep)
     return recorded(bulk, InForce(cast(Matcher, source)))
+
+
+def _asking(source: Matcher | MatcherSource) -> list[Question]:
+    return [cast(MatcherSource, source).asking()] if _gives_versions(type(source)) else []
 
 
 def _lock(bulk: Bulk, statement: str, *locks: int) -> None:

@@ -21,15 +21,21 @@ from connectors.errors import RecordRejected
 from mappings.contract import CompiledMapping, Matcher
 from mappings.errors import RecordInvalid
 from sync.master import tombstones
-from sync.master.bulk import Bulk, bulk_for
+from sync.master.bulk import Bulk, Question, bulk_for
 from sync.master.deriving import Derived, derive
-from sync.master.inforce import UNVERSIONED, MatcherSource, landing_with
+from sync.master.inforce import UNVERSIONED, MatcherSource, landing_ahead, landing_page_with, landing_with
 from sync.master.records import LandedRecord, pack_ids
 from sync.master.streams import StreamRef
 from sync.master.writing import Change, Writes
 
 MAX_KEY = 500
 """Longest source id that is stored, in bytes of UTF-8."""
+
+
+_KNOWN = (
+    "SELECT source_id, id, hash, version, deleted_at IS NOT NULL FROM source_record "
+    "WHERE stream_id = ? AND source_id {texts} AND part = ''"
+)
 
 
 class Counts(NamedTuple):
@@ -113,10 +119,10 @@ def land(
 ) -> Landed:
     """Store what changed on a page and queue it for RESOLVE. Idempotent: landing a page again changes nothing."""
     bulk = bulk_for(connection)
-    tombstones.share(bulk)
-    guard = tombstones.guard(connection)
-    force = landing_with(matcher, bulk, read_again=True)
     latest = {record.key: record for record in page.records}
+    _ask_ahead(bulk, stream, latest, matcher)
+    force = landing_page_with(matcher, bulk)
+    guard = tombstones.guard(connection)
     erased = {} if guard is None else _erased(guard, stream, [*latest, *(bad.key for bad in page.rejected)])
     latest = {key: record for key, record in latest.items() if key not in erased}
     gone = [key for key in dict.fromkeys(page.deleted) if key not in latest]
@@ -249,14 +255,22 @@ def _refusal(mark: str) -> Rejection:
     return Rejection(name, b"", why, None)
 
 
+def _ask_ahead(bulk: Bulk, stream: StreamRef, latest: Dict[str, Record], matcher: Matcher | MatcherSource) -> None:
+    """All that is asked of one incoming record goes at once; for a page it makes no difference."""
+    landing_ahead(matcher, bulk)
+    bulk.ahead(tombstones.EXISTING)
+    bulk.landing_id_ahead()
+    if len(latest) == 1:
+        bulk.ahead(_known_as(stream.id, [*latest]))
+        bulk.record_ids_ahead(1)
+
+
+def _known_as(stream_id: int, keys: Sequence[str]) -> Question:
+    return _KNOWN, stream_id, [key for key in keys if _storable(key)]
+
+
 def _look_up(bulk: Bulk, stream_id: int, keys: list[str]) -> dict[str, _Known]:
-    storable = [key for key in keys if _storable(key)]
-    rows = bulk.fetch(
-        "SELECT source_id, id, hash, version, deleted_at IS NOT NULL FROM source_record "
-        "WHERE stream_id = ? AND source_id {texts} AND part = ''",
-        stream_id,
-        storable,
-    )
+    rows = bulk.fetch(*_known_as(stream_id, keys))
     return {row[0]: _Known(row[1], row[2], row[3], bool(row[4])) for row in rows}
 
 

@@ -7,17 +7,21 @@ processor for one value). What the cursor can and this cannot (rare types of val
 
 from __future__ import annotations
 
+import select
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import OperationalError, errors, pq
 from psycopg.adapt import Transformer
 
 Row = tuple[Any, ...]
+_Question = tuple[Any, ...]
 
 _MOST = 400
 """So many statements of a connection are prepared; there are fewer in all the program."""
+_GATHERED = 200
+"""So many statements wait at most."""
 _BINARY, _TEXT = 1, 0
 _IDLE = int(pq.TransactionStatus.IDLE)
 _DONE = frozenset({int(pq.ExecStatus.TUPLES_OK), int(pq.ExecStatus.COMMAND_OK)})
@@ -27,24 +31,103 @@ class Unsupported(Exception):
     """A value that only a cursor can send."""
 
 
+class _Call(NamedTuple):
+    """A statement to send: the name under which it is prepared, its values, their formats, whether it may change
+    anything, and the question it answers, if that was asked ahead.
+    """
+
+    name: bytes
+    data: list[bytes | None]
+    formats: list[int] | None
+    writes: bool
+    asked: _Question | None = None
+
+
 class Statements:
     """The prepared statements of one connection. Used by one thread at a time, like the connection.
+
+    On sessions of the sync path statements gather: those whose answer nobody needs, and those that will be asked for
+    soon, wait for the next one that is asked for, or for the commit, and go with it in one round trip. The server does
+    them one after the other, in their order. ``follow`` in ``sync.database`` keeps that true for whoever else uses the
+    connection.
 
     On a connection whose driver prepares statements too none is prepared here: whenever a transaction is rolled back,
     it would throw away all there are.
     """
 
     def __init__(self, driver: Any) -> None:
-        self._pgconn: Any = driver.pgconn
-        self._most = _MOST if driver.prepare_threshold is None else 0
+        self._driver, self._pgconn = driver, driver.pgconn
+        self.gathers: bool = driver.prepare_threshold is None
+        self._most = _MOST if self.gathers else 0
         self._loader: Any = Transformer(driver)
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._waiting: list[_Call] = []
+        self._asked = 0
+        self._answers: list[tuple[_Question, Any]] = []
 
     def fetch(self, statement: str, values: Sequence[Any]) -> list[Row]:
         """All rows of a statement with ``$1``, ``$2``, … for values. Raises as a cursor does; Unsupported before
         anything was sent.
         """
-        result = self._execute(statement, values)
+        return self._rows(self._answer(statement, *_encoded(values)))
+
+    def later(self, statement: str, values: Sequence[Any]) -> None:
+        """A statement whose answer nobody needs. What goes wrong is raised with what it is sent with."""
+        data, types, formats = _encoded(values)
+        name = self._named(statement, types)
+        if name is None or not self.gathers:
+            self._answer(statement, data, types, formats)
+            return
+        self._waiting.append(_Call(name, data, formats, writes=True))
+        self._answers.clear()
+        if len(self._waiting) >= _GATHERED:
+            self.flush()
+
+    def ahead(self, question: Row, statement: str, values: Sequence[Any]) -> None:
+        """A statement that ``foreseen`` will be asked for by its ``question``, whatever that is."""
+        data, types, formats = _encoded(values)
+        name = self._named(statement, types)
+        if name is not None and self.gathers and not self._is_asked(question):
+            self._waiting.append(_Call(name, data, formats, _writes(statement), question))
+            self._asked += 1
+
+    def foreseen(self, question: Row) -> list[Row] | None:
+        """The rows of a question that was asked ahead, once; None if it was not, or something was written since."""
+        if not self._asked:
+            return None
+        if any(call.asked == question for call in self._waiting):
+            self._exchange()
+        for place, (asked, result) in enumerate(self._answers):
+            if asked == question:
+                del self._answers[place]
+                self._asked -= 1
+                return self._rows(result)
+        return None
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._waiting:
+            self._exchange()
+
+    def commit(self) -> None:
+        """Send what waits, if anything does, and end the transaction with it."""
+        if any(call.writes for call in self._waiting):
+            self._exchange(commit=True)
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what waits: the transaction is rolled back."""
+        self._waiting.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._answers.clear()
+        self._asked = sum(call.asked is not None for call in self._waiting)
+
+    def _is_asked(self, question: Row) -> bool:
+        return any(call.asked == question for call in self._waiting) or any(one[0] == question for one in self._answers)
+
+    def _rows(self, result: Any) -> list[Row]:
         if not result.ntuples:
             return []
         self._loader.set_pgresult(result)
@@ -53,23 +136,106 @@ class Statements:
 
     def run(self, statement: str, values: Sequence[Any]) -> int:
         """The same, answering how many rows it touched."""
-        return self._execute(statement, values).command_tuples or 0
+        return self._answer(statement, *_encoded(values)).command_tuples or 0
 
     def run_packed(self, statement: str, arrays: Sequence[bytes]) -> int:
         """The same with values that are packed already, in the types that the statement says (``$1::text[]``)."""
-        return self._send(statement, list(arrays), (0,) * len(arrays), [_BINARY] * len(arrays)).command_tuples or 0
+        binary = [_BINARY] * len(arrays)
+        return self._answer(statement, list(arrays), (0,) * len(arrays), binary).command_tuples or 0
 
-    def _execute(self, statement: str, values: Sequence[Any]) -> Any:
-        return self._send(statement, *_encoded(values))
-
-    def _send(self, statement: str, data: list[bytes | None], types: tuple[int, ...], formats: list[int] | None) -> Any:
-        pgconn = self._pgconn
-        if pgconn.transaction_status == _IDLE:
-            self._checked(pgconn.exec_(b"BEGIN"))
-        name = self._names.get((statement, types)) or self._prepared(statement, types)
+    def _answer(
+        self, statement: str, data: list[bytes | None], types: tuple[int, ...], formats: list[int] | None
+    ) -> Any:
+        name = self._named(statement, types)
         if name is None:
-            return self._checked(pgconn.exec_params(statement.encode(), data, types, formats))
-        return self._checked(pgconn.exec_prepared(name, data, formats))
+            self.flush()
+            self._begin()
+            return self._checked(self._pgconn.exec_params(statement.encode(), data, types, formats))
+        if not self._waiting:
+            self._begin()
+            if self._answers and _writes(statement):
+                self._forget()
+            return self._checked(self._pgconn.exec_prepared(name, data, formats))
+        self._waiting.append(_Call(name, data, formats, _writes(statement)))
+        return self._exchange()
+
+    def _exchange(self, *, commit: bool = False) -> Any:
+        """Everything that waits in one round trip; answers the result of the last statement."""
+        calls, self._waiting = self._waiting, []
+        pgconn, begin = self._pgconn, self._beginning()
+        pgconn.enter_pipeline_mode()
+        pgconn.nonblocking = 1
+        try:
+            if begin is not None:
+                pgconn.send_query_params(begin, None)
+            for call in calls:
+                pgconn.send_query_prepared(call.name, call.data, call.formats)
+            if commit:
+                pgconn.send_query_params(b"COMMIT", None)
+            pgconn.pipeline_sync()
+            self._pass_on()
+            results = self._received(len(calls) + (begin is not None) + commit)
+        except BaseException:  # lost, or stopped half-way: nobody could tell the answers apart any more
+            pgconn.finish()
+            raise
+        pgconn.nonblocking = 0
+        pgconn.exit_pipeline_mode()
+        for result in results:
+            self._checked(result)
+        for call, result in zip(calls, results if begin is None else results[1:], strict=False):
+            if call.writes:  # what was answered before may be so no longer
+                self._answers.clear()
+            elif call.asked is not None:
+                self._answers.append((call.asked, result))
+        self._asked = len(self._answers)
+        return results[-1]
+
+    def _received(self, count: int) -> list[Any]:
+        """The results of so many statements. Waits without holding up other threads, as libpq's own waiting would: they
+        may hold the lock that the server waits for.
+        """
+        is_busy, get_result, results = self._pgconn.is_busy, self._pgconn.get_result, []
+        for place in range(2 * count + 1):  # after each result comes nothing, and at last the end of the pipeline
+            while is_busy():
+                self._poll(select.POLLIN)
+                self._pgconn.consume_input()
+            result = get_result()
+            if place % 2 == 0:
+                if result is None or self._pgconn.status == pq.ConnStatus.BAD:
+                    raise OperationalError("the connection is lost")
+                results.append(result)
+        return results[:count]
+
+    def _pass_on(self) -> None:
+        """Wait until all is on its way. The server may have to be listened to before it goes on reading."""
+        while self._pgconn.flush():
+            for _, event in self._poll(select.POLLIN | select.POLLOUT):
+                if event & ~select.POLLOUT:
+                    self._pgconn.consume_input()
+
+    def _poll(self, events: int) -> list[tuple[int, int]]:
+        poll = select.poll()
+        poll.register(self._pgconn.socket, events)
+        return poll.poll()
+
+    def _begin(self) -> None:
+        begin = self._beginning()
+        if begin is not None:
+            self._checked(self._pgconn.exec_(begin))
+
+    def _beginning(self) -> bytes | None:
+        """What begins the transaction; None inside of one."""
+        if self._pgconn.transaction_status != _IDLE or self._driver.autocommit:
+            return None
+        self._forget()
+        level, read_only = self._driver.isolation_level, self._driver.read_only
+        if level is None and read_only is None:
+            return b"BEGIN"
+        words = "BEGIN" if level is None else f"BEGIN ISOLATION LEVEL {level.name.replace('_', ' ')}"
+        return f"{words} READ ONLY".encode() if read_only else words.encode()
+
+    def _named(self, statement: str, types: tuple[int, ...]) -> bytes | None:
+        return self._names.get((statement, types)) or self._prepared(statement, types)
 
     def _prepared(self, statement: str, types: tuple[int, ...]) -> bytes | None:
         if len(self._names) >= self._most:
@@ -85,6 +251,10 @@ class Statements:
         if self._pgconn.status == pq.ConnStatus.BAD:
             raise OperationalError(result.get_error_message("utf-8") or "the connection is lost")
         raise errors.error_from_result(result)
+
+
+def _writes(statement: str) -> bool:
+    return not statement.startswith("SELECT")
 
 
 _INTEGERS = {int}

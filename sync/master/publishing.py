@@ -82,11 +82,12 @@ class Publisher:
 
     def apply(self, held: Held, transition: Transition, batch: Sequence[LandedRecord]) -> None:
         """The changes of a touched neighbourhood."""
-        self._bulk.run("DELETE FROM crosswalk WHERE record_id {ints}", transition.unassigned)
+        if transition.unassigned:
+            self._bulk.later("DELETE FROM crosswalk WHERE record_id {ints}", transition.unassigned)
         known = {record.id for record in batch if record.id in held.assigned}
         self._move(held, transition, known)
         groups = [kept.group for kept in transition.kept]
-        self._goldens.prepare(self._bulk, groups, batch, held.words.pins.values())
+        self._goldens.prepare(self._bulk, groups, batch, held.words.pins.values(), held.stored)
         for kept in transition.kept:
             self._keep(kept)
         for ended in transition.ended:
@@ -103,9 +104,8 @@ class Publisher:
         bulk.update("customer", _ENDED, rows.ended)
         self._tally.store(bulk)
         if rows.changes:
-            numbers = bulk.numbers("change", len(rows.changes))
-            changes, why = zip(numbers, rows.changes, strict=True), cause.current()
-            bulk.insert("change", [(number, *change, self._now, why) for number, change in changes])
+            why = cause.current()
+            bulk.insert_changes([(*change, self._now, why) for change in rows.changes])
         return self._counts()
 
     def _counts(self) -> Resolved:
@@ -162,7 +162,7 @@ class Publisher:
         """Every id that a record of a customer would found stands for that customer, and so does every former id."""
         alive = [kept.group.id for kept in transition.kept if not kept.was_active]
         if alive:
-            self._bulk.run("DELETE FROM customer_alias WHERE old_id {ints}", alive)
+            self._bulk.later("DELETE FROM customer_alias WHERE old_id {ints}", alive)
         merged = sorted((ended.into, ended.before.id) for ended in transition.ended if ended.into is not None)
         self._bulk.run_many("UPDATE customer_alias SET customer_id = ? WHERE customer_id = ?", merged)
         aliases = {old: into for into, old in merged}

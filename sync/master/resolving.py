@@ -20,17 +20,28 @@ from sync.database import Database
 from sync.errors import Refused
 from sync.master import decisions
 from sync.master import streams as stream_directory
-from sync.master.bulk import Bulk, bulk_for
-from sync.master.candidates import CONNECTING_WEIGHT, find_lasting_edges, store_edges
+from sync.master.blocks import sharing
+from sync.master.bulk import Bulk, Question, bulk_for
+from sync.master.candidates import CONNECTING_WEIGHT, find_lasting_edges, siding, store_edges
 from sync.master.components import Held, hold
 from sync.master.golden import Goldens
-from sync.master.inforce import UNVERSIONED, InForce, MatcherSource, resolving_with
+from sync.master.inforce import (
+    UNVERSIONED,
+    InForce,
+    MatcherSource,
+    MayNotRecord,
+    linked_before,
+    resolving_ahead,
+    resolving_with,
+)
 from sync.master.publishing import Publisher, Resolved
 from sync.master.records import LandedRecord, features_of, unpack_ids
 from sync.master.settling import settle
 from sync.master.streams import StreamRef
 from sync.master.transition import plan
 
+FEW = 20
+"""Of so many records all is asked at once; what more of them ask for takes longer than asking."""
 _TRIES = 30
 _QUEUE = 0x6B656875  # an advisory lock of our own
 _CONFLICTS = frozenset({"40P01", "40001", "23505", "55P03"})
@@ -60,22 +71,38 @@ def resolve(
     While the version is being switched nothing is resolved: what was landed waits.
     """
     met: set[int] = set()
+    lasting, lost = database.is_postgres and batch is not None and len(batch) <= FEW, False
     for attempt in range(1, _TRIES + 1):
         try:
             with database.hot_transaction() as connection:
-                if attempt > 1:
-                    _queue_up(bulk_for(connection))
-                force = resolving_with(matcher, bulk_for(connection))
+                bulk = bulk_for(connection)
+                if lost:
+                    _queue_up(bulk)
+                _ask_ahead(bulk, landing_ids, matcher, batch if lasting else None)
+                force = resolving_with(matcher, bulk, lasting=lasting)
                 if force.stage is not None:
                     return Resolved()
                 usable = batch if derived_by == force.number else None
                 return _resolve(connection, landing_ids, force, survivorship, usable, met)
+        except MayNotRecord:
+            lasting = False
         except Exception as error:
             if attempt == _TRIES or not is_conflict(error):
                 raise
-            batch = None
+            batch, lasting, lost = None, False, True
             time.sleep(random.uniform(0, min(0.005 * 2**attempt, 0.2)))  # noqa: S311 - jitter
     raise AssertionError("unreachable")
+
+
+def _ask_ahead(
+    bulk: Bulk, landing_ids: Sequence[int], matcher: Matcher | MatcherSource, batch: Sequence[LandedRecord] | None
+) -> None:
+    """What is asked of a record that has just been landed goes at once."""
+    resolving_ahead(matcher, bulk, lasting=batch is not None)
+    bulk.ahead(_taking(bulk, landing_ids), stream_directory.LOADING)
+    if batch is not None:
+        keys = {key for record in batch for key in record.keys} - linked_before(matcher)
+        bulk.ahead(_placing(batch), *([sharing(keys), siding(keys)] if keys else []), decisions.EXISTING)
 
 
 def resolve_in(
@@ -122,7 +149,7 @@ def _resolve(
     if again:
         publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
         resolved = resolved.plus(_settle_again(bulk, again, streams, force, publisher, met))
-    bulk.run("DELETE FROM landing WHERE id {ints}", sorted(taken))
+    bulk.later("DELETE FROM landing WHERE id {ints}", sorted(taken))
     return resolved
 
 
@@ -143,9 +170,9 @@ def _resolve_batch(
 ) -> Resolved:
     if not batch:
         return Resolved()
+    has_words = decisions.exist(bulk)
     found = find_lasting_edges(bulk, news, force)
     store_edges(bulk, found.edges, [record for record in news if record.version > 1])
-    has_words = decisions.exist(bulk)
     lone, touched = _part(bulk, batch, found.ends | placed, has_words)
     publisher.found(lone)
     if touched:
@@ -190,13 +217,15 @@ def _not_alone(bulk: Bulk, record_ids: list[int]) -> set[int]:
     return {row[0] for row in rows}
 
 
+def _taking(bulk: Bulk, landing_ids: Sequence[int]) -> Question:
+    locking = " FOR UPDATE SKIP LOCKED" if bulk.is_postgres else ""
+    statement = f"SELECT id, record_ids, edges_known FROM landing WHERE id {{ints}} ORDER BY id{locking}"  # noqa: S608
+    return statement, sorted(landing_ids)
+
+
 def _take(bulk: Bulk, landing_ids: Sequence[int]) -> dict[int, tuple[bytes, bool]]:
     """The landings nobody else is at, with their packed record ids, and whether all of their edges are known."""
-    locking = " FOR UPDATE SKIP LOCKED" if bulk.is_postgres else ""
-    rows = bulk.fetch(
-        f"SELECT id, record_ids, edges_known FROM landing WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
-        sorted(landing_ids),
-    )
+    rows = bulk.fetch(*_taking(bulk, landing_ids))
     return {row[0]: (bytes(row[1]), bool(row[2])) for row in rows}
 
 
@@ -216,12 +245,14 @@ def _load_batch(bulk: Bulk, packed: Iterable[bytes], force: InForce) -> list[Lan
     return batch
 
 
+def _placing(batch: Sequence[LandedRecord]) -> Question:
+    statement = "SELECT record_id, version, coalesce(features_version, version) FROM crosswalk WHERE record_id {ints}"
+    return statement, [record.id for record in batch]
+
+
 def _placed(bulk: Bulk, batch: Sequence[LandedRecord]) -> dict[int, tuple[int, int]]:
     """The records that a customer holds: in which version, and the version of the features by which it was matched."""
-    rows = bulk.fetch(
-        "SELECT record_id, version, coalesce(features_version, version) FROM crosswalk WHERE record_id {ints}",
-        [record.id for record in batch],
-    )
+    rows = bulk.fetch(*_placing(batch))
     return {row[0]: (row[1], row[2]) for row in rows}
 
 

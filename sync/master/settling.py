@@ -10,7 +10,7 @@ from mappings.contract import Decision, Features, Matcher, Member, RecordKey, se
 from sync.master import decisions
 from sync.master.bulk import Bulk
 from sync.master.candidates import CONNECTING_WEIGHT
-from sync.master.components import Held
+from sync.master.components import Held, Stored
 from sync.master.decisions import Links
 from sync.master.records import LandedRecord, features_of
 from sync.master.streams import StreamRef
@@ -53,7 +53,7 @@ def settle(
     bulk: Bulk, held: Held, batch: Sequence[LandedRecord], streams: Mapping[int, StreamRef], matcher: Matcher
 ) -> list[Group]:
     """The customers that the held records form. A pure function of records, edges and decisions."""
-    live = load_live(bulk, held.records, batch, streams)
+    live = load_live(bulk, held.records, batch, streams, held.stored)
     links = decisions.links(held.words.verdicts.values(), {number: record.key for number, record in live.items()})
     components = _components(held, live, links.must)
     judged = _judged(links, components, live)
@@ -87,9 +87,15 @@ def group_of(records: Sequence[LiveRecord]) -> Group:
 
 
 def load_live(
-    bulk: Bulk, record_ids: set[int], batch: Sequence[LandedRecord], streams: Mapping[int, StreamRef]
+    bulk: Bulk,
+    record_ids: set[int],
+    batch: Sequence[LandedRecord],
+    streams: Mapping[int, StreamRef],
+    stored: Mapping[int, Stored],
 ) -> dict[int, LiveRecord]:
-    """The live records among the ids, as landed now; those of the batch as they were handed over."""
+    """The live records among the ids, as landed now; those of the batch as they were handed over, those that are
+    ``stored`` as they were read.
+    """
     live = {
         record.id: LiveRecord(
             record.id, record.version, streams[record.stream_id], record.source_id, record.part, record.features
@@ -97,11 +103,19 @@ def load_live(
         for record in batch
         if record.id in record_ids and record.features is not None
     }
-    others = sorted(record_ids - {record.id for record in batch})
+    others = record_ids - {record.id for record in batch}
+    for number in others & stored.keys():
+        one = stored[number]
+        if one.features is not None:
+            found = features_of(one.features) or ()
+            live[number] = LiveRecord(number, one.version, streams[one.stream_id], one.source_id, one.part, found)
+    others -= stored.keys()
+    if not others:
+        return live
     rows = bulk.fetch(
         "SELECT id, version, stream_id, source_id, part, features FROM source_record "
         "WHERE id {ints} AND deleted_at IS NULL AND features IS NOT NULL",
-        others,
+        sorted(others),
     )
     for record_id, version, stream_id, source_id, part, features in rows:
         live[record_id] = LiveRecord(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from mappings.contract import RecordKey
-from sync.master.bulk import bulk_for
+from sync.master.bulk import Question, bulk_for
 from sync.master.identity import founder_id
 
 
@@ -30,10 +30,13 @@ class StreamRef:
         return founder_id(self.connection, self.name, source_id, part)
 
 
+LOADING: Question = (
+    "SELECT s.id, s.connection_id, c.name, s.name, s.priority "
+    "FROM stream_state s JOIN connection c ON c.id = s.connection_id",
+)
+"""What ``load`` asks."""
+
+
 def load(connection: Connection) -> dict[int, StreamRef]:
     """All streams by number, removed ones too: their records still explain golden values."""
-    rows = bulk_for(connection).fetch(
-        "SELECT s.id, s.connection_id, c.name, s.name, s.priority "
-        "FROM stream_state s JOIN connection c ON c.id = s.connection_id"
-    )
-    return {row[0]: StreamRef(*row) for row in rows}
+    return {row[0]: StreamRef(*row) for row in bulk_for(connection).fetch(*LOADING)}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from connectors.errors import RecordRejected
 from sync.errors import Refused
-from sync.master.bulk import Bulk, bulk_for
+from sync.master.bulk import Bulk, Question, bulk_for
 
 if TYPE_CHECKING:
     from sync.vault import Vault
@@ -68,6 +68,10 @@ class Guard:
         return {row[0] for row in rows}
 
 
+EXISTING: Question = ("SELECT 1 FROM tombstone LIMIT 1",)
+"""What ``guard`` asks."""
+
+
 def share(bulk: Bulk) -> None:
     """Nobody is erased until the transaction ends. SQLite has one writer anyway."""
     if bulk.is_postgres:
@@ -83,7 +87,7 @@ def exclude(bulk: Bulk) -> None:
 def guard(connection: Connection) -> Guard | None:
     """The guard; None where nobody was ever erased. Raises KeyMissing, VaultError."""
     bulk = bulk_for(connection)
-    if not bulk.fetch("SELECT 1 FROM tombstone LIMIT 1"):
+    if not bulk.fetch(*EXISTING):
         return None
     from sync.privacy.sealing import marks_key
 

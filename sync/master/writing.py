@@ -126,7 +126,7 @@ class Writes:
 
     def flush(self) -> int | None:
         """Send everything; answers the number of the landing row, or None when nothing awaits RESOLVE."""
-        bulk = self._bulk
+        bulk, landing_id = self._bulk, self._queue()
         bulk.insert("source_record", self._rows)
         bulk.update("source_record", _CONTENT, self._updates)
         bulk.update("source_record", _DERIVED, self._derived_updates)
@@ -140,7 +140,7 @@ class Writes:
         tallying = Tallying()
         tallying.records(self._stream.id, self._live)
         tallying.store(bulk)
-        return self._queue()
+        return landing_id
 
     def _insert(
         self, record_id: int, change: Change, part: str, parent_id: int | None, derived: Derived | None
@@ -250,14 +250,8 @@ class Writes:
     def _queue(self) -> int | None:
         if not self.batch:
             return None
-        rows = self._bulk.fetch(
-            "INSERT INTO landing (stream_id, record_ids, records, landed_at) VALUES (?, ?, ?, ?) RETURNING id",
-            self._stream.id,
-            pack_ids(record.id for record in self.batch),
-            len(self.batch),
-            self._now,
-        )
-        return int(rows[0][0])
+        ids = pack_ids(record.id for record in self.batch)
+        return self._bulk.insert_landing((self._stream.id, ids, len(self.batch), self._now))
 
     def _await_resolve(
         self, record_id: int, version: int, since: int, key: str, part: str, derived: Derived | None

@@ -9,7 +9,7 @@ from threading import Lock, local
 
 from mappings.contract import Canonical, Decision, Evidence, Features, Matcher, Member
 from sync.errors import NotFound
-from sync.master.bulk import Bulk
+from sync.master.bulk import Bulk, Question
 from sync.master.inforce import InForce, Refinable, Sifting, without_blocks
 
 _STATE = (
@@ -28,13 +28,22 @@ class ActiveVersion:
     def __init__(self) -> None:
         self._known: tuple[int, _Stored, InForce] | None = None
 
+    def asking(self) -> Question:
+        """What ``in_force`` asks, unless a switch has come in between."""
+        known = self._known
+        return _STATE, known[2].revision if known else 0
+
+    def remembered(self) -> InForce | None:
+        """What was in force when it was last asked for."""
+        return self._known[2] if self._known else None
+
     def in_force(self, bulk: Bulk, keep: bool = True) -> InForce:
         """What is in force in this transaction. ``keep``: the transaction has recorded no blocks itself.
 
         Raises NotFound before the project's first registration.
         """
         known = self._known
-        rows = bulk.fetch(_STATE, known[2].revision if known else 0)
+        rows = bulk.fetch(_STATE, known[2].revision if known else 0)  # as ``asking`` says
         if not rows:
             raise NotFound("No match model is in force yet.", remedy="Run `kehu sync run` once.")
         number, epoch, stage, cursor, last, cap = rows[0][:_BLOCK]
@@ -46,6 +55,8 @@ class ActiveVersion:
         known = (*known[:2], _with_blocks(known[2], [row[_BLOCK:] for row in rows if row[_BLOCK] is not None]))
         if keep:
             self._known = known
+        if stage is None:
+            return known[2]
         underived = range(cursor + 1, last + 1) if stage == "keys" else range(0)
         return replace(known[2], stage=stage, underived=underived)
 
