@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.contract import Write, WriteResult
-from connectors.errors import RecordRejected
+from connectors.errors import RecordRejected, StreamBroken
 from connectors.kingdee.customers import KEY, NUMBER
 from connectors.kingdee.writing import CustomerWriter
 from connectors.listed.numbered import whole_number
@@ -68,7 +68,10 @@ class BatchWriter(CustomerWriter):
 
     def _planned(self, part: Sequence[Write]) -> list[Planned]:
         """What to send for each record that nothing speaks against; a customer is there once, at its first place."""
-        known = self._known(part)
+        try:
+            known = self._known(part)
+        except StreamBroken:  # a list in a filter may look like an attack; each is then asked for by itself
+            return []
         planned, seen = [], set[str]()
         for place, write in enumerate(part):
             there = known.get(self._mark(write))

@@ -41,7 +41,11 @@ class CustomerWriter(KeyedWriter):
 
     def by_number(self, number: str, write: Write) -> Row | None:
         """The customer with this number in the organisation that makes it (and in it: copies have the same number)."""
-        return next(iter(self.by_numbers([number], self.organization(write))), None)
+        organization = quoted(self.organization(write))
+        return self._customers.one(
+            f"{NUMBER} = {quoted(number)} and FCreateOrgId.FNumber = {organization}"
+            f" and FUseOrgId.FNumber = {organization}"
+        )
 
     def by_keys(self, keys: Collection[int]) -> list[Row]:
         """The customers with these ids."""

@@ -180,6 +180,19 @@ def test_the_same_number_in_two_organisations_is_two_customers(server: Kingdee, 
     assert (server.rows["1001"]["FName"], server.rows["1002"]["FName"]) == ("甲", "乙")
 
 
+def test_a_firewall_that_takes_a_list_for_an_attack_makes_us_ask_one_by_one(server: Kingdee, connector: Any) -> None:
+    connector.check()
+
+    def suspicious(request: Any) -> None:
+        if "ExecuteBillQuery" in request.path and b" in (" in request.body:
+            raise Answer(200, [{"actionname": "showConfirm", "params": [{"msg": "请求参数存在可疑数据"}]}])
+
+    server.habits.before = suspicious
+    results = connector.write("customers", [*new(1, 2), Write({"FName": "改"}, "w3", key="1001")])
+    assert [result.error for result in results] == [None] * 3
+    assert saves(server) == ["Save"] * 3
+
+
 def test_more_customers_than_one_call_takes_keep_their_order(
     server: Kingdee, connector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
