@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mappings.matching.columns import Values
 from mappings.matching.model import Comparison, Level, MatchModel
-from mappings.matching.score import COMMON
+from mappings.matching.score import COMMON, SELDOM, likeness
 from mappings.matching.table import Table
 from mappings.matching.vector import Block, Term, Vectors, compile_vector
 
@@ -33,10 +33,11 @@ _PAIRS = 250_000
 
 
 class Sums(NamedTuple):
-    """Per pair the weights of its own fields and of those that relatives have in common, without the prior."""
+    """Per pair what ``score.Parts`` holds of one: own and common fields, without the prior, and namesakes and twins."""
 
     own: Weights
     common: Weights
+    kin: Weights
 
 
 class BulkScorer:
@@ -67,7 +68,7 @@ class BulkScorer:
 
     def sums(self, model: MatchModel, levels: Sequence[Levels], left: Numbers, right: Numbers) -> Sums:
         """The weights that the levels have under the model."""
-        own, common = np.zeros(len(left)), np.zeros(len(left))
+        own, common, kin = np.zeros(len(left)), np.zeros(len(left)), np.zeros(len(left))
         for comparison, held in zip(model.comparisons, levels, strict=True):
             found = np.array([level.weight for level in comparison.levels])[held]
             for index, level in enumerate(comparison.levels):
@@ -76,7 +77,9 @@ class BulkScorer:
                     found[at] += self._adjustment(model, level, left[at], right[at])
             total = common if comparison.name in COMMON[model.kind] else own
             total += found
-        return Sums(own, common)
+            if model.alike and comparison.name in SELDOM[model.kind]:
+                kin += likenesses(model.alike, found)
+        return Sums(own, common, kin)
 
     def weights(self, model: MatchModel, left: Numbers, right: Numbers) -> Weights:
         """The total weights of pairs."""
@@ -123,12 +126,20 @@ def total_weights(model: MatchModel, sums: Sums) -> Weights:
     weights: Weights = model.prior + sums.own + sums.common
     if not model.related:
         return weights
-    related = np.log2(1 + model.related * np.exp2(np.minimum(sums.common, 200.0)))
+    shared = sums.common + sums.kin
+    related = np.log2(1 + model.related * np.exp2(np.minimum(shared, 200.0)))
     at = np.flatnonzero(weights - related > EXACT_FROM - 1e-6)
-    values, places = np.unique(sums.common[at], return_inverse=True)
+    values, places = np.unique(shared[at], return_inverse=True)
     exact = [math.log2(1 + model.related * 2.0 ** min(value, 200.0)) for value in values.tolist()]
     related[at] = np.array(exact, dtype=np.float64)[places]
     return weights - related
+
+
+def likenesses(alike: float, weights: Weights) -> Weights:
+    """``score.likeness`` of many weights, rounded as there."""
+    values, places = np.unique(weights, return_inverse=True)
+    found: Weights = np.array([likeness(alike, value) for value in values.tolist()], dtype=np.float64)[places]
+    return found
 
 
 def _terms(model: MatchModel, number: int, places: dict[str, int], build: Vectors) -> list[Term | None]:

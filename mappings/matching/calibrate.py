@@ -79,7 +79,8 @@ def with_settings(
 ) -> MatchModel:
     """The model with other parameters; what it knows of contacts, blocks and relatives stays."""
     compiled = compile_model(model.kind, model.columns, settings, frequencies)
-    return replace(compiled, shared=model.shared, oversized=model.oversized, words=model.words, related=model.related)
+    kept = {name: getattr(model, name) for name in ("shared", "oversized", "words", "related", "alike")}
+    return replace(compiled, **kept)
 
 
 def term_frequencies(
@@ -173,11 +174,11 @@ def estimate_priors(model: MatchModel, scorer: BulkScorer, sample: Sample, count
     the present λ and η give the next λ and η. Pairs that blocking does not find count as neither.
     """
     pairs_in_all = count * (count - 1) / 2 / sample.weight
-    own, common = scorer.sums(model, sample.levels, sample.left, sample.right)
+    own, common, kin = scorer.sums(model, sample.levels, sample.left, sample.right)
     lam, eta = 1 / count, 0.1 / count
     for _ in range(_ROUNDS if len(own) else 0):
         match = np.exp2(np.clip(own + common + np.log2(lam), -60, 60))
-        related = np.exp2(np.clip(common + np.log2(eta), -60, 60))
+        related = np.exp2(np.clip(common + kin + np.log2(eta), -60, 60))
         total = 1 + match + related
         lam = float(np.clip((match / total).sum() / pairs_in_all, 1e-12, 0.4))
         eta = float(np.clip((related / total).sum() / pairs_in_all, 1e-12, 0.4))

@@ -12,6 +12,8 @@ from typing import Any
 from mappings.matching.columns import ORGANISATION_COLUMNS, PERSON_COLUMNS
 from mappings.matching.model import Kind
 
+ALIKE = 0.02
+"""Of two relatives, one pair in so many has the same given name, and one the same birth date: namesakes, twins."""
 COLUMNS: dict[Kind, tuple[str, ...]] = {"person": PERSON_COLUMNS, "organisation": ORGANISATION_COLUMNS}
 
 

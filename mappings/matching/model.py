@@ -49,7 +49,7 @@ class Comparison:
 @dataclass(frozen=True)
 class MatchModel:
     """A compiled model. ``settings`` is the Splink JSON it was read from; ``columns`` the order of a
-    record's values.
+    record's values; ``related`` the share of pairs of relatives, ``alike`` of namesakes and of twins among those.
     """
 
     kind: Kind
@@ -62,6 +62,7 @@ class MatchModel:
     shared: frozenset[str] = frozenset()
     oversized: frozenset[int] = frozenset()
     related: float = 0.0
+    alike: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Splink's JSON under "splink", what it does not hold beside it."""
@@ -74,6 +75,7 @@ class MatchModel:
             "shared": sorted(self.shared),
             "oversized": sorted(self.oversized),
             "related": self.related,
+            "alike": self.alike,
         }
 
 
@@ -95,6 +97,7 @@ def read_model(data: Mapping[str, Any]) -> MatchModel:
         words=data.get("words", {}),
         shared=frozenset(data.get("shared", ())),
         related=float(data.get("related", 0.0)),
+        alike=float(data.get("alike", 0.0)),
         oversized=frozenset(data.get("oversized", ())),
     )
 

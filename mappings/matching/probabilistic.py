@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +21,7 @@ from mappings.matching.calibrate import without_contacts
 from mappings.matching.cluster import MERGE_AT
 from mappings.matching.columns import organisation_values, person_values
 from mappings.matching.component import Component
-from mappings.matching.defaults import COLUMNS, default_settings
+from mappings.matching.defaults import ALIKE, COLUMNS, default_settings
 from mappings.matching.evidence import (
     DIFFERENT_TAXPAYERS,
     taxpayers_differ,
@@ -197,7 +198,7 @@ class FellegiSunterMatcher:
 
 def default_model(kind: Kind) -> MatchModel:
     """The shipped model, not yet calibrated."""
-    return compile_model(kind, COLUMNS[kind], default_settings(kind))
+    return replace(compile_model(kind, COLUMNS[kind], default_settings(kind)), alike=ALIKE)
 
 
 def _share(left: Sequence[str], right: Sequence[str]) -> bool:

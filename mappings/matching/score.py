@@ -11,6 +11,10 @@ relatives have in common (``COMMON``) as often as matches do, and on the rest as
 the share of such pairs, the odds against a match grow from 1 to 1 + η · 2^C, C being the weight of the
 common fields: weight' = weight − log2(1 + η · 2^C). So the common fields together never say more than
 log2(1 / η). For organisations the same holds of branches and neighbours in one house.
+
+A few relatives agree on one thing more: namesakes (father and son) on the given name, twins on the birth date. With τ
+the share of each, every such comparison (``SELDOM``) of weight w makes relatives 1 + τ · 2^w times likelier:
+weight' = weight − log2(1 + η · 2^(C + K)), K = Σ log2(1 + τ · 2^w).
 """
 
 from __future__ import annotations
@@ -50,11 +54,12 @@ class Step(NamedTuple):
 
 class Parts(NamedTuple):
     """The sum of the weights of a pair's own fields and of those that relatives have in common, without the
-    prior.
+    prior; ``kin``: how much likelier relatives are for being namesakes or twins.
     """
 
     own: float
     common: float
+    kin: float
 
 
 COMMON: dict[Kind, frozenset[str]] = {
@@ -62,6 +67,8 @@ COMMON: dict[Kind, frozenset[str]] = {
     "organisation": frozenset({"street", "city", "postcode", "phone", "email"}),
 }
 """Comparisons that relatives agree on."""
+SELDOM: dict[Kind, tuple[str, ...]] = {"person": ("given", "birth"), "organisation": ()}
+"""Comparisons that a few relatives agree on: namesakes, twins."""
 
 
 class Scorer:
@@ -72,6 +79,8 @@ class Scorer:
         common = COMMON[model.kind]
         flat = [_flattened(c, s, model) for c, s in zip(model.comparisons, model.settings["comparisons"], strict=True)]
         self._own = [_evaluator(c, model) for c in flat if c.name not in common]
+        seldom = SELDOM[model.kind] if model.alike else ()
+        self._seldom = [place for place, c in enumerate(c for c in flat if c.name not in common) if c.name in seldom]
         self._common = [_evaluator(c, model) for c in flat if c.name in common]
         self._prior = model.prior
         self._steps = sorted((_bounded(c, model) for c in flat), key=lambda step: -step.span)
@@ -107,20 +116,23 @@ class Scorer:
         """The pair's total weight. Symmetric for models with symmetric conditions, as all of Splink's
         library are.
         """
-        own, common = self.parts(left, right)
-        return self._prior + own + common - self.relatives(common)
+        own, common, kin = self.parts(left, right)
+        return self._prior + own + common - self.relatives(common + kin)
 
     def parts(self, left: Row, right: Row) -> Parts:
         """The weights of own and of common fields."""
-        own = common = 0.0
-        for evaluate in self._own:
-            own += evaluate(left, right)
+        own = common = kin = 0.0
+        weights = [evaluate(left, right) for evaluate in self._own]
+        for weight in weights:
+            own += weight
         for evaluate in self._common:
             common += evaluate(left, right)
-        return Parts(own, common)
+        for place in self._seldom:
+            kin += likeness(self._model.alike, weights[place])
+        return Parts(own, common, kin)
 
     def relatives(self, common: float) -> float:
-        """What the chance that the two are relatives takes off."""
+        """What the chance that the two are relatives takes off; ``common`` with what namesakes and twins add."""
         related = self._model.related
         return math.log2(1 + related * 2.0 ** min(common, 200.0)) if related else 0.0
 
@@ -130,13 +142,19 @@ class Scorer:
         """
         steps = [_step(c, self._model, left, right) for c in self._model.comparisons]
         if self._model.related:
-            steps.append(Step("relatives", "may be relatives", -self.relatives(self.parts(left, right).common), 0.0))
+            parts = self.parts(left, right)
+            steps.append(Step("relatives", "may be relatives", -self.relatives(parts.common + parts.kin), 0.0))
         return steps
 
     @property
     def prior(self) -> float:
         """log2 of the odds that two random records are one customer."""
         return self._prior
+
+
+def likeness(alike: float, weight: float) -> float:
+    """How much likelier relatives are, in log2, for a comparison of that weight which a share of them agrees on."""
+    return math.log2(1 + alike * 2.0 ** min(weight, 200.0))
 
 
 def level_of(comparison: Comparison, left: Row, right: Row) -> int:

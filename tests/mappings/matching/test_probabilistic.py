@@ -6,6 +6,7 @@ import copy
 import json
 import random
 import time
+from dataclasses import replace
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -272,6 +273,36 @@ def test_members_of_one_household_stay_several_persons(town: Any) -> None:
         wrong += merged != (owners[a] == owners[b])
         right += merged == (owners[a] == owners[b])
     assert wrong / (wrong + right) < 0.02
+
+
+def at_home(given: str, born: str, **other: Any) -> dict[str, Any]:
+    home = {"street": "7 elm road", "city": "london", "postcode": "n7"}
+    return person(given, "Okonkwo", born, addresses=[home], **other)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (at_home("Grace", "1984-05-06"), at_home("Dennis", "1984-05-06")),
+        (at_home("Grace", "1984-05-06"), at_home("Grace", "1956-11-23")),
+    ],
+    ids=["twins", "namesakes"],
+)
+def test_twins_and_namesakes_of_a_household_are_left_to_stewards(town: Any, left: Any, right: Any) -> None:
+    matcher = town[2]
+    sides = matcher.features(left), matcher.features(right)
+    assert matcher.pair_weight(*sides) < 2
+    assert matcher.pair_weight(sides[0], sides[0]) > 2
+    before = FellegiSunterMatcher(replace(matcher.models["person"], alike=0.0))
+    assert before.pair_weight(*sides) > matcher.pair_weight(*sides) + 0.2
+
+
+def test_a_model_from_before_namesakes_were_known_weighs_as_it_did(town: Any) -> None:
+    model = town[2].models["person"]
+    told = model.to_json()
+    assert read_model(told).alike == model.alike > 0
+    del told["alike"]
+    assert read_model(told).alike == 0.0
 
 
 def test_calibration_finds_the_share_of_matches_and_of_relatives(town: Any) -> None:
