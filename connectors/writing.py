@@ -13,11 +13,25 @@ from connectors.incremental import iso
 
 
 class RecordWriter(ABC):
-    """Writes one stream. Faults of one record are its result; all other errors stop the batch, to be repeated."""
+    """Writes one stream. Faults of one record are its result; all other errors stop the batch, to be repeated.
+
+    ``at_once``: a writer that has ``_together`` is given so many writes at a time.
+    """
+
+    at_once = 1
 
     def write(self, batch: Sequence[Write]) -> list[WriteResult]:
-        """One result per write, in order."""
-        return [self._result(write) for write in batch]
+        """One result per write, in order. What is not settled together is written alone."""
+        results: list[WriteResult] = []
+        for start in range(0, len(batch), self.at_once):
+            part = batch[start : start + self.at_once]
+            done = self._together(part) if len(part) > 1 else {}
+            results += [done.get(place) or self._result(write) for place, write in enumerate(part)]
+        return results
+
+    def _together(self, part: Sequence[Write]) -> dict[int, WriteResult]:
+        """Results by place, of writes that were settled in calls for several; none for those to be written alone."""
+        return {}
 
     def _result(self, write: Write) -> WriteResult:
         try:

@@ -30,7 +30,7 @@ class StepWriter(Writer):
 
     def __init__(self, client: ODataClient, form: Form | None = None, at_once: int = 100) -> None:
         super().__init__(client)
-        self._form, self._at_once = form, at_once
+        self._form, self.at_once = form, at_once if form is not None else 1
 
     @abstractmethod
     def creating(self, write: Write) -> Steps:
@@ -43,15 +43,6 @@ class StepWriter(Writer):
     def mark(self, write: Write) -> str:
         """The same for two writes that may be about one record: they are not made together."""
         return write.key or f"new:{write.idempotency_key}"
-
-    def write(self, batch: Sequence[Write]) -> list[WriteResult]:
-        """One result per write, in order. What is not settled together is written alone, in order."""
-        results: list[WriteResult] = []
-        for start in range(0, len(batch), self._at_once):
-            part = batch[start : start + self._at_once]
-            done = self._together(part) if len(part) > 1 and self._form is not None else {}
-            results += [done.get(place) or self._result(write) for place, write in enumerate(part)]
-        return results
 
     # --- steps
 

@@ -40,14 +40,7 @@ class Met(NamedTuple):
 class BatchWriter(PartnerWriter):
     """Writes partners, those of a batch after one look at all of them."""
 
-    def write(self, batch: Sequence[Write]) -> list[WriteResult]:
-        """One result per write, in order."""
-        results: list[WriteResult] = []
-        for start in range(0, len(batch), AT_ONCE):
-            part = batch[start : start + AT_ONCE]
-            done = self._together(part) if len(part) > 1 else {}
-            results += [done.get(place) or self._result(write) for place, write in enumerate(part)]
-        return results
+    at_once = AT_ONCE
 
     def _together(self, part: Sequence[Write]) -> dict[int, WriteResult]:
         """Results by place; none for partners that have to be written alone."""

@@ -20,14 +20,7 @@ from connectors.yonyou_yonbip.writing import SAVE, CustomerWriter
 class BatchWriter(CustomerWriter):
     """Writes the customers of one tenant, changes of several in one call."""
 
-    def write(self, batch: Sequence[Write]) -> list[WriteResult]:
-        """One result per write, in order."""
-        results: list[WriteResult] = []
-        for start in range(0, len(batch), DETAILS_AT_ONCE):
-            part = batch[start : start + DETAILS_AT_ONCE]
-            done = self._together(part) if len(part) > 1 else {}
-            results += [done.get(place) or self._result(write) for place, write in enumerate(part)]
-        return results
+    at_once = DETAILS_AT_ONCE
 
     def _together(self, part: Sequence[Write]) -> dict[int, WriteResult]:
         """Results by place; none for customers that have to be written alone."""

@@ -196,7 +196,7 @@ def test_a_firewall_that_takes_a_list_for_an_attack_makes_us_ask_one_by_one(serv
 def test_more_customers_than_one_call_takes_keep_their_order(
     server: Kingdee, connector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.kingdee.batching.AT_ONCE", 2)
+    monkeypatch.setattr("connectors.kingdee.batching.BatchWriter.at_once", 2)
     server.audited_are_locked, server.rows["1003"]["FDocumentStatus"] = True, "A"
     wanted = [("1003", "一"), ("1001", "锁"), ("1003", "二"), ("1003", "三"), ("1002", "锁")]
     results = connector.write("customers", [Write({"FName": name}, name, key=key) for key, name in wanted])
