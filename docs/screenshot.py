@@ -9,10 +9,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,7 @@ from playwright.sync_api import ViewportSize, sync_playwright
 from sync.access import Access
 from sync.master.search import index
 from sync.project import Project
-from tests.processes import free_port
+from tests.browser_kit import served
 
 FOLDER = Path(__file__).parent / "screenshots"
 CHROMIUM = "/usr/bin/chromium"
@@ -76,25 +72,6 @@ def take(page: Any, address: str, target: Path) -> None:
     page.screenshot(path=str(target))
     if target.stat().st_size > MOST_BYTES:
         raise SystemExit(f"{target.name} has {target.stat().st_size:,} bytes; at most {MOST_BYTES:,} are moderate.")
-
-
-@contextmanager
-def served(project: Project) -> Iterator[str]:
-    """The project's dashboard in a process of its own."""
-    port = free_port()
-    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port), "--die-with-parent"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    base = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            with suppress(OSError):
-                urllib.request.urlopen(f"{base}/healthz", timeout=2)  # noqa: S310 - our own address
-                break
-            time.sleep(0.1)
-        yield base
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +12,7 @@ import pytest
 from sync import migrations, oneshot
 from sync.access import Access
 from sync.project import Project
-from tests.processes import free_port
+from tests.browser_kit import served
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
@@ -49,19 +44,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def base(project: Project) -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port), "--die-with-parent"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            urllib.request.urlopen(f"{address}/healthz", timeout=2)
-            break
-        time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait(20)
+    with served(project) as address:
+        yield address
 
 
 @pytest.mark.parametrize(("lang", "width"), [("en", 1200), ("zh", 1200), ("en", 400), ("zh", 400)])

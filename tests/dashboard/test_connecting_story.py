@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +12,8 @@ from sync import migrations
 from sync.access import Access
 from sync.project import Project
 from sync.runs import services
+from tests.browser_kit import served
 from tests.connectors.hubspot.hub_simulator import HubSpot
-from tests.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
@@ -51,17 +46,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def base(project: Project) -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port), "--die-with-parent"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(300):
-        with suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2)
-            break
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(20)
+    with served(project) as address:
+        yield address
 
 
 @pytest.fixture

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +21,8 @@ from dashboard.app import PAGES as MODULES
 from sync import oneshot
 from sync.access import Access
 from sync.project import Project
+from tests.browser_kit import served
 from tests.desk_kit import admin, token
-from tests.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
@@ -90,19 +87,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 @pytest.fixture(scope="module")
 def site(project: Project) -> Iterator[Site]:
     pages = furnished(project)
-    port = free_port()
-    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port), "--die-with-parent"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    base = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            urllib.request.urlopen(f"{base}/healthz", timeout=2)
-            break
-        time.sleep(0.1)
-    yield Site(base, pages)
-    process.terminate()
-    process.wait(20)
+    with served(project) as base:
+        yield Site(base, pages)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,8 +13,7 @@ from sync.access import Access
 from sync.identity.permissions import Role
 from sync.project import Project
 from tests import desk_kit
-from tests.browser_kit import press
-from tests.processes import free_port
+from tests.browser_kit import press, served
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
@@ -128,19 +121,8 @@ def test_a_cluster_is_reviewed_by_rules_in_a_browser(project: Project, lang: str
     from playwright.sync_api import sync_playwright
 
     rule, similar, forbidden, merged, undone = TEXTS[lang]
-    port = free_port()
     complaints: list[str] = []
-    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port), "--die-with-parent"]
-    server = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    base = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        with suppress(OSError):
-            urllib.request.urlopen(f"{base}/healthz", timeout=2)
-            break
-        time.sleep(0.1)
-    with sync_playwright() as playwright:
+    with served(project) as base, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         shown = browser.new_page(viewport={"width": width, "height": 900})
         shown.set_default_timeout(15_000)
@@ -163,6 +145,4 @@ def test_a_cluster_is_reviewed_by_rules_in_a_browser(project: Project, lang: str
         shown.goto(f"{base}/duplicates/review?{urlencode(GARCIA)}")
         assert rule in shown.locator("main").inner_text(), "undone: it is to be reviewed again"
         browser.close()
-    server.terminate()
-    server.wait(20)
     assert complaints == []

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +13,8 @@ import pytest
 from sync.access import Access
 from sync.project import Project
 from tests import desk_kit
-from tests.browser_kit import press
+from tests.browser_kit import press, served
 from tests.desk_kit import customer_of
-from tests.processes import free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
@@ -46,19 +41,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def base(project: Project) -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "dashboard", str(project.path), "--port", str(port), "--die-with-parent"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            urllib.request.urlopen(f"{address}/healthz", timeout=2)
-            break
-        time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait(20)
+    with served(project) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
