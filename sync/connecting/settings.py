@@ -86,7 +86,7 @@ def secrets_of(project: Project, name: str) -> list[tuple[str, str]]:
 
 def every_of(text: str) -> str | None:
     """How often to sync, as it stands in the file. Raises Misused."""
-    from sync.settings import seconds
+    from sync.durations import seconds
 
     wanted = text.strip().lower() or "15m"
     try:
