@@ -229,6 +229,7 @@ class Table:
 changes = st.lists(st.tuples(st.lists(st.integers(0, 12), max_size=6), st.integers(0, 2)), max_size=25)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(changes, st.booleans(), st.integers(1, 4), st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=6))
 def test_no_row_is_ever_missed_whatever_changes_crashes_and_ties_there_are(

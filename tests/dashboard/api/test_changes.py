@@ -99,6 +99,7 @@ def test_a_waiting_consumer_is_answered_when_something_changes(lab: Any, server:
         assert time.monotonic() - began >= 0.9
 
 
+@pytest.mark.slow
 def test_a_hundred_waiting_consumers_hold_no_thread_and_no_connection(lab: Any, server: str) -> None:
     with caller(lab, server) as client:
         token = client.get(FEED, params={"start": "now"}).json()["token"]

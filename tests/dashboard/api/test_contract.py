@@ -46,6 +46,7 @@ def routes(app: Any) -> Iterator[tuple[str, APIRoute, Permission]]:
                 yield method, route, permission
 
 
+@pytest.mark.slow
 def test_every_role_gets_where_it_may_and_nowhere_else(lab) -> None:  # type: ignore[no-untyped-def]
     assert undeclared(lab.app) == []
     found = list(routes(lab.app))

@@ -30,6 +30,7 @@ def measured(count: int, share_of_persons: float, chinese: float) -> Score:
     return by_pair([(cluster[number], entity) for number, entity in enumerate(entities)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("share_of_persons", "chinese", "floor"),
     [(1.0, 0.0, 0.86), (1.0, 1.0, 0.88), (0.0, 0.0, 0.9), (0.0, 1.0, 0.93), (0.7, 0.5, 0.88)],

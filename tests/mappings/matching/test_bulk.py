@@ -52,6 +52,7 @@ def customers(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["person", "organisation"])
 @settings(max_examples=25, deadline=None)
 @given(found=st.lists(customers(), min_size=2, max_size=12))

@@ -180,6 +180,7 @@ def test_calibrating_depends_on_the_records_and_not_on_their_order(
     assert calibrate(default_model("person"), values).to_json() == expected
 
 
+@pytest.mark.slow
 @given(record_sets(decided=False))
 @settings(max_examples=150, deadline=None)
 def test_strangers_told_apart_in_bulk_are_exactly_the_pairs_without_evidence(

@@ -159,6 +159,7 @@ def test_a_connection_that_fails_its_test_says_why_and_what_to_do(
     assert "Put the file there" in err
 
 
+@pytest.mark.slow
 def test_a_system_that_does_not_answer_ends_with_5(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "kehu.yaml").write_text(
         "connections:\n  erp:\n    connector: tryton\n    allow_private: [127.0.0.1]\n    settings:\n"

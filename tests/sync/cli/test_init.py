@@ -107,6 +107,7 @@ def test_a_file_begins_a_connection_with_what_it_was_recognised_as(
     assert project.mapping_file("old", "customers").name == "shopify_customers.yaml"
 
 
+@pytest.mark.slow
 def test_a_file_nobody_knows_begins_with_a_draft(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path / "客户 2025.csv", {"客户名称": "甲有限公司", "电话": "13800138001"}, "gb18030")
     assert run(["init", "shop", "--connection", f"old={file.name}"]) == 0
