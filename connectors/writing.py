@@ -12,10 +12,10 @@ from connectors.errors import RecordRejected, WriteConflict
 from connectors.incremental import iso
 
 
-class RecordWriter(ABC):
-    """Writes one stream. Faults of one record are its result; all other errors stop the batch, to be repeated.
+class PartWriter(ABC):
+    """Writes one stream in parts of ``at_once`` writes: several in one call where that can be, else one by one.
 
-    ``at_once``: a writer that has ``_together`` is given so many writes at a time.
+    Faults of one record are its result; all other errors stop the batch, to be repeated.
     """
 
     at_once = 1
@@ -32,6 +32,14 @@ class RecordWriter(ABC):
     def _together(self, part: Sequence[Write]) -> dict[int, WriteResult]:
         """Results by place, of writes that were settled in calls for several; none for those to be written alone."""
         return {}
+
+    @abstractmethod
+    def _result(self, write: Write) -> WriteResult:
+        """Write one record alone."""
+
+
+class RecordWriter(PartWriter):
+    """Creates and updates record by record."""
 
     def _result(self, write: Write) -> WriteResult:
         try:

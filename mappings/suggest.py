@@ -106,11 +106,9 @@ def _written(target: str, found: list[Guess], tell: Tell) -> list[str]:
         return []
     if target == "addresses":
         found, lines = _housed(found, tell)
-        return [
-            "  addresses:",
-            *(f"    {'-' if i == 0 else ' '} {line}" for i, line in enumerate(
-                [*lines, *(_line(_field(one), one, tell) for one in found)])),
-        ]  # fmt: skip
+        lines += [_line(_field(one), one, tell) for one in found]
+        entry = [f"    {'-' if i == 0 else ' '} {line}" for i, line in enumerate(lines)]
+        return ["  addresses:", *entry] if entry else []  # a house number alone is no address
     if target == "external_ids":
         return [
             "  external_ids:",

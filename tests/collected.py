@@ -14,6 +14,8 @@ FOLDERS = ("connectors", "mappings", "sync", "dashboard")
 FAMILIES = frozenset({"ConnectorError", "MappingError", "SyncError"})
 PASSED_ON = frozenset({"bad_row", "_bad", "kind"})
 """Calls that hand a template on to an error."""
+VALIDATING = frozenset({"config.py", "durations.py", "settings.py"})
+"""Modules whose ValueErrors are what pydantic tells of settings."""
 DYNAMIC = frozenset({"", "{message}"})
 
 
@@ -25,7 +27,7 @@ def templates() -> dict[str, str]:
     errors = _error_classes(trees.values())
     for path, tree in trees.items():
         settings = _in_settings(tree) if path.parts[-3:-2] == ("connectors",) and path.name == "config.py" else ()
-        validates = path.name in ("config.py", "settings.py") or path.parts[-3:-1] == ("dashboard", "api")
+        validates = path.name in VALIDATING or path.parts[-3:-1] == ("dashboard", "api")
         validators = _in_validators(tree) if validates else ()
         for line, text in (*_in_python(tree, errors), *settings, *validators):
             found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")

@@ -49,12 +49,12 @@ class ContactWriter(Writer):
         once = [(place, write) for place, write in enumerate(batch) if times[_name(write)] == 1]
         results: dict[int, WriteResult] = {}
         for start in range(0, len(once), TOGETHER):
-            results |= self._together(dict(once[start : start + TOGETHER]))
+            results |= self._in_batch(dict(once[start : start + TOGETHER]))
         return [results.get(place) or self._result(write) for place, write in enumerate(batch)]
 
     # --- together
 
-    def _together(self, part: Mapping[int, Write]) -> dict[int, WriteResult]:
+    def _in_batch(self, part: Mapping[int, Write]) -> dict[int, WriteResult]:
         """The results of the writes that went well together, or were refused for good; all others are left out."""
         results: dict[int, WriteResult] = {}
         changes: dict[int, _Change] = {}

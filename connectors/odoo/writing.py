@@ -8,7 +8,7 @@ what differs, after a look at the partner's change stamp.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from connectors.contract import Write, WriteResult
@@ -16,21 +16,18 @@ from connectors.errors import PermissionMissing, RecordRejected, StreamBroken, W
 from connectors.incremental import iso, parse_stamp
 from connectors.odoo.client import OdooClient
 from connectors.odoo.partners import MODEL, normalised
+from connectors.writing import PartWriter
 
 MODULE = "__kehu__"
 """Under this name, as if it were a module, stand the external ids of partners that we created. Never change it."""
 _TARGETS = ("many2one", "one2many", "many2many")
 
 
-class PartnerWriter:
-    """Writes partners. Faults of one record are its result; all other errors stop the batch, to be repeated."""
+class PartnerWriter(PartWriter):
+    """Writes partners."""
 
     def __init__(self, client: OdooClient, known: Mapping[str, Mapping[str, Any]], match_field: str | None) -> None:
         self._client, self._known, self._match = client, known, match_field
-
-    def write(self, batch: Sequence[Write]) -> list[WriteResult]:
-        """One result per write, in order."""
-        return [self._result(write) for write in batch]
 
     def _result(self, write: Write) -> WriteResult:
         try:

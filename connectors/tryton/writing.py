@@ -13,7 +13,7 @@ from connectors.contract import Write, WriteResult
 from connectors.errors import ConnectorError, NeedsHuman, RecordRejected, RetryLater, WaitUntil, WriteConflict
 from connectors.tryton.client import TrytonClient
 from connectors.tryton.parts import PARTY, changed_at
-from connectors.writing import differing
+from connectors.writing import PartWriter, differing
 
 MARK = "kehu:"
 SCALARS = frozenset({"name", "code", "active"})
@@ -26,16 +26,12 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 POINTERS = {"country": ("country.country", "code"), "subdivision": ("country.subdivision", "name")}
 
 
-class PartyWriter:
+class PartyWriter(PartWriter):
     """Writes parties of one database."""
 
     def __init__(self, client: TrytonClient) -> None:
         self._client = client
         self._pointed: dict[tuple[str, str], int | None] = {}
-
-    def write(self, batch: Sequence[Write]) -> list[WriteResult]:
-        """One result per write, in order. What concerns the whole connection is raised, not answered."""
-        return [self._result(write) for write in batch]
 
     def _result(self, write: Write) -> WriteResult:
         try:

@@ -105,6 +105,12 @@ def test_a_draft_for_nothing_is_still_a_valid_file(records: list[dict[str, Any]]
     assert check(suggest_mapping(records)).error is None
 
 
+def test_a_house_number_alone_makes_no_address() -> None:
+    drafted = suggest_mapping([{"NR": None, "Name": "Anna"}])
+    assert "addresses" not in drafted
+    assert check(drafted).mapper is not None
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

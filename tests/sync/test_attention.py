@@ -34,28 +34,29 @@ def stream(name: str = "customers", **changed: Any) -> StreamOverview:
 @pytest.mark.parametrize(
     ("fresh", "every", "last", "standing"),
     [
-        (20.0, 30.0, run("succeeded"), Standing.GOOD),
-        (20.0, 30.0, run("failed", "retry_later"), Standing.WAITING),
-        (20.0, 30.0, run("waiting", "retry_later"), Standing.WAITING),
-        (300.0, 30.0, run("waiting", "retry_later"), Standing.NEEDS_YOU),
-        (300.0, 30.0, run("failed", "retry_later"), Standing.NEEDS_YOU),
-        (300.0, 30.0, run("waiting", "wait_until"), Standing.WAITING),
-        (20.0, 30.0, run("failed", "internal"), Standing.NEEDS_YOU),
-        (20.0, None, run("failed", "retry_later"), Standing.NEEDS_YOU),
-        (None, 30.0, run("waiting", "retry_later"), Standing.WAITING),
-        (None, 30.0, run("waiting", "retry_later", age=500), Standing.NEEDS_YOU),
-        (300.0, 30.0, run("running"), Standing.WORKING),
-        (300.0, 30.0, run("running", "retry_later"), Standing.NEEDS_YOU),
-        (20.0, 30.0, run("running", "retry_later"), Standing.WAITING),
-        (300.0, 30.0, run("succeeded"), Standing.NEEDS_YOU),
-        (100.0, 30.0, run("succeeded"), Standing.GOOD),
+        (20.0, 30.0, "succeeded", Standing.GOOD),
+        (20.0, 30.0, "failed:retry_later", Standing.WAITING),
+        (20.0, 30.0, "waiting:retry_later", Standing.WAITING),
+        (300.0, 30.0, "waiting:retry_later", Standing.NEEDS_YOU),
+        (300.0, 30.0, "failed:retry_later", Standing.NEEDS_YOU),
+        (300.0, 30.0, "waiting:wait_until", Standing.WAITING),
+        (20.0, 30.0, "failed:internal", Standing.NEEDS_YOU),
+        (20.0, None, "failed:retry_later", Standing.NEEDS_YOU),
+        (None, 30.0, "waiting:retry_later", Standing.WAITING),
+        (None, 30.0, "waiting:retry_later:500", Standing.NEEDS_YOU),
+        (300.0, 30.0, "running", Standing.WORKING),
+        (300.0, 30.0, "running:retry_later", Standing.NEEDS_YOU),
+        (20.0, 30.0, "running:retry_later", Standing.WAITING),
+        (300.0, 30.0, "succeeded", Standing.NEEDS_YOU),
+        (100.0, 30.0, "succeeded", Standing.GOOD),
         (None, 30.0, None, Standing.NEW),
     ],
 )
-def test_how_a_stream_stands(
-    fresh: float | None, every: float | None, last: LastRun | None, standing: Standing
-) -> None:
-    found = connections([stream(fresh_seconds=fresh, every_seconds=every, run=last)])
+def test_how_a_stream_stands(fresh: float | None, every: float | None, last: str | None, standing: Standing) -> None:
+    """``last``: status, code and age of the newest run."""
+    status, code, age = [*(last or "").split(":"), "", ""][:3]
+    newest = run(status, code, age=float(age or 10)) if last else None
+    found = connections([stream(fresh_seconds=fresh, every_seconds=every, run=newest)])
     assert found[0].standing is standing
 
 
