@@ -26,7 +26,7 @@ help: ## Show what there is to make
 run: $(VENV)/.installed ## Install if needed, start the example company, show its customers
 	@$(BIN)/kehu demo
 
-check: lint types imports unit ## Lint, types, import rules and fast tests: two to three minutes
+check: lint types imports unit ## Lint, types, import rules and fast tests: under two minutes
 
 test: lint types imports ## Everything, with real PostgreSQL, Valkey and other people's systems
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup

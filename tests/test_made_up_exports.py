@@ -15,6 +15,8 @@ from benchmarks.exports import EXPORTS, write
 from benchmarks.exports.errors import Change, one_change
 from benchmarks.exports.making import Key
 
+pytestmark = pytest.mark.slow
+
 each_export = pytest.mark.parametrize("name", EXPORTS)
 
 

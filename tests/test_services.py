@@ -19,6 +19,8 @@ from tests import services
 from tests.processes import DidNotStart, Process, cache_folder
 from tests.services import PostgresServer, ValkeyServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 STARTER = """
 import sys, time

@@ -43,6 +43,8 @@ from tests.faults import (
     truncated,
 )
 
+pytestmark = pytest.mark.slow
+
 PAGE = {"items": [{"id": n, "name": "王" * 20} for n in range(200)]}
 RETRIES = Retries(tries=4, first=0.001, longest=0.01, short=3.0)
 

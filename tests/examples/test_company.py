@@ -33,6 +33,8 @@ from examples.nanyang.truth import Sighting, read_truth
 from examples.nanyang.words import CITIES
 from sync.project import Project
 
+pytestmark = pytest.mark.slow
+
 CUSTOMERS = 150
 
 

@@ -18,6 +18,8 @@ import pytest
 from sync.errors import Refused
 from sync.up import Child, ChildFailed, ChildSpec, Supervisor, only_one
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
 STUBBORN = (

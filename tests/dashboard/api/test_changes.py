@@ -22,6 +22,8 @@ from sync.identity import keys
 from sync.identity.permissions import Role
 from sync.master.bulk import bulk_for
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 FEED = "/api/v1/changes"
 

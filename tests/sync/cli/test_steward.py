@@ -11,6 +11,8 @@ import pytest
 from sync import language
 from sync.cli import run
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = """
 language: en
 region: CN

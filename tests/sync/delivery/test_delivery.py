@@ -35,6 +35,8 @@ from tests.feed_kit import here
 from tests.master_kit import master, record, sync
 from tests.webhook_receiver import ROOT, Receiver, receiver
 
+pytestmark = pytest.mark.slow
+
 HERE = ["127.0.0.1"]
 VAULT = Vault([bytes(range(32))])
 

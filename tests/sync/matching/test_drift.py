@@ -17,6 +17,8 @@ from sync.matching.due import ASK, FOLLOW, NEVER
 from tests.master_kit import consistent, record
 from tests.matching_kit import land, resolve, switch, versioned
 
+pytestmark = pytest.mark.slow
+
 MADE = [one for _entity, one in customers(330, seed=9)]
 
 

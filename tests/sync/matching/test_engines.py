@@ -21,6 +21,8 @@ from sync.matching import spark_sql
 from sync.matching.engines import Engine, engine, pair_weights, partition
 from sync.matching.splinking import ExtraMissing
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("splink")
 
 

@@ -17,6 +17,8 @@ from sync.cli import run
 from sync.matching import training
 from sync.matching.splinking import ExtraMissing, parameters, require_splink
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("splink")
 
 GIVEN = ["anna", "boris", "carla", "dmitri", "elena", "farid", "greta", "hugo", "ines", "jonas", "katja", "liam"]

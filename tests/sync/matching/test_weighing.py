@@ -24,6 +24,8 @@ from tests.master_kit import RULES, consistent, record
 from tests.matching_kit import customer, land, resolve, switch, versioned
 from tests.steward_kit import MIA
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("splink")
 Edges = list[tuple[int, int, str, float]]
 

@@ -26,6 +26,8 @@ from sync.runs.states import RunMode
 from sync.stewardship import services
 from tests import master_kit
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = """
 language: en
 region: CN

@@ -17,6 +17,8 @@ from tests.services import PostgresServer
 from tests.sync.runs.lab import Lab
 from tests.sync.runs.workers import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 @pytest.mark.services

@@ -17,6 +17,8 @@ from sync.runs.states import RunMode, Status
 from tests.sync.runs.lab import Lab
 from tests.sync.runs.workers import start_run, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_held_lease_is_not_given_to_a_second_one(lab: Lab) -> None:
     with lab.writing() as connection:
