@@ -161,19 +161,25 @@ def test_a_system_is_connected_rehearsed_and_synced_without_touching_a_file(
     assert "3" in page.locator(".card b").first.inner_text()
 
 
-def test_quarantine_is_corrected_tried_and_landed(page: Any, base: str) -> None:
-    page.goto(f"{base}/quarantine")
-    page.get_by_role("link", name="4", exact=True).first.wait_for()  # of one cause
-    page.goto(f"{base}/quarantine/1")
+@pytest.mark.parametrize(
+    ("lang", "record", "of_one_cause", "land", "told"),
+    [("en", 1, "4", "Land the record", "The record landed."), ("zh", 2, "3", "写入该记录", "该记录已写入。")],
+)
+def test_quarantine_is_corrected_tried_and_landed(
+    page: Any, base: str, lang: str, record: int, of_one_cause: str, land: str, told: str
+) -> None:
+    page.goto(f"{base}/quarantine?lang={lang}")
+    page.get_by_role("link", name=of_one_cause, exact=True).first.wait_for()
+    page.goto(f"{base}/quarantine/{record}")
     assert page.locator("mark").count() >= 1, "the failing field is marked"
     assert page.locator("pre b").count() == 0, "what comes from outside is no markup"
     page.fill("#value", "also nonsense")
     page.locator("#tried .bad").wait_for()
     page.fill("#value", "1980-05-06")
     page.locator("#tried .good").wait_for()
-    page.get_by_role("button", name="Land the record").click()
+    page.get_by_role("button", name=land).click()
     page.wait_for_url("**/quarantine?**replayed**")
-    assert page.locator("#notice").inner_text() == "The record landed."
+    assert page.locator("#notice").inner_text() == told
 
 
 def test_a_mapping_is_tried_published_and_the_group_lands(page: Any, base: str) -> None:
