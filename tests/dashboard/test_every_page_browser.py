@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from playwright.sync_api import sync_playwright
 from dashboard.app import PAGES as MODULES
 from sync import oneshot
 from sync.access import Access
+from sync.exporting import working
 from sync.project import Project
 from tests.browser_kit import served
 from tests.desk_kit import admin, token
@@ -105,13 +107,14 @@ def furnished(project: Project) -> dict[str, list[str]]:
     csrf = {"csrf": token(client)}
     client.post("/keys", data={**csrf, "act": "create", "name": "BI 报表", "scope": "customers:read", "days": "30"})
     client.post("/users", data={**csrf, "act": "add", "name": "li.na", "role": "steward"})
-    client.post("/exports", data={**csrf, "format": "csv", "encoding": "utf-8"})
+    client.post("/exports", data={**csrf, "form": "csv"})
     (project.folder / "guests.csv").write_text("编号,姓名,邮箱\n1,李娜,lina@example.com\n")
     client.post("/connections/new/files", data={**csrf, "name": "guests", "every": "15m", "s.path": "guests.csv"})
     client.post("/connections/drafts/guests/streams", data={**csrf, "stream": "guests"})
     client.post("/mappings/sheet/people", data={**csrf, "act": "publish", "contents": MAPPING, "note": "first"})
     customer = first(client.get("/customers?q=li").text, "/customers/C")
     client.post(f"{customer}/pin", data={**csrf, "field": "status", "value": "own", "own": "active"})
+    assert "Nothing was exported yet" not in client.get("/exports?lang=en").text
     group = first(client.get("/quarantine").text, "/quarantine/group")
     hook = client.post("/webhooks", data={**csrf, "act": "create", "url": "https://93.184.216.34/hook"})
     assert hook.status_code < 400, hook.text
@@ -200,6 +203,19 @@ def test_every_page_holds_with_text_forty_per_cent_larger(browser: Any, project:
         found += [f"{address}: {one}" for one in too_wide(page)]
     page.context.close()
     assert found == []
+
+
+def test_an_export_is_seen_to_be_made_and_what_is_typed_meanwhile_stays(
+    browser: Any, project: Project, site: Site
+) -> None:
+    page, complaints = visitor(browser, project, site, 1280)
+    opened(page, site, "/exports", "en", "light")
+    page.fill("#tag", "vip")
+    working.work(project.database, 1, working.folder_of(project), timedelta(days=1))
+    page.get_by_role("link", name="Download").wait_for()
+    assert page.input_value("#tag") == "vip"
+    page.context.close()
+    assert complaints == []
 
 
 def visitor(browser: Any, project: Project, site: Site, width: int) -> tuple[Any, list[str]]:
