@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,14 +163,16 @@ def test_a_system_is_connected_rehearsed_and_synced_without_touching_a_file(
 
 
 @pytest.mark.parametrize(
-    ("lang", "record", "of_one_cause", "land", "told"),
-    [("en", 1, "4", "Land the record", "The record landed."), ("zh", 2, "3", "写入该记录", "该记录已写入。")],
+    ("lang", "record", "land", "told"),
+    [("en", 1, "Land the record", "The record landed."), ("zh", 2, "写入该记录", "该记录已写入。")],
 )
 def test_quarantine_is_corrected_tried_and_landed(
-    page: Any, base: str, lang: str, record: int, of_one_cause: str, land: str, told: str
+    page: Any, base: str, lang: str, record: int, land: str, told: str
 ) -> None:
     page.goto(f"{base}/quarantine?lang={lang}")
-    page.get_by_role("link", name=of_one_cause, exact=True).first.wait_for()
+    page.get_by_role(
+        "link", name=re.compile("^[34]$")
+    ).first.wait_for()  # of one cause; in any order of tests
     page.goto(f"{base}/quarantine/{record}")
     assert page.locator("mark").count() >= 1, "the failing field is marked"
     assert page.locator("pre b").count() == 0, "what comes from outside is no markup"
