@@ -170,9 +170,7 @@ def test_quarantine_is_corrected_tried_and_landed(
     page: Any, base: str, lang: str, record: int, land: str, told: str
 ) -> None:
     page.goto(f"{base}/quarantine?lang={lang}")
-    page.get_by_role(
-        "link", name=re.compile("^[34]$")
-    ).first.wait_for()  # of one cause; in any order of tests
+    page.get_by_role("link", name=re.compile("^[34]$")).first.wait_for()  # of one cause; in any order of tests
     page.goto(f"{base}/quarantine/{record}")
     assert page.locator("mark").count() >= 1, "the failing field is marked"
     assert page.locator("pre b").count() == 0, "what comes from outside is no markup"
