@@ -70,15 +70,20 @@ class BulkScorer:
         """The weights that the levels have under the model."""
         own, common, kin = np.zeros(len(left)), np.zeros(len(left)), np.zeros(len(left))
         for comparison, held in zip(model.comparisons, levels, strict=True):
-            found = np.array([level.weight for level in comparison.levels])[held]
+            seldom = bool(model.alike) and comparison.name in SELDOM[model.kind]
+            weights = np.array([level.weight for level in comparison.levels])
+            found = weights[held]
+            alike = likenesses(model.alike, weights)[held] if seldom else kin
             for index, level in enumerate(comparison.levels):
                 if level.tf_column is not None and level.tf_weight:
                     at = np.flatnonzero(held == index)
                     found[at] += self._adjustment(model, level, left[at], right[at])
+                    if seldom:
+                        alike[at] = likenesses(model.alike, found[at])
             total = common if comparison.name in COMMON[model.kind] else own
             total += found
-            if model.alike and comparison.name in SELDOM[model.kind]:
-                kin += likenesses(model.alike, found)
+            if seldom:
+                kin += alike
         return Sums(own, common, kin)
 
     def weights(self, model: MatchModel, left: Numbers, right: Numbers) -> Weights:
@@ -92,8 +97,9 @@ class BulkScorer:
             if term is None or not len(open_pairs):
                 break
             holds = term.holds(block)
-            held[open_pairs[holds]] = index
-            open_pairs, block = open_pairs[~holds], block.narrow(~holds)
+            held[open_pairs[np.flatnonzero(holds)]] = index
+            rest = np.flatnonzero(~holds)
+            open_pairs, block = open_pairs[rest], block.narrow(rest)
         return held
 
     def _adjustment(self, model: MatchModel, level: Level, left: Numbers, right: Numbers) -> Weights:
@@ -116,8 +122,10 @@ class BulkScorer:
         if column not in logs:
             table = model.term_frequencies.get(column, {})
             pool = self._table.coded(level.tf_place).pool
-            found = [math.log2(tf) if (tf := table.get(value)) else -math.inf for value in pool]
-            logs[column] = np.array([*found, -math.inf])
+            shares = np.array([*map(table.get, pool), None], dtype=np.float64)  # NaN where unknown
+            distinct, places = np.unique(shares, return_inverse=True)
+            found = [math.log2(share) if share > 0 else -math.inf for share in distinct.tolist()]
+            logs[column] = np.array(found)[places]
         return logs[column]
 
 

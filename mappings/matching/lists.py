@@ -62,6 +62,10 @@ def _numbered(pool: Sequence[Any], numbers: dict[Any, int]) -> _Lists | None:
     flat: list[int] = []
     lengths = np.empty(len(pool), dtype=np.int64)
     for place, values in enumerate(pool):
+        if len(values) == 1 and type(values[0]) is str:  # most by far
+            flat.append(numbers.setdefault(values[0], len(numbers)))
+            lengths[place] = 1
+            continue
         known = {value for value in values if value is not None}
         if not all(type(value) is str for value in known):
             return None

@@ -57,8 +57,8 @@ class Block:
     def __len__(self) -> int:
         return len(self.left)
 
-    def narrow(self, kept: Truths) -> Block:
-        """Some of the pairs."""
+    def narrow(self, kept: Codes) -> Block:
+        """Some of the pairs, by their places."""
         block = Block(self.table, self.left[kept], self.right[kept])
         for key, found in self._known.items():
             if isinstance(found, Coded):
@@ -100,6 +100,7 @@ class _Pools:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, ...], tuple[tuple[Sequence[Any], ...], Any]] = {}
+        self._derived: dict[tuple[Any, ...], Callable[[Sequence[Any]], tuple[Codes, list[Any]]]] = {}
 
     def of(self, what: Callable[..., Any], *pools: Sequence[Any]) -> Any:
         """``what`` of the pools, which are kept, so that their ids stay theirs."""
@@ -108,6 +109,17 @@ class _Pools:
         if found is None:
             found = self._kept[key] = (pools, what(*pools))
         return found[1]
+
+    def derived(
+        self, function: Callable[..., Any], arguments: Sequence[Term], pool: Sequence[Any]
+    ) -> tuple[Codes, list[Any]]:
+        """A function of every value of a pool and of literals: each one's number (last, that of no value), and the
+        values. Both sides of a pair have one pool: what is worked out for the left one serves the right one.
+        """
+        key = (function, *((type(a.value), a.value) if a.is_constant else None for a in arguments))
+        work = self._derived.setdefault(key, lambda values: _derived(function, arguments, values))
+        found: tuple[Codes, list[Any]] = self.of(work, pool)
+        return found
 
 
 class Vectors:
@@ -206,30 +218,35 @@ def _call(function: Callable[..., Any], arguments: list[Term], strict: bool, poo
     if function is len and arguments[0].size is not None:
         return Term(arguments[0].size)
     if strict and len(varying) == 1:
-        return _unary(function, arguments, varying[0])
+        return _unary(function, arguments, varying[0], pools)
     if strict and len(arguments) == 2 and len(varying) == 2:
         return _binary(function, arguments[0], arguments[1], pools)
     return _general(function, arguments, strict)
 
 
-def _unary(function: Callable[..., Any], arguments: list[Term], varying: Term) -> Term:
+def _unary(function: Callable[..., Any], arguments: list[Term], varying: Term, pools: _Pools) -> Term:
     """Of one vector and literals: once for each distinct value, or in numpy for numbers."""
-    derived: dict[int, tuple[Sequence[Any], Codes, list[Any]]] = {}
-
-    def of_one(value: Any) -> Any:
-        return None if value is None else function(*[a.value if a.is_constant else value for a in arguments])
 
     def work(block: Block) -> Vector:
         found = varying(block)
         if isinstance(found, Plain):
             return _of_numbers(function, [found if a is varying else a.value for a in arguments], found.null)
-        known = derived.get(id(found.pool))
-        if known is None:
-            numbers, pool = renumbered([of_one(value) for value in found.pool])
-            known = derived[id(found.pool)] = (found.pool, np.append(numbers, -1), pool)
-        return Coded(known[1][found.codes], known[2])
+        numbers, pool = pools.derived(function, arguments, found.pool)
+        return Coded(numbers[found.codes], pool)
 
     return Term(work)
+
+
+def _derived(
+    function: Callable[..., Any], arguments: Sequence[Term], values: Sequence[Any]
+) -> tuple[Codes, list[Any]]:
+    if len(arguments) == 1:
+        worked = [None if value is None else function(value) for value in values]
+    else:
+        rows = zip(*[[a.value] * len(values) if a.is_constant else values for a in arguments], strict=True)
+        worked = [None if value is None else function(*row) for value, row in zip(values, rows, strict=True)]
+    numbers, pool = renumbered(worked)
+    return np.append(numbers, -1), pool
 
 
 def _binary(function: Callable[..., Any], first: Term, second: Term, pools: _Pools) -> Term:
