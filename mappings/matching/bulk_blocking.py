@@ -19,9 +19,11 @@ from mappings.matching.table import Coded, Codes, Table, combined, renumbered
 
 Keys = NDArray[np.int64]
 _LENGTHS = (5, 8, 12)
+_BITS = 1 << 22
+_OPEN = -2
 Columns = Sequence[Sequence[str | None]]
-Texts = Callable[[int, Columns], Sequence[str]]
-"""The texts of a level's variants, given the values of its parts, a column each."""
+Texts = Callable[[str, int, Columns], Sequence[str]]
+"""The texts of a level's variants behind a prefix, given the values of its parts, a column each."""
 
 
 class KeyRows(NamedTuple):
@@ -40,22 +42,46 @@ class _Chain(NamedTuple):
     texts: Texts
 
 
+class _Worked:
+    """A function of the values of a pool, worked out for those that are asked for, once."""
+
+    def __init__(self, pool: Sequence[Any], function: Callable[[Any], Any]) -> None:
+        self._pool, self._function = pool, function
+        self._numbers = np.full(len(pool) + 1, _OPEN, dtype=np.int64)
+        self._numbers[-1] = -1
+        self._known: dict[Any, int] = {}
+        self._values: list[Any] = []
+
+    def of(self, codes: Codes) -> Coded:
+        """What the function gives for the values with these numbers."""
+        asked = np.zeros(len(self._numbers), dtype=bool)
+        asked[codes] = True
+        for code in np.flatnonzero(asked & (self._numbers == _OPEN)).tolist():
+            self._numbers[code] = self._number(self._function(self._pool[code]))
+        return Coded(self._numbers[codes], self._values)
+
+    def _number(self, value: Any) -> int:
+        if value is None:
+            return -1
+        number = self._known.setdefault(value, len(self._values))
+        if number == len(self._values):
+            self._values.append(value)
+        return number
+
+
 class _Later(NamedTuple):
     """A function of a column, worked out only for the values that are asked for: few records need the finer parts."""
 
-    column: Coded
-    function: Callable[[Any], Any]
+    codes: Codes
+    worked: _Worked
 
     def of(self, rows: Codes) -> _Later:
         """The same of some records."""
-        return _Later(self.column.at(rows), self.function)
+        return _Later(self.codes[rows], self.worked)
 
     def at(self, rows: Codes) -> Coded:
         """The values of some records."""
-        codes = self.column.codes[rows]
-        known = np.unique(codes[codes >= 0])
-        numbers, pool = renumbered([self.function(self.column.pool[code]) for code in known.tolist()])
-        return Coded(np.where(codes >= 0, np.append(numbers, -1)[np.searchsorted(known, codes)], -1), pool)
+        return self.worked.of(self.codes[rows])
 
 
 Part = Coded | _Later
@@ -84,10 +110,20 @@ def bulk_oversized(kind: Kind, table: Table, words: Mapping[str, float], cap: in
 
 
 def _is_in(oversized: Collection[int]) -> Callable[[Keys], NDArray[np.bool_]]:
+    """Whether keys are among these. Most are not, which one bit tells: only the rest are looked for."""
     known = np.sort(np.fromiter(oversized, dtype=np.int64, count=len(oversized)))
-    if not len(known):
-        return lambda keys: np.zeros(len(keys), dtype=bool)
-    return lambda keys: known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys
+    bits = np.zeros(_BITS, dtype=bool)
+    bits[known >> 1 & _BITS - 1] = True  # the last bit says what is proof
+
+    def is_in(keys: Keys) -> NDArray[np.bool_]:
+        found = bits[keys >> 1 & _BITS - 1]
+        maybe = np.flatnonzero(found)
+        if len(maybe):
+            wanted = keys[maybe]
+            found[maybe] = known[np.minimum(np.searchsorted(known, wanted), len(known) - 1)] == wanted
+        return found
+
+    return is_in
 
 
 class _Made(NamedTuple):
@@ -181,12 +217,22 @@ def _without(rows: Codes, closed: Codes, count: int) -> Codes:
 
 def _hashed(kind: Kind, chain: _Chain, level: int, found: _Groups) -> Keys:
     """What ``blocking.key_of`` gives for the distinct variants."""
-    columns = [[part.pool[c] if c >= 0 else None for c in part.codes.tolist()] for part in found.values]
-    prefix = f"{kind}|"
-    texts = [prefix + text for text in chain.texts(level, columns)] if columns else []
-    hashes = (xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) for text in texts)
-    numbers = np.fromiter(hashes, dtype=np.uint64, count=len(texts))
-    return (numbers & ~np.uint64(1)).view(np.int64)
+    columns = [_listed(part) for part in found.values]
+    texts = chain.texts(f"{kind}|", level, columns) if columns else []
+    return (_hashes(texts) & ~np.uint64(1)).view(np.int64)
+
+
+def _listed(part: Coded) -> list[str | None]:
+    pool = [*part.pool, None]  # -1 is the last
+    return list(map(pool.__getitem__, part.codes.tolist()))
+
+
+def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
+    try:
+        return np.fromiter(map(xxh3_64_intdigest, map(str.encode, texts)), dtype=np.uint64, count=len(texts))
+    except UnicodeEncodeError:  # lone surrogates
+        encoded = (text.encode("utf-8", "surrogatepass") for text in texts)
+        return np.fromiter(map(xxh3_64_intdigest, encoded), dtype=np.uint64, count=len(texts))
 
 
 def _too_large(
@@ -216,19 +262,21 @@ def _distinct(keys: Sequence[Keys], owners: Sequence[Codes], by_key: bool = Fals
 def _finer(question: str) -> Texts:
     """Variants that each add one more part; parts that are unknown add nothing."""
 
-    def texts(level: int, columns: Columns) -> list[str]:
-        prefix = f"{level}{question}|"
+    def texts(prefix: str, level: int, columns: Columns) -> list[str]:
+        start = f"{prefix}{level}{question}|"
+        if len(columns) == 1 and all(columns[0]):
+            return [f"{start}{value}" for value in columns[0]]
         if all(map(all, columns)):
-            return [prefix + text for text in map("|".join, zip(*columns, strict=True))]
+            return [start + text for text in map("|".join, zip(*columns, strict=True))]
         rows = zip(*columns, strict=True)
-        return [prefix + "|".join(value for value in values if value) for values in rows]
+        return [start + "|".join(value for value in values if value) for values in rows]
 
     return texts
 
 
 def _last(prefixes: Sequence[str]) -> Texts:
     """Variants of which each is one part alone."""
-    return lambda level, columns: [f"{prefixes[level]}|{value}" for value in columns[level]]
+    return lambda prefix, level, columns: [f"{prefix}{prefixes[level]}|{value}" for value in columns[level]]
 
 
 def _chains(kind: Kind, table: Table, words: Mapping[str, float]) -> Iterator[_Chain]:
@@ -259,12 +307,12 @@ def _person_chains(table: Table) -> Iterator[_Chain]:
     both = _joined(lambda f, g: f"{f} {g}" if f is not None and g else None, sounds[1], _at_once(first))
     yield _chain("x", both, _known_only(sounds[0]), year)
     yield _chain("w", _joined(lambda g, f: " ".join(sorted((g, f))) if g and f else None, given, family), year)
-    decade, month = _Later(year, lambda v: v[:3]), _Later(birth, lambda v: v[5:7] or None)
+    decade, month = _later(year, lambda v: v[:3]), _later(birth, lambda v: v[5:7] or None)
     one, other = _known_only(sounds[0]), _known_only(sounds[1])
     yield _chain("y", other, decade, year, month)
     yield _chain("y", _unless_equal(one, other), decade, year, month)
     there = _joined(lambda c, y: f"{c} {y}" if c and y else None, city, year)
-    yield _chain("c", there, _Later(birth, lambda v: v[5:] or None), first)
+    yield _chain("c", there, _later(birth, lambda v: v[5:] or None), first)
 
 
 def _organisation_chains(table: Table, frequencies: Mapping[str, float]) -> Iterator[_Chain]:
@@ -318,11 +366,15 @@ def _known_only(column: Coded) -> Coded:
 
 
 def _start(column: Coded, length: int) -> _Later:
-    return _Later(column, lambda value: value[:length] or None)
+    return _later(column, lambda value: value[:length] or None)
+
+
+def _later(column: Coded, function: Callable[[Any], Any]) -> _Later:
+    return _Later(column.codes, _Worked(column.pool, function))
 
 
 def _at_once(later: _Later) -> Coded:
-    return later.column.mapped(later.function)
+    return later.worked.of(later.codes)
 
 
 def _known(column: Coded, other: Coded) -> Coded:

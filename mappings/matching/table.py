@@ -100,20 +100,22 @@ class Table:
 
 def renumbered(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
     """Numbers of values in a pool without repeats; −1 for None."""
-    keys = [tuple(value) if type(value) is list else value for value in values]
-    numbers: dict[Any, int] = dict.fromkeys(keys, -1)
-    numbers.pop(None, None)
-    for number, key in enumerate(numbers):
-        numbers[key] = number
-    pool = list(numbers)
+    if list in set(map(type, values)):
+        return _renumbered_lists(values)
+    known = dict.fromkeys(values)
+    known.pop(None, None)
+    pool = list(known)
+    numbers: dict[Any, int] = dict(zip(pool, range(len(pool)), strict=True))
     numbers[None] = -1
-    found = np.fromiter(map(numbers.__getitem__, keys), dtype=np.int64, count=len(keys))
-    if any(type(value) is list for value in values):
-        first = np.empty(len(pool), dtype=np.int64)
-        there = np.flatnonzero(found >= 0)[::-1]
-        first[found[there]] = there  # of several the last one written stays
-        pool = [values[place] for place in first.tolist()]
-    return found, pool
+    return np.fromiter(map(numbers.__getitem__, values), dtype=np.int64, count=len(values)), pool
+
+
+def _renumbered_lists(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
+    found, pool = renumbered([tuple(value) if type(value) is list else value for value in values])
+    first = np.empty(len(pool), dtype=np.int64)
+    there = np.flatnonzero(found >= 0)[::-1]
+    first[found[there]] = there  # of several the last one written stays
+    return found, [values[place] for place in first.tolist()]
 
 
 def combined(parts: Sequence[Coded]) -> tuple[Codes, Codes]:
