@@ -7,6 +7,7 @@ text and hash once for each distinct combination of values.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,19 +90,22 @@ Part = Coded | _Later
 
 def bulk_keys(kind: Kind, table: Table, oversized: Collection[int], words: Mapping[str, float]) -> KeyRows:
     """What ``blocking.block_keys`` gives for every record, by record."""
-    return _run(kind, table, words, _is_in(oversized)).rows
+    found = _run(kind, table, words, _is_in(oversized))
+    keys, owners = found.keys[found.blocks.keys], found.blocks.owners
+    order = np.lexsort((keys, owners))
+    return KeyRows(keys[order], owners[order])
 
 
 def shared_keys(
     kind: Kind, table: Table, oversized: Collection[int], words: Mapping[str, float]
 ) -> tuple[KeyRows, NDArray[np.bool_]]:
-    """The same without most of the keys that one record alone has, which make no pairs and are the most by far, by
-    key and record; and for every record whether it has any key at all.
+    """The same by key, with keys numbered from 0, and without most of the keys that one record alone has, which make no
+    pairs and are the most by far; and for every record whether it has any key at all.
     """
     found = _run(kind, table, words, _is_in(oversized), shared_only=True)
     keyed = found.keyed
-    keyed[found.rows.owners] = True
-    return found.rows, keyed
+    keyed[found.blocks.owners] = True
+    return found.blocks, keyed
 
 
 def bulk_oversized(kind: Kind, table: Table, words: Mapping[str, float], cap: int) -> frozenset[int]:
@@ -116,7 +120,7 @@ def _is_in(oversized: Collection[int]) -> Callable[[Keys], NDArray[np.bool_]]:
     bits[known >> 1 & _BITS - 1] = True  # the last bit says what is proof
 
     def is_in(keys: Keys) -> NDArray[np.bool_]:
-        found = bits[keys >> 1 & _BITS - 1]
+        found: NDArray[np.bool_] = bits[keys >> 1 & _BITS - 1]
         maybe = np.flatnonzero(found)
         if len(maybe):
             wanted = keys[maybe]
@@ -127,9 +131,10 @@ def _is_in(oversized: Collection[int]) -> Callable[[Keys], NDArray[np.bool_]]:
 
 
 class _Made(NamedTuple):
-    """Keys, those found to be too large, and the records that have keys of their own (left out of ``rows``)."""
+    """Blocks (numbered; ``keys`` are their keys), those too large, and the records with keys that were left out."""
 
-    rows: KeyRows
+    blocks: KeyRows
+    keys: Keys
     oversized: frozenset[int]
     keyed: NDArray[np.bool_]
 
@@ -142,12 +147,11 @@ def _run(
     cap: int = 0,
     shared_only: bool = False,
 ) -> _Made:
-    keys, owners, oversized = [], [], set[int]()
+    count, made = max(len(table), 1), 0
+    keys, codes, oversized = [], [], set[int]()
     keyed = np.zeros(len(table), dtype=bool)
-    grouped: dict[str, list[_Chain]] = {}
-    for chain in _chains(kind, table, words):
-        grouped.setdefault(chain.question, []).append(chain)
-    for chains in grouped.values():
+    for _question, grouped in groupby(_chains(kind, table, words), lambda chain: chain.question):
+        chains = list(grouped)
         open_rows = [np.arange(len(chain.owners)) for chain in chains]
         for level in range(max(len(chain.parts) for chain in chains)):
             groups = [_groups(chain, level, rows) for chain, rows in zip(chains, open_rows, strict=True)]
@@ -155,16 +159,25 @@ def _run(
                 alone, groups[0] = _without_single(groups[0])
                 keyed[chains[0].owners[alone]] = True
                 open_rows[0] = _without(open_rows[0], alone, len(chains[0].owners))
-            found = [_Found(*one[:2], _hashed(kind, c, level, one), c) for one, c in zip(groups, chains, strict=True)]
-            large = _too_large(found, too_large, cap)
-            for place, (one, bad) in enumerate(zip(found, large, strict=True)):
-                done = ~bad[one.at]
-                keys.append(one.distinct[one.at[done]])
-                owners.append(one.chain.owners[one.rows[done]])
-                open_rows[place] = _without(open_rows[place], one.rows[done], len(one.chain.owners))
-                if too_large is None:
-                    oversized.update(one.distinct[bad].tolist())
-    return _Made(_distinct(keys, owners, by_key=shared_only), frozenset(oversized), keyed)
+            found = _found(kind, chains, level, groups)
+            large = _crowded(found, cap) if too_large is None else too_large(found.keys)
+            for place, (chain, rows, at) in enumerate(zip(chains, found.rows, found.at, strict=True)):
+                done = np.flatnonzero(~large[at])
+                if too_large is not None:
+                    codes.append((at[done] + made) * count + chain.owners[rows[done]])
+                open_rows[place] = _without(open_rows[place], rows[done], len(chain.owners))
+            if too_large is None:
+                oversized.update(found.keys[large].tolist())
+            keys.append(found.keys)
+            made += len(found.keys)
+    blocks = _once(np.concatenate(codes)) if codes else np.empty(0, dtype=np.int64)
+    return _Made(KeyRows(*np.divmod(blocks, count)), np.concatenate(keys), frozenset(oversized), keyed)
+
+
+def _once(codes: Codes) -> Codes:
+    """Sorted, without repeats."""
+    codes.sort()
+    return codes[np.r_[True, codes[1:] != codes[:-1]]] if len(codes) else codes
 
 
 class _Groups(NamedTuple):
@@ -176,12 +189,12 @@ class _Groups(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """The same with the keys of the distinct variants."""
+    """The keys of a level of a question; of each chain the rows that have one, and the places of theirs among these."""
 
-    rows: Codes
-    at: Codes
-    distinct: Keys
-    chain: _Chain
+    keys: Keys
+    chains: Sequence[_Chain]
+    rows: Sequence[Codes]
+    at: Sequence[Codes]
 
 
 def _groups(chain: _Chain, level: int, rows: Codes) -> _Groups:
@@ -215,6 +228,16 @@ def _without(rows: Codes, closed: Codes, count: int) -> Codes:
     return rows[~is_closed[rows]]
 
 
+def _found(kind: Kind, chains: Sequence[_Chain], level: int, groups: Sequence[_Groups]) -> _Found:
+    hashed = [_hashed(kind, chain, level, one) for chain, one in zip(chains, groups, strict=True)]
+    rows, at = [one.rows for one in groups], [one.at for one in groups]
+    if len(chains) == 1:
+        return _Found(hashed[0], chains, rows, at)
+    keys, places = np.unique(np.concatenate(hashed), return_inverse=True)
+    starts = np.cumsum([0, *map(len, hashed)])
+    return _Found(keys, chains, rows, [places[start:][here] for start, here in zip(starts, at, strict=False)])
+
+
 def _hashed(kind: Kind, chain: _Chain, level: int, found: _Groups) -> Keys:
     """What ``blocking.key_of`` gives for the distinct variants."""
     columns = [_listed(part) for part in found.values]
@@ -235,28 +258,13 @@ def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
         return np.fromiter(map(xxh3_64_intdigest, encoded), dtype=np.uint64, count=len(texts))
 
 
-def _too_large(
-    found: Sequence[_Found], known: Callable[[Keys], NDArray[np.bool_]] | None, cap: int
-) -> list[NDArray[np.bool_]]:
-    """Which keys of a level are too large: by what is known, else by counting records."""
-    if known is not None:
-        return [known(one.distinct) for one in found]
-    rows = _distinct([one.distinct[one.at] for one in found], [one.chain.owners[one.rows] for one in found])
-    distinct, counts = np.unique(rows.keys, return_counts=True)
-    large = distinct[counts > cap]
-    return [np.isin(one.distinct, large) for one in found]
-
-
-def _distinct(keys: Sequence[Keys], owners: Sequence[Codes], by_key: bool = False) -> KeyRows:
-    """The rows without repeats, by record and key, or by key and record."""
-    if not keys:
-        return KeyRows(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-    key, owner = np.concatenate(keys), np.concatenate(owners).astype(np.int64)
-    order = np.lexsort((owner, key) if by_key else (key, owner))
-    key, owner = key[order], owner[order]
-    first = np.ones(len(key), dtype=bool)
-    first[1:] = (key[1:] != key[:-1]) | (owner[1:] != owner[:-1])
-    return KeyRows(key[first], owner[first])
+def _crowded(found: _Found, cap: int) -> NDArray[np.bool_]:
+    """Which keys more than ``cap`` records have."""
+    owners = [chain.owners[rows] for chain, rows in zip(found.chains, found.rows, strict=True)]
+    count = max((int(one.max(initial=0)) for one in owners), default=0) + 1
+    holders = _once(np.concatenate([at * count + one for at, one in zip(found.at, owners, strict=True)]))
+    crowded: NDArray[np.bool_] = np.bincount(holders // count, minlength=len(found.keys)) > cap
+    return crowded
 
 
 def _finer(question: str) -> Texts:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from mappings.contract import Features, Member
 from mappings.matching import bulk_cluster
-from mappings.matching.blocking import proof_key
 from mappings.matching.bulk import BulkScorer, Numbers, Weights
 from mappings.matching.bulk_blocking import shared_keys
 from mappings.matching.bulk_cluster import cluster_all, groups_of
@@ -100,18 +99,24 @@ class Matching:
         table, numbers = self.records.profiles.of_kind(letter)
         model = self._models[letter]
         rows, keyed = shared_keys(model.kind, table, model.oversized, model.words)
-        proofs = [
-            (proof_key(model.kind, number), self._places[profile])
-            for profile, (_tax, ids) in self.records.profiles.numbered.items()
+        blocks, owners = self._proof_blocks(letter)
+        keyed[owners] = True
+        self.unblocked += int(np.count_nonzero(~keyed))
+        first = int(rows.keys[-1]) + 1 if len(rows.keys) else 0
+        keys, owners = np.concatenate([rows.keys, blocks + first]), np.concatenate([rows.owners, owners])
+        return numbers[pairs_of(keys, owners, max(len(numbers), 1))]
+
+    def _proof_blocks(self, letter: str) -> tuple[Numbers, Numbers]:
+        """The profiles of a kind that have official numbers: of each number its place among all, and the profile's."""
+        blocks: dict[str, int] = {}
+        found = [
+            (blocks.setdefault(number, len(blocks)), self._places[profile])
+            for profile, (_tax, ids) in sorted(self.records.profiles.numbered.items())
             if self.records.profiles[profile][KIND] == letter
             for number in ids
         ]
-        keys = np.concatenate([rows.keys, np.array([key for key, _ in proofs], dtype=np.int64)])
-        owners = np.concatenate([rows.owners, np.array([owner for _, owner in proofs], dtype=np.int64)])
-        order = np.argsort(owners, kind="stable") if proofs else slice(None)
-        keyed[owners] = True
-        self.unblocked += int(np.count_nonzero(~keyed))
-        return numbers[pairs_of(keys[order], owners[order], max(len(numbers), 1))]
+        rows = np.array(found, dtype=np.int64).reshape(-1, 2)
+        return rows[:, 0], rows[:, 1]
 
     def _weights(self, letter: str, left: Numbers, right: Numbers) -> Weights:
         """By the model alone."""
