@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -60,6 +60,8 @@ _TRUSTED = 1.0
 """A connection that was in use so many seconds ago is taken to be there; else it is asked. Costs a sixth of a
 transaction of one record.
 """
+_KEPT = 5
+"""So many connections of the sync path stay taken from their pool."""
 _CARRIED = 16_000
 """Pages of SQLite's write-ahead log (64 MB) before they are carried over. By default it is done after nearly every page
 of records, and each page of an index is carried as often as it was written to (measured: 7 % of a first load).
@@ -138,6 +140,7 @@ class Database:
         self.is_postgres = self.url.get_backend_name() == "postgresql"
         self.engine = _postgres(self.url) if self.is_postgres else _sqlite(self.url)
         self._hot = _postgres(self.url, _PINNED_PLANS) if self.is_postgres else self.engine
+        self._kept = Kept(self._hot)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -148,8 +151,18 @@ class Database:
     @contextmanager
     def hot_transaction(self) -> Iterator[Connection]:
         """A unit of work of the sync path: the same as ``transaction``, with plans pinned to indexes."""
-        with self._hot.begin() as connection:
-            yield connection
+        if not self.is_postgres:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        connection = self._kept.take()
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._kept.keep(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -164,13 +177,59 @@ class Database:
 
     def carry(self, **options: Any) -> None:
         """What connections bring along to whoever is given one (``Connection.get_execution_options``)."""
+        self._kept.close()
         for engine in {self.engine, self._hot}:
             engine.update_execution_options(**options)
 
     def dispose(self) -> None:
         """Close all pooled connections."""
+        self._kept.close()
         self.engine.dispose()
         self._hot.dispose()
+
+
+class Kept:
+    """Connections that stay taken from their pool between two units of work that follow closely: taking and giving
+    back costs as much as ten small statements.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._idle: list[tuple[Connection, float]] = []
+
+    def take(self) -> Connection:
+        """The one that was used last, if that was a moment ago; else one from the pool, which asks if it is there."""
+        while self._idle:
+            with suppress(IndexError):  # another thread took the last one
+                connection, used = self._idle.pop()
+                if monotonic() - used < _TRUSTED and not connection.closed and not connection.invalidated:
+                    return connection
+                _give_back(connection, used)
+        return self._engine.connect()
+
+    def keep(self, connection: Connection) -> None:
+        """For the next one to take; not if somebody left a transaction open on it, which giving back ends."""
+        driver = connection.connection.driver_connection
+        if len(self._idle) < _KEPT and not connection.in_transaction() and _is_idle(driver):
+            self._idle.append((connection, monotonic()))
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Give all of them back."""
+        while self._idle:
+            with suppress(IndexError):
+                _give_back(*self._idle.pop())
+
+
+def _is_idle(driver: Any) -> bool:
+    return bool(driver.pgconn.transaction_status == 0)
+
+
+def _give_back(connection: Connection, used: float) -> None:
+    info = {} if connection.closed or connection.invalidated else connection.info
+    connection.close()
+    info[_USED] = used  # it was not in use while it was kept
 
 
 def _normalised(url: str) -> URL:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from mappings.contract import Features
-from sync.master.bulk import Bulk, Question
+from sync.master.bulk import Bulk
 from sync.master.inforce import InForce, Refinable
 from sync.master.records import features_of
 
@@ -32,17 +32,12 @@ class Crowd(NamedTuple):
     loosened: set[int]
 
 
-def sharing(keys: Iterable[int]) -> Question:
-    """What ``shared`` asks."""
-    return _SHARED, sorted(keys)
-
-
 def shared(bulk: Bulk, keys: Iterable[int]) -> dict[int, list[int]]:
     """The members of each of the keys that two or more records share, by ascending id."""
-    statement, wanted = sharing(keys)
+    wanted = sorted(keys)
     if not wanted:
         return {}
-    rows = bulk.fetch(statement, wanted)
+    rows = bulk.fetch(_SHARED, wanted)
     blocks: dict[int, list[int]] = {}
     for key, record_id in rows:
         blocks.setdefault(key, []).append(record_id)

@@ -77,8 +77,10 @@ class _PostgresBulk:
 
     def ahead(self, *questions: Question) -> None:
         for question in questions:
-            with suppress(Unsupported):
+            try:
                 self._statements.ahead(question, *_sent(question[0], question[1:]))
+            except Unsupported:
+                continue
 
     def flush(self) -> None:
         """Send what waits, before anybody else uses the connection."""
@@ -116,21 +118,20 @@ class _PostgresBulk:
         self._driver.execute(_unnested(statement, columns), lists)
 
     def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
-        (key, kind), *others = columns
-        if len(rows) <= FEW_UPDATED:
-            values = ", ".join(f"{name} = ?::{kind}" for name, kind in others)
-            statement = f"UPDATE {table} SET {values} WHERE {key} = ?::{kind}"  # noqa: S608 - our own names
-            self.run_many(statement, [(*row[1:], row[0]) for row in rows])
+        if not rows:
             return
+        if len(rows) <= FEW_UPDATED:
+            self.run_many(_updating_one(table, columns), [(*row[1:], row[0]) for row in rows])
+            return
+        (key, _), *others = columns
         values = ", ".join(f"{name} = r.{name}" for name, _ in others)
         self.apply(f"UPDATE {table} SET {values} FROM {{rows}} r WHERE {table}.{key} = r.{key}", columns, rows)  # noqa: S608
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
-        names = ", ".join(name for name, _ in KINDS[table])
         if len(rows) <= FEW:
-            marks = ", ".join(f"?::{kind}" for _, kind in KINDS[table])
-            self.run_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608 - our own names
+            self.run_many(_inserting_one(table), rows)
             return
+        names = ", ".join(name for name, _ in KINDS[table])
         self.flush()
         copying = self._driver.cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)")
         with copying as copy:
@@ -174,6 +175,20 @@ class _PostgresBulk:
         return moment
 
 
+@lru_cache(maxsize=64)
+def _inserting_one(table: str) -> str:
+    names = ", ".join(name for name, _ in KINDS[table])
+    marks = ", ".join(f"?::{kind}" for _, kind in KINDS[table])
+    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
+
+
+@lru_cache(maxsize=64)
+def _updating_one(table: str, columns: Columns) -> str:
+    (key, kind), *others = columns
+    values = ", ".join(f"{name} = ?::{kind}" for name, kind in others)
+    return f"UPDATE {table} SET {values} WHERE {key} = ?::{kind}"  # noqa: S608 - our own names
+
+
 def _record_ids(count: int) -> Question:
     return "SELECT nextval('record_id') FROM generate_series(1, ?)", count
 
@@ -186,20 +201,21 @@ def _postgres(statement: str) -> str:
 
 def _sent(statement: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
     """The statement and its values as ``Statements`` wants them."""
-    numbered, kinds = _numbered(statement)
+    numbered, kinds, plain = _numbered(statement)
     if len(kinds) != len(values):
         raise TypeError("a value for each place, and a place for each value")
-    if kinds.count("?") == len(kinds):
+    if plain:
         return numbered, values
     return numbered, [value if kind == "?" else array_of(value) for value, kind in zip(values, kinds, strict=True)]
 
 
 @lru_cache(maxsize=256)
-def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
-    """With ``$1``, ``$2``, …, as libpq wants it, and what stood there."""
+def _numbered(statement: str) -> tuple[str, tuple[str, ...], bool]:
+    """With ``$1``, ``$2``, …, as libpq wants it, what stood there, and whether that is nothing but values."""
     kinds, places = {"{ints}": "= ANY(${}::bigint[])", "{texts}": "= ANY(${}::text[])", "?": "${}"}, count(1)
     numbered = PLACEHOLDERS.sub(lambda match: kinds[match.group()].format(next(places)), statement)
-    return numbered.replace("%%", "%"), _kinds(statement)
+    found = _kinds(statement)
+    return numbered.replace("%%", "%"), found, set(found) <= {"?"}
 
 
 @lru_cache(maxsize=256)

@@ -27,12 +27,12 @@ SIFTED_FROM = 300
 """Fewer pairs are compared one by one: setting up to sift them costs some milliseconds."""
 
 MOST_NEAR = 400
-"""So many records that share a key are read before it is known whether a block is crowded."""
+"""So many rows of records that share a key are read before it is known whether a block is crowded."""
 
-_SIDES_NEAR = (
-    "SELECT id, coalesce(features_version, version), features FROM source_record "
-    "WHERE id IN (SELECT record_id FROM match_key WHERE key {ints}) AND deleted_at IS NULL AND features IS NOT NULL "
-    "LIMIT ?"
+_NEAR = (  # of the records that are at hand their keys alone
+    "SELECT k.key, k.record_id, coalesce(s.features_version, s.version), s.features FROM match_key k "
+    "LEFT JOIN source_record s ON s.id = CASE WHEN NOT k.record_id {ints} THEN k.record_id END "
+    "AND s.deleted_at IS NULL AND s.features IS NOT NULL WHERE k.key {ints} LIMIT ?"
 )
 _EDGE = (
     ("left_id", "int8"),
@@ -115,18 +115,18 @@ def find_edges(
     """
     found = Found([], force)
     keys = _keys(batch, {record.id: record.keys for record in batch}, force)
-    shared = blocks.shared(bulk, _distinct(keys) - force.linked)
+    wanted = _distinct(keys) - force.linked
+    near = _near(bulk, batch, wanted) if force.lasting else None
+    shared, sides = near or (blocks.shared(bulk, wanted), {})
     if blocks.crowded(force, shared):
         shared, keys = _uncrowd(bulk, batch, found, keys, shared)
     again = _unlinked(bulk, batch, found.force)
     keys |= again
     pairs = _pairs(keys, shared, senior_only) | _star_pairs(bulk, keys, found.force.linked)
     if pairs:
-        sides = {
+        sides |= {
             record.id: Side(record.features_version, record.features) for record in batch if record.features is not None
         }
-        if force.lasting:
-            sides = near_sides(bulk, _distinct(keys) - found.force.linked) | sides
         missing = {record_id for pair in pairs for record_id in pair} - sides.keys()
         sides |= _load_sides(bulk, missing) if missing else {}
         found.edges = (compare or _compare)(pairs, sides, found.force.matcher)
@@ -248,14 +248,23 @@ def _unlinked(bulk: Bulk, batch: Sequence[LandedRecord], force: InForce) -> dict
     return {one: sorted(force.linked.intersection(keys)) for one, keys in found.items()}
 
 
-def siding(keys: Iterable[int]) -> Question:
-    """What ``near_sides`` asks."""
-    return _SIDES_NEAR, sorted(keys), MOST_NEAR
+def nearing(batch: Sequence[LandedRecord], keys: Iterable[int]) -> Question:
+    """What is asked first of a few records that have these keys, if any."""
+    return _NEAR, [record.id for record in batch], sorted(keys), MOST_NEAR
 
 
-def near_sides(bulk: Bulk, keys: Iterable[int]) -> dict[int, Side]:
-    """The records that have one of the keys; of a crowd some."""
-    return {row[0]: Side(row[1], features_of(row[2]) or ()) for row in bulk.fetch(*siding(keys))}
+def _near(
+    bulk: Bulk, batch: Sequence[LandedRecord], keys: set[int]
+) -> tuple[dict[int, list[int]], dict[int, Side]] | None:
+    """The members of each of the keys, and the others among them to compare with; None: there are too many."""
+    shared: dict[int, list[int]] = {}
+    sides: dict[int, Side] = {}
+    rows = bulk.fetch(*nearing(batch, keys)) if keys else []
+    for key, record_id, version, features in rows:
+        shared.setdefault(key, []).append(record_id)
+        if features is not None and record_id not in sides:
+            sides[record_id] = Side(version, features_of(features) or ())
+    return (shared, sides) if len(rows) < MOST_NEAR else None
 
 
 def _load_sides(bulk: Bulk, record_ids: Iterable[int]) -> dict[int, Side]:

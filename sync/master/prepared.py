@@ -60,10 +60,11 @@ class Statements:
         self.gathers: bool = driver.prepare_threshold is None
         self._most = _MOST if self.gathers else 0
         self._loader: Any = Transformer(driver)
+        self._poller, self._polled = select.poll(), 0
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self._waiting: list[_Call] = []
-        self._asked = 0
-        self._answers: list[tuple[_Question, Any]] = []
+        self._asked: dict[str, _Question] = {}  # what is asked ahead and waits, by its statement
+        self._answers: dict[str, tuple[_Question, Any]] = {}  # what was asked ahead and is answered
 
     def fetch(self, statement: str, values: Sequence[Any]) -> list[Row]:
         """All rows of a statement with ``$1``, ``$2``, … for values. Raises as a cursor does; Unsupported before
@@ -84,25 +85,28 @@ class Statements:
             self.flush()
 
     def ahead(self, question: Row, statement: str, values: Sequence[Any]) -> None:
-        """A statement that ``foreseen`` will be asked for by its ``question``, whatever that is."""
+        """A statement that ``foreseen`` will be asked for by its ``question``: a statement in any words, and values.
+        Of two that differ in values only the first waits, and the second is asked when it is asked for.
+        """
+        told = question[0]
+        if not self.gathers or told in self._asked or (told in self._answers and self._answers[told][0] == question):
+            return
         data, types, formats = _encoded(values)
         name = self._named(statement, types)
-        if name is not None and self.gathers and not self._is_asked(question):
+        if name is not None:
             self._waiting.append(_Call(name, data, formats, _writes(statement), question))
-            self._asked += 1
+            self._asked[told] = question
 
     def foreseen(self, question: Row) -> list[Row] | None:
         """The rows of a question that was asked ahead, once; None if it was not, or something was written since."""
-        if not self._asked:
-            return None
-        if any(call.asked == question for call in self._waiting):
+        told = question[0]
+        if self._asked.get(told) == question:
             self._exchange()
-        for place, (asked, result) in enumerate(self._answers):
-            if asked == question:
-                del self._answers[place]
-                self._asked -= 1
-                return self._rows(result)
-        return None
+        answer = self._answers.get(told)
+        if answer is None or answer[0] != question:
+            return None
+        del self._answers[told]
+        return self._rows(answer[1])
 
     def flush(self) -> None:
         """Send what waits."""
@@ -118,14 +122,8 @@ class Statements:
     def drop(self) -> None:
         """Forget what waits: the transaction is rolled back."""
         self._waiting.clear()
-        self._forget()
-
-    def _forget(self) -> None:
+        self._asked.clear()
         self._answers.clear()
-        self._asked = sum(call.asked is not None for call in self._waiting)
-
-    def _is_asked(self, question: Row) -> bool:
-        return any(call.asked == question for call in self._waiting) or any(one[0] == question for one in self._answers)
 
     def _rows(self, result: Any) -> list[Row]:
         if not result.ntuples:
@@ -154,7 +152,7 @@ class Statements:
         if not self._waiting:
             self._begin()
             if self._answers and _writes(statement):
-                self._forget()
+                self._answers.clear()
             return self._checked(self._pgconn.exec_prepared(name, data, formats))
         self._waiting.append(_Call(name, data, formats, _writes(statement)))
         return self._exchange()
@@ -162,6 +160,7 @@ class Statements:
     def _exchange(self, *, commit: bool = False) -> Any:
         """Everything that waits in one round trip; answers the result of the last statement."""
         calls, self._waiting = self._waiting, []
+        self._asked.clear()
         pgconn, begin = self._pgconn, self._beginning()
         pgconn.enter_pipeline_mode()
         pgconn.nonblocking = 1
@@ -186,8 +185,7 @@ class Statements:
             if call.writes:  # what was answered before may be so no longer
                 self._answers.clear()
             elif call.asked is not None:
-                self._answers.append((call.asked, result))
-        self._asked = len(self._answers)
+                self._answers[call.asked[0]] = (call.asked, result)
         return results[-1]
 
     def _received(self, count: int) -> list[Any]:
@@ -195,15 +193,16 @@ class Statements:
         may hold the lock that the server waits for.
         """
         is_busy, get_result, results = self._pgconn.is_busy, self._pgconn.get_result, []
-        for place in range(2 * count + 1):  # after each result comes nothing, and at last the end of the pipeline
+        for place in range(count + 1):  # the last one is the end of the pipeline
             while is_busy():
                 self._poll(select.POLLIN)
                 self._pgconn.consume_input()
             result = get_result()
-            if place % 2 == 0:
-                if result is None or self._pgconn.status == pq.ConnStatus.BAD:
-                    raise OperationalError("the connection is lost")
-                results.append(result)
+            if result is None or self._pgconn.status == pq.ConnStatus.BAD:
+                raise OperationalError("the connection is lost")
+            results.append(result)
+            if place < count:
+                get_result()  # that nothing more comes of it
         return results[:count]
 
     def _pass_on(self) -> None:
@@ -214,9 +213,10 @@ class Statements:
                     self._pgconn.consume_input()
 
     def _poll(self, events: int) -> list[tuple[int, int]]:
-        poll = select.poll()
-        poll.register(self._pgconn.socket, events)
-        return poll.poll()
+        if events != self._polled:
+            self._poller.register(self._pgconn.socket, events)
+            self._polled = events
+        return self._poller.poll()
 
     def _begin(self) -> None:
         begin = self._beginning()
@@ -227,7 +227,7 @@ class Statements:
         """What begins the transaction; None inside of one."""
         if self._pgconn.transaction_status != _IDLE or self._driver.autocommit:
             return None
-        self._forget()
+        self._answers.clear()
         level, read_only = self._driver.isolation_level, self._driver.read_only
         if level is None and read_only is None:
             return b"BEGIN"

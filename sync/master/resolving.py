@@ -20,9 +20,8 @@ from sync.database import Database
 from sync.errors import Refused
 from sync.master import decisions
 from sync.master import streams as stream_directory
-from sync.master.blocks import sharing
 from sync.master.bulk import Bulk, Question, bulk_for
-from sync.master.candidates import CONNECTING_WEIGHT, find_lasting_edges, siding, store_edges
+from sync.master.candidates import CONNECTING_WEIGHT, find_lasting_edges, nearing, store_edges
 from sync.master.components import Held, hold
 from sync.master.golden import Goldens
 from sync.master.inforce import (
@@ -102,7 +101,7 @@ def _ask_ahead(
     bulk.ahead(_taking(bulk, landing_ids), stream_directory.LOADING)
     if batch is not None:
         keys = {key for record in batch for key in record.keys} - linked_before(matcher)
-        bulk.ahead(_placing(batch), *([sharing(keys), siding(keys)] if keys else []), decisions.EXISTING)
+        bulk.ahead(_placing(batch), *([nearing(batch, keys)] if keys else []), decisions.EXISTING)
 
 
 def resolve_in(

@@ -10,14 +10,12 @@ from threading import Lock, local
 from mappings.contract import Canonical, Decision, Evidence, Features, Matcher, Member
 from sync.errors import NotFound
 from sync.master.bulk import Bulk, Question
-from sync.master.inforce import InForce, Refinable, Sifting, without_blocks
+from sync.master.inforce import InForce, Refinable, Sifting, recorded, without_blocks
 
 _STATE = (
-    "SELECT s.active, s.epoch, s.stage, s.cursor, s.last, m.block_cap, b.key, b.action, b.revision "
-    "FROM match_state s JOIN match_model m ON m.id = s.active "
-    "LEFT JOIN match_block b ON b.version = s.active AND b.revision > ? WHERE s.id = 1"
+    "SELECT s.active, s.epoch, s.stage, s.cursor, s.last, EXISTS ("
+    "SELECT 1 FROM match_block b WHERE b.version = s.active AND b.revision > ?) FROM match_state s WHERE s.id = 1"
 )
-_BLOCK = 6
 
 
 class ActiveVersion:
@@ -46,27 +44,20 @@ class ActiveVersion:
         rows = bulk.fetch(_STATE, known[2].revision if known else 0)  # as ``asking`` says
         if not rows:
             raise NotFound("No match model is in force yet.", remedy="Run `kehu sync run` once.")
-        number, epoch, stage, cursor, last, cap = rows[0][:_BLOCK]
+        number, epoch, stage, cursor, last, has_more = rows[0]
         if known is None or (known[2].number, known[0]) != (number, epoch):
-            stored = _Stored(number)
-            rows = bulk.fetch(_STATE, 0) if known else rows
+            stored, has_more = _Stored(number), True
+            cap = bulk.fetch("SELECT block_cap FROM match_model WHERE id = ?", number)[0][0]
             known = (epoch, stored, InForce(stored, number, cap))
         known[1].read_by(bulk)
-        known = (*known[:2], _with_blocks(known[2], [row[_BLOCK:] for row in rows if row[_BLOCK] is not None]))
+        if has_more:
+            known = (*known[:2], recorded(bulk, known[2]))
         if keep:
             self._known = known
         if stage is None:
             return known[2]
         underived = range(cursor + 1, last + 1) if stage == "keys" else range(0)
         return replace(known[2], stage=stage, underived=underived)
-
-
-def _with_blocks(known: InForce, rows: Sequence[tuple[int, str, int]]) -> InForce:
-    if not rows:
-        return known
-    refined = frozenset(key for key, action, _ in rows if action == "refined")
-    linked = frozenset(key for key, action, _ in rows if action == "linked")
-    return known.recording(refined, linked, max(row[2] for row in rows))
 
 
 class _Stored:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, text
 
 from sync.database import Database, database_errors
-from sync.master import components, resolving
+from sync.master import candidates, components, resolving
 from sync.master.bulk import bulk_for
 from sync.master.prepared import Statements
 from sync.master.tables import counter, landing, match_key
@@ -214,6 +214,28 @@ def test_asking_all_at_once_ends_where_asking_one_by_one_does(
     monkeypatch.setattr(components, "FEW", 0)
     monkeypatch.setattr(resolving, "FEW", 0)
     assert history(f"sqlite:///{tmp_path}/m.db", seed) == at_once
+
+
+@pytest.mark.services
+def test_more_neighbours_than_are_read_at_once_are_read_all_the_same(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_by_one = history(f"sqlite:///{tmp_path}/m.db", 5)
+    monkeypatch.setattr(candidates, "MOST_NEAR", 4)
+    assert history(postgres_url, 5) == one_by_one
+
+
+@pytest.mark.services
+def test_of_two_questions_in_the_same_words_each_gets_its_own_answer(database: Database) -> None:
+    with database.hot_transaction() as connection:
+        bulk = bulk_for(connection)
+        for _ in range(2):
+            bulk.ahead(("SELECT ?::int", 7), ("SELECT ?::int", 8), ("SELECT ?::int", 7))
+            assert bulk.fetch("SELECT ?::int", 8) == [(8,)]
+            assert bulk.fetch("SELECT ?::int", 7) == [(7,)]
+            bulk.ahead(("SELECT ?::int", 9))
+            assert bulk.fetch("SELECT ?::int", 7) == [(7,)]
+            assert bulk.fetch("SELECT ?::int", 9) == [(9,)]
 
 
 @pytest.fixture

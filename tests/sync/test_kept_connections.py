@@ -1,0 +1,92 @@
+"""Connections of the sync path that stay taken from their pool between two units of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from sync import database as module
+from sync.database import Database
+from sync.master.bulk import bulk_for
+from tests.master_kit import master
+
+pytestmark = pytest.mark.services
+
+PID = "SELECT pg_backend_pid()"
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    with master(postgres_url) as made:
+        yield made
+
+
+def pid(database: Database) -> int:
+    """Which session of the server does the next unit of work."""
+    with database.hot_transaction() as connection:
+        return int(bulk_for(connection).fetch(PID)[0][0])
+
+
+def test_units_of_work_that_follow_each_other_share_a_session_and_simultaneous_ones_do_not(database: Database) -> None:
+    first = pid(database)
+    assert pid(database) == first
+    with database.hot_transaction() as connection:
+        assert bulk_for(connection).fetch(PID) == [(first,)]
+        assert pid(database) != first
+    assert pid(database) == first  # the one that was used last
+
+
+def test_nothing_of_a_failed_unit_of_work_is_left_to_the_next(database: Database) -> None:
+    with suppress(ZeroDivisionError), database.hot_transaction() as connection:
+        bulk_for(connection).insert_keys([(1, 1)])
+        bulk_for(connection).fetch(PID)
+        raise ZeroDivisionError
+    with database.hot_transaction() as connection:
+        assert bulk_for(connection).fetch("SELECT count(*) FROM match_key") == [(0,)]
+
+
+def test_a_transaction_that_was_begun_after_a_commit_of_ones_own_ends_with_the_unit_of_work(database: Database) -> None:
+    with database.hot_transaction() as connection:
+        connection.commit()
+        bulk_for(connection).insert_keys([(1, 1)])
+        bulk_for(connection).fetch(PID)
+    with database.hot_transaction() as connection:
+        assert bulk_for(connection).fetch("SELECT count(*) FROM match_key") == [(0,)]
+
+
+def test_a_session_that_has_ended_while_nobody_used_it_is_replaced(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = pid(database)
+    with database.transaction() as other:
+        bulk_for(other).fetch("SELECT pg_terminate_backend(?::int, 5000)", lost)
+    monkeypatch.setattr(module, "_TRUSTED", 0.0)
+    assert pid(database) != lost
+
+
+def test_no_more_sessions_are_kept_than_a_pool_keeps_and_none_is_when_the_database_is_closed(
+    database: Database, postgres_url: str
+) -> None:
+    def nested(depth: int) -> None:
+        with database.hot_transaction() as connection:
+            bulk_for(connection).fetch(PID)
+            if depth:
+                nested(depth - 1)
+
+    nested(7)
+    assert database._hot.pool.checkedout() == module._KEPT  # type: ignore[attr-defined]
+    database.dispose()
+    other = Database(postgres_url)
+    with other.reading() as connection:
+        assert connection.exec_driver_sql(SESSIONS).scalar_one() == 1
+    other.dispose()
+
+
+def test_what_connections_bring_along_reaches_those_that_were_kept(database: Database) -> None:
+    pid(database)
+    database.carry(kehu_test="told")
+    with database.hot_transaction() as connection:
+        assert connection.get_execution_options()["kehu_test"] == "told"
