@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from mappings.matching.columns import Values
 from mappings.matching.model import Comparison, Level, MatchModel
+from mappings.matching.processes import processors, shared_out
 from mappings.matching.score import COMMON, SELDOM, likeness
 from mappings.matching.table import Table
 from mappings.matching.vector import Block, Term, Vectors, compile_vector
@@ -27,9 +29,10 @@ Levels = NDArray[np.int8]
 Weights = NDArray[np.float64]
 EXACT_FROM = -4.0
 """Clustering takes all lower weights for −3."""
-_THREADS = 2
 _PAIRS = 250_000
 """Pairs that are judged at a time: about so many fit a processor's cache."""
+_TOGETHER = 8_000_000
+"""Pairs whose levels are held at a time: a byte for each comparison."""
 
 
 class Sums(NamedTuple):
@@ -49,6 +52,7 @@ class BulkScorer:
         self._table = records if isinstance(records, Table) else Table(model.columns, records)
         build, places = Vectors(), {name: place for place, name in enumerate(model.columns)}
         self._terms = [_terms(model, number, places, build) for number in range(len(model.comparisons))]
+        self._values = [sum(len(self._table.coded(place).pool) for place in c.places) for c in model.comparisons]
         self._frequencies: dict[int, tuple[MatchModel, dict[str, Weights]]] = {}
 
     def levels(self, index: int, left: Numbers, right: Numbers) -> Levels:
@@ -60,11 +64,11 @@ class BulkScorer:
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int8)
 
     def all_levels(self, left: Numbers, right: Numbers) -> list[Levels]:
-        """The levels of every comparison, two at a time: much of the work is done outside Python's lock."""
-        if len(left) < _PAIRS:
-            return [self.levels(index, left, right) for index in range(len(self._terms))]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(lambda index: self.levels(index, left, right), range(len(self._terms))))
+        """The levels of every comparison; of many pairs the processors share the comparisons out."""
+        order = sorted(range(len(self._terms)), key=lambda index: -self._values[index])
+        tasks = [partial(self.levels, index, left, right) for index in order]
+        found = dict(zip(order, shared_out(tasks, None if len(left) >= _PAIRS else 1), strict=True))
+        return [found[index] for index in range(len(order))]
 
     def sums(self, model: MatchModel, levels: Sequence[Levels], left: Numbers, right: Numbers) -> Sums:
         """The weights that the levels have under the model."""
@@ -88,7 +92,24 @@ class BulkScorer:
 
     def weights(self, model: MatchModel, left: Numbers, right: Numbers) -> Weights:
         """The total weights of pairs."""
-        return total_weights(model, self.sums(model, self.all_levels(left, right), left, right))
+        weights = np.empty(len(left))
+        for start in range(0, len(left), _TOGETHER):
+            within = slice(start, start + _TOGETHER)
+            weights[within] = self._weights(model, left[within], right[within])
+        return weights
+
+    def _weights(self, model: MatchModel, left: Numbers, right: Numbers) -> Weights:
+        levels = self.all_levels(left, right)
+
+        def of(start: int) -> Weights:
+            part = slice(start, start + _PAIRS)
+            sums = self.sums(model, [held[part] for held in levels], left[part], right[part])
+            return total_weights(model, sums)
+
+        first, *rest = range(0, len(left), _PAIRS)
+        begun = of(first)  # what the others look up is there then
+        with ThreadPoolExecutor(processors()) as pool:  # all of it is done outside Python's lock
+            return np.concatenate([begun, *pool.map(of, rest)])
 
     def _levels(self, terms: Sequence[Term | None], left: Numbers, right: Numbers) -> Levels:
         held = np.full(len(left), len(terms) - 1, dtype=np.int8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,19 +60,18 @@ class ListPools:
 
 
 def _numbered(pool: Sequence[Any], numbers: dict[Any, int]) -> _Lists | None:
-    flat: list[int] = []
-    lengths = np.empty(len(pool), dtype=np.int64)
-    for place, values in enumerate(pool):
-        if len(values) == 1 and type(values[0]) is str:  # most by far
-            flat.append(numbers.setdefault(values[0], len(numbers)))
-            lengths[place] = 1
-            continue
-        known = {value for value in values if value is not None}
-        if not all(type(value) is str for value in known):
-            return None
-        flat += sorted([numbers.setdefault(value, len(numbers)) for value in known])
-        lengths[place] = len(known)
-    values = np.array(flat, dtype=np.int64)
+    flat = list(chain.from_iterable(pool))
+    if not set(map(type, flat)) <= {str, type(None)}:
+        return None
+    for value in dict.fromkeys(flat).keys() - numbers.keys() if numbers else ():
+        numbers[value] = len(numbers)
+    if not numbers:
+        numbers.update(zip(dict.fromkeys(flat), range(len(flat)), strict=False))
+    owners = np.repeat(np.arange(len(pool)), np.fromiter(map(len, pool), dtype=np.int64, count=len(pool)))
+    values = np.fromiter(map(numbers.__getitem__, flat), dtype=np.int64, count=len(flat))
+    there = values != numbers.get(None, -1)
+    owners, values = np.divmod(np.unique(owners[there] * len(numbers) + values[there]), max(len(numbers), 1))
+    lengths = np.bincount(owners, minlength=len(pool))
     starts = np.cumsum(lengths) - lengths
     bits = np.append(np.uint64(1) << (values.astype(np.uint64) % np.uint64(64)), np.uint64(0))
     signs = np.zeros(len(pool) + 1, dtype=np.uint64)

@@ -20,7 +20,7 @@ _ISO_DATE = re.compile(r"[ \t\n\v\f\r]*([0-9]{1,4})-([0-9]{1,2})-([0-9]{1,2})[ \
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _EPOCH_DAY = 719_468
 _REMEMBERED = 1 << 16  # a comparison asks for the same similarity at several thresholds
-_SAFE_PATTERNS = frozenset({"^[^@]+", "@([^@]+)$", "[^@]+$"})
+_SAFE_PATTERNS = {pattern: re.compile(pattern) for pattern in ("^[^@]+", "@([^@]+)$", "[^@]+$")}
 
 
 def _units(text: str) -> str | bytes:
@@ -80,9 +80,10 @@ def _seconds(year: int, month: int, day: int) -> float | None:
 
 def regexp_extract(text: str, pattern: str, group: int = 0) -> str:
     """The match or "" (DuckDB); only the patterns that Splink's library writes, which are all linear."""
-    if pattern not in _SAFE_PATTERNS:
+    safe = _SAFE_PATTERNS.get(pattern)
+    if safe is None:
         raise SpecError("the pattern {pattern} is not supported in conditions", pattern=pattern[:100])
-    found = re.search(pattern, text)
+    found = safe.search(text)
     return found.group(group) or "" if found else ""
 
 

@@ -237,9 +237,7 @@ def _unary(function: Callable[..., Any], arguments: list[Term], varying: Term, p
     return Term(work)
 
 
-def _derived(
-    function: Callable[..., Any], arguments: Sequence[Term], values: Sequence[Any]
-) -> tuple[Codes, list[Any]]:
+def _derived(function: Callable[..., Any], arguments: Sequence[Term], values: Sequence[Any]) -> tuple[Codes, list[Any]]:
     if len(arguments) == 1:
         worked = [None if value is None else function(value) for value in values]
     else:
