@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mappings.matching.columns import Values
 from mappings.matching.model import Comparison, Level, MatchModel
 from mappings.matching.processes import processors, shared_out
-from mappings.matching.score import COMMON, SELDOM, likeness
+from mappings.matching.score import COMMON, OF_SITES, SELDOM, likeness, taken_off
 from mappings.matching.table import Table
 from mappings.matching.vector import Block, Term, Vectors, compile_vector
 
@@ -36,11 +36,12 @@ _TOGETHER = 8_000_000
 
 
 class Sums(NamedTuple):
-    """Per pair what ``score.Parts`` holds of one: own and common fields, without the prior, and namesakes and twins."""
+    """Per pair what ``score.Parts`` holds of one: own and common fields without the prior, namesakes, sites."""
 
     own: Weights
     common: Weights
     kin: Weights
+    site: Weights
 
 
 class BulkScorer:
@@ -49,7 +50,7 @@ class BulkScorer:
     """
 
     def __init__(self, model: MatchModel, records: Table | Sequence[Values]) -> None:
-        self._table = records if isinstance(records, Table) else Table(model.columns, records)
+        self._table = records if isinstance(records, Table) else Table.of_records(model.columns, records)
         build, places = Vectors(), {name: place for place, name in enumerate(model.columns)}
         self._terms = [_terms(model, number, places, build) for number in range(len(model.comparisons))]
         self._values = [sum(len(self._table.coded(place).pool) for place in c.places) for c in model.comparisons]
@@ -72,7 +73,7 @@ class BulkScorer:
 
     def sums(self, model: MatchModel, levels: Sequence[Levels], left: Numbers, right: Numbers) -> Sums:
         """The weights that the levels have under the model."""
-        own, common, kin = np.zeros(len(left)), np.zeros(len(left)), np.zeros(len(left))
+        own, common, kin, site = (np.zeros(len(left)) for _ in Sums._fields)
         for comparison, held in zip(model.comparisons, levels, strict=True):
             seldom = bool(model.alike) and comparison.name in SELDOM[model.kind]
             weights = np.array([level.weight for level in comparison.levels])
@@ -86,9 +87,11 @@ class BulkScorer:
                         alike[at] = likenesses(model.alike, found[at])
             total = common if comparison.name in COMMON[model.kind] else own
             total += found
+            if comparison.name in OF_SITES[model.kind]:
+                site += found
             if seldom:
                 kin += alike
-        return Sums(own, common, kin)
+        return Sums(own, common, kin, site)
 
     def weights(self, model: MatchModel, left: Numbers, right: Numbers) -> Weights:
         """The total weights of pairs."""
@@ -153,15 +156,22 @@ class BulkScorer:
 def total_weights(model: MatchModel, sums: Sums) -> Weights:
     """The weights of pairs out of their sums: with the prior, and without what relatives take off."""
     weights: Weights = model.prior + sums.own + sums.common
-    if not model.related:
+    if not model.related and not model.sites:
         return weights
     shared = sums.common + sums.kin
-    related = np.log2(1 + model.related * np.exp2(np.minimum(shared, 200.0)))
-    at = np.flatnonzero(weights - related > EXACT_FROM - 1e-6)
-    values, places = np.unique(shared[at], return_inverse=True)
-    exact = [math.log2(1 + model.related * 2.0 ** min(value, 200.0)) for value in values.tolist()]
-    related[at] = np.array(exact, dtype=np.float64)[places]
-    return weights - related
+    odds = model.related * np.exp2(np.minimum(shared, 200.0))
+    if model.sites:
+        odds += model.sites * np.exp2(np.minimum(sums.site, 200.0))
+    off = np.log2(1 + odds)
+    at = np.flatnonzero(weights - off > EXACT_FROM - 1e-6)
+    if model.sites:
+        pairs = zip(shared[at].tolist(), sums.site[at].tolist(), strict=True)
+        off[at] = [taken_off(model, common, site) for common, site in pairs]
+    else:
+        values, places = np.unique(shared[at], return_inverse=True)
+        exact = [taken_off(model, value, 0.0) for value in values.tolist()]
+        off[at] = np.array(exact, dtype=np.float64)[places]
+    return weights - off
 
 
 def likenesses(alike: float, weights: Weights) -> Weights:

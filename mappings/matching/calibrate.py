@@ -23,6 +23,7 @@ from mappings.matching.bulk_blocking import bulk_oversized, shared_keys
 from mappings.matching.columns import Values
 from mappings.matching.model import MatchModel, compile_model
 from mappings.matching.pairing import pairs_of
+from mappings.matching.score import OF_SITES
 from mappings.matching.table import Table
 
 RANDOM_PAIRS = 100_000
@@ -44,7 +45,7 @@ def calibrate(model: MatchModel, records: Table | Sequence[Values]) -> MatchMode
     learnt: frequencies and priors of a handful would be noise.
     """
     shared = shared_contacts(model, records)
-    table = Table(model.columns, (without_contacts(model, records[n], shared) for n in _by_content(records)))
+    table = Table.of_records(model.columns, (without_contacts(model, records[n], shared) for n in _by_content(records)))
     words = word_frequencies(model, table)
     oversized = bulk_oversized(model.kind, table, words, block_cap(len(records)))
     fitted = replace(model, shared=shared, oversized=oversized, words=words)
@@ -69,8 +70,8 @@ def _fitted(model: MatchModel, records: Table) -> MatchModel:
     for _ in range(2):  # the first round's prior tells how many matches are among random pairs
         frequencies = term_frequencies(model, records, lam)
         model = with_settings(model, _with_u(model, counts, frequencies, lam), frequencies)
-        lam, related = estimate_priors(model, scorer, sample, len(records))
-        model = replace(model, related=related)
+        priors = estimate_priors(model, scorer, sample, len(records))
+        lam, model = priors.match, replace(model, related=priors.related, sites=priors.sites)
     return with_settings(model, {**model.settings, _PRIOR: lam}, model.term_frequencies)
 
 
@@ -79,7 +80,7 @@ def with_settings(
 ) -> MatchModel:
     """The model with other parameters; what it knows of contacts, blocks and relatives stays."""
     compiled = compile_model(model.kind, model.columns, settings, frequencies)
-    kept = {name: getattr(model, name) for name in ("shared", "oversized", "words", "related", "alike")}
+    kept = {name: getattr(model, name) for name in ("shared", "oversized", "words", "related", "alike", "sites")}
     return replace(compiled, **kept)
 
 
@@ -92,7 +93,7 @@ def term_frequencies(
     They are taken off, or a value would look common only because its owner is in many systems; at least one
     other holder is assumed.
     """
-    table = records if isinstance(records, Table) else Table(model.columns, records)
+    table = records if isinstance(records, Table) else Table.of_records(model.columns, records)
     tables: dict[str, dict[str, float]] = {}
     for column, m in sorted(_tf_columns(model).items()):
         codes, pool = table.column(column)
@@ -166,23 +167,29 @@ def _blocked_sample(scorer: BulkScorer, model: MatchModel, records: Table) -> Sa
     return Sample(left, right, scorer.all_levels(left, right), count / len(pairs) if count else 1.0)
 
 
-def estimate_priors(model: MatchModel, scorer: BulkScorer, sample: Sample, count: int) -> tuple[float, float]:
-    """λ, the share of matching pairs, and η, the share of pairs of relatives (see ``score``), among all
-    pairs of ``count`` records.
+class Priors(NamedTuple):
+    """The shares of matches (λ), of relatives (η) and of sites of one company (σ) among all pairs (see ``score``)."""
 
-    Fixed-point rounds over the blocked pairs: each pair's odds of being a match, relatives or neither under
-    the present λ and η give the next λ and η. Pairs that blocking does not find count as neither.
+    match: float
+    related: float
+    sites: float
+
+
+def estimate_priors(model: MatchModel, scorer: BulkScorer, sample: Sample, count: int) -> Priors:
+    """The shares among all pairs of ``count`` records.
+
+    Fixed-point rounds over the blocked pairs: each pair's odds of being of a class, or of none, under the present
+    shares give the next shares. Pairs that blocking does not find count as none. Only organisations have sites.
     """
     pairs_in_all = count * (count - 1) / 2 / sample.weight
-    own, common, kin = scorer.sums(model, sample.levels, sample.left, sample.right)
-    lam, eta = 1 / count, 0.1 / count
+    own, common, kin, site = scorer.sums(model, sample.levels, sample.left, sample.right)
+    classes = [own + common, common + kin, *([site] if OF_SITES[model.kind] else [])]
+    shares = [1 / count, 0.1 / count, 0.1 / count][: len(classes)]
     for _ in range(_ROUNDS if len(own) else 0):
-        match = np.exp2(np.clip(own + common + np.log2(lam), -60, 60))
-        related = np.exp2(np.clip(common + kin + np.log2(eta), -60, 60))
-        total = 1 + match + related
-        lam = float(np.clip((match / total).sum() / pairs_in_all, 1e-12, 0.4))
-        eta = float(np.clip((related / total).sum() / pairs_in_all, 1e-12, 0.4))
-    return lam, eta
+        odds = [np.exp2(np.clip(one + np.log2(share), -60, 60)) for one, share in zip(classes, shares, strict=True)]
+        total = 1 + sum(odds)
+        shares = [float(np.clip((one / total).sum() / pairs_in_all, 1e-12, 0.4)) for one in odds]
+    return Priors(*shares, *([0.0] * (3 - len(shares))))
 
 
 def _rough_name(model: MatchModel, record: Values) -> str:

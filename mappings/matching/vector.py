@@ -22,7 +22,9 @@ from mappings.matching.table import Coded, Codes, Table, renumbered
 
 Truths = NDArray[np.bool_]
 _DENSE = 1 << 22
-"""Up to so many possible pairs of values, those that occur are looked up in a table of all."""
+_SPARSE = 16
+"""Up to so many possible pairs of values, and so many for each that is asked for, those that occur are looked up in a
+table of all."""
 _EMPTY_IS_ZERO = frozenset({sql_functions.jaro_winkler_similarity, sql_functions.jaro_similarity})
 IN_BULK: Mapping[Any, Any] = {
     sql_functions.jaro_winkler_similarity: JaroWinkler.similarity,
@@ -305,7 +307,7 @@ def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: T
     at = np.flatnonzero(~null)
     width = max(len(other.pool), 1)
     codes = one.codes[at].astype(np.int64) * width + other.codes[at]
-    if len(one.pool) * width <= _DENSE:
+    if len(one.pool) * width <= min(_DENSE, _SPARSE * len(at)):
         met = np.zeros(len(one.pool) * width, dtype=bool)
         met[codes] = True
         distinct = np.flatnonzero(met)

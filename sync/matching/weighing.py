@@ -64,7 +64,7 @@ def _edges(
         return []
     numbers = {record: number for number, record in enumerate(sorted({end for pair in wanted for end in pair}))}
     model = matcher.models[KINDS[letter]]
-    table = Table(model.columns, (_values(sides[record].features) for record in numbers))
+    table = Table.of_records(model.columns, (_values(sides[record].features) for record in numbers))
     numbered: Numbered = np.array([(numbers[one], numbers[other]) for one, other in wanted], dtype=np.int64)
     weights = engine.weigh(model, table, numbered).tolist()
     edges = []
