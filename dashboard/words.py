@@ -215,6 +215,8 @@ WORDS = {
     "middle": Phrase("second name"),
     "generation": Phrase("generation"),
     "branch": Phrase("branch"),
+    "seat": Phrase("city in the name"),
+    "trade": Phrase("trade"),
     "relatives": Phrase("relatives"),
     "proof": Phrase("proof"),
     "identifier": Phrase("identifier"),

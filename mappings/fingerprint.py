@@ -15,7 +15,7 @@ from mappings.targets import AttributeType
 SEMANTICS = 2
 """Raise it whenever this package maps the same record differently: it is part of every fingerprint."""
 
-DERIVATION = 1
+DERIVATION = 2
 """Raise it whenever matching makes other features or keys of the same customer: masters then derive all anew.
 
 ``tests/mappings/matching/test_derivation.py`` notices.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mappings.matching.columns import Values
 from mappings.matching.model import Comparison, Level, MatchModel
-from mappings.matching.processes import processors, shared_out
+from mappings.matching.processes import shared_out
 from mappings.matching.score import COMMON, OF_SITES, SELDOM, likeness, taken_off
 from mappings.matching.table import Table
 from mappings.matching.vector import Block, Term, Vectors, compile_vector
@@ -46,10 +46,11 @@ class Sums(NamedTuple):
 
 class BulkScorer:
     """Scores pairs of ``records``, given by their numbers. ``model`` says which comparisons there are; ``sums`` and
-    ``weights`` take models that differ from it in parameters only.
+    ``weights`` take models that differ from it in parameters only. ``processes`` share in the work (see ``processes``).
     """
 
-    def __init__(self, model: MatchModel, records: Table | Sequence[Values]) -> None:
+    def __init__(self, model: MatchModel, records: Table | Sequence[Values], processes: int = 1) -> None:
+        self._processes = processes
         self._table = records if isinstance(records, Table) else Table.of_records(model.columns, records)
         build, places = Vectors(), {name: place for place, name in enumerate(model.columns)}
         self._terms = [_terms(model, number, places, build) for number in range(len(model.comparisons))]
@@ -68,7 +69,7 @@ class BulkScorer:
         """The levels of every comparison; of many pairs the processors share the comparisons out."""
         order = sorted(range(len(self._terms)), key=lambda index: -self._values[index])
         tasks = [partial(self.levels, index, left, right) for index in order]
-        found = dict(zip(order, shared_out(tasks, None if len(left) >= _PAIRS else 1), strict=True))
+        found = dict(zip(order, shared_out(tasks, self._processes if len(left) >= _PAIRS else 1), strict=True))
         return [found[index] for index in range(len(order))]
 
     def sums(self, model: MatchModel, levels: Sequence[Levels], left: Numbers, right: Numbers) -> Sums:
@@ -111,7 +112,7 @@ class BulkScorer:
 
         first, *rest = range(0, len(left), _PAIRS)
         begun = of(first)  # what the others look up is there then
-        with ThreadPoolExecutor(processors()) as pool:  # all of it is done outside Python's lock
+        with ThreadPoolExecutor(self._processes) as pool:  # all of it is done outside Python's lock
             return np.concatenate([begun, *pool.map(of, rest)])
 
     def _levels(self, terms: Sequence[Term | None], left: Numbers, right: Numbers) -> Levels:

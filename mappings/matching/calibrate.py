@@ -40,18 +40,18 @@ CONTACT_COLUMNS = {"email": "emails", "phone": "phones"}
 """The column of the first contact of a sort, and of all of them."""
 
 
-def calibrate(model: MatchModel, records: Table | Sequence[Values]) -> MatchModel:
+def calibrate(model: MatchModel, records: Table | Sequence[Values], processes: int = 1) -> MatchModel:
     """The model with what these records teach. Below ``LEAST`` records only shared contacts and large blocks are
-    learnt: frequencies and priors of a handful would be noise.
+    learnt: frequencies and priors of a handful would be noise. ``processes`` share in the work.
     """
     shared = shared_contacts(model, records)
     table = Table.of_records(model.columns, (without_contacts(model, records[n], shared) for n in _by_content(records)))
     words = word_frequencies(model, table)
-    oversized = bulk_oversized(model.kind, table, words, block_cap(len(records)))
+    oversized = bulk_oversized(model.kind, table, words, block_cap(len(records)), processes)
     fitted = replace(model, shared=shared, oversized=oversized, words=words)
     if len(records) < LEAST:
         return fitted
-    return _fitted(fitted, table)
+    return _fitted(fitted, table, processes)
 
 
 def _by_content(records: Table | Sequence[Values]) -> list[int]:
@@ -61,11 +61,11 @@ def _by_content(records: Table | Sequence[Values]) -> list[int]:
     return found
 
 
-def _fitted(model: MatchModel, records: Table) -> MatchModel:
+def _fitted(model: MatchModel, records: Table, processes: int) -> MatchModel:
     """The model with frequencies, u and priors. Levels of pairs are judged once; what they weigh changes by round."""
-    scorer, chance = BulkScorer(model, records), np.random.default_rng(len(records))
+    scorer, chance = BulkScorer(model, records, processes), np.random.default_rng(len(records))
     counts = [_random_levels(scorer, model, index, len(records), chance) for index in range(len(model.comparisons))]
-    sample = _blocked_sample(scorer, model, records)
+    sample = _blocked_sample(scorer, model, records, processes)
     lam = 0.0
     for _ in range(2):  # the first round's prior tells how many matches are among random pairs
         frequencies = term_frequencies(model, records, lam)
@@ -156,9 +156,9 @@ class Sample(NamedTuple):
     weight: float
 
 
-def _blocked_sample(scorer: BulkScorer, model: MatchModel, records: Table) -> Sample:
+def _blocked_sample(scorer: BulkScorer, model: MatchModel, records: Table, processes: int) -> Sample:
     """The pairs of records that share a key, or ``BLOCKED_PAIRS`` of them at even distances."""
-    rows = shared_keys(model.kind, records, model.oversized, model.words)[0]
+    rows = shared_keys(model.kind, records, model.oversized, model.words, processes)[0]
     pairs = pairs_of(rows.keys, rows.owners, len(records))
     count = len(pairs)
     if count > BLOCKED_PAIRS:

@@ -43,15 +43,17 @@ full form of a nickname; middle: the initial of a second name; generation: "2" f
 
 ORGANISATION_COLUMNS = (
     "name", "name_latin", "words", "street", "city", "postcode", "phone", "phones", "tax", "email", "emails",
-    "domain", "contact", "branch",
+    "domain", "contact", "branch", "seat", "trade",
 )  # fmt: skip
 """name without legal form: simplified characters, else folded words; words: its distinct words, for the
-subset level. branch: "" for the company itself, None where the name leaves it open.
+subset level. branch: "" for the company itself, None where the name leaves it open. seat: the city in the name; trade:
+of a Chinese name, in pinyin.
 
 New columns are put last: versions that were learnt before have fewer of them.
 """
 
 PHONE_DIGITS = 8
+_COUNTRY = frozenset({"中国", "china"})
 Values = tuple[Any, ...]
 
 
@@ -101,7 +103,7 @@ def organisation_values(customer: Canonical) -> Values:
     return (
         name, latin, sorted(set(latin.split())) if latin else None, street, city or region, postcode,
         phones[0] if phones else None, phones or None, _tax(customer),
-        emails[0] if emails else None, emails or None, domain, contact, _branch(customer),
+        emails[0] if emails else None, emails or None, domain, contact, _branch(customer), *_seat_and_trade(customer),
     )  # fmt: skip
 
 
@@ -156,6 +158,15 @@ def _organisation_name(customer: Canonical) -> tuple[str | None, str | None, str
 def _branch(customer: Canonical) -> str | None:
     text = customer.get("native_name") or customer.get("legal_name") or customer.get("name") or ""
     return branch_of(text) if text else None
+
+
+def _seat_and_trade(customer: Canonical) -> tuple[str | None, str | None]:
+    text = customer.get("native_name") or customer.get("legal_name") or customer.get("name") or ""
+    parts = split_organisation_name(text) if text else None
+    if parts is None:
+        return None, None
+    seat = None if parts.region in _COUNTRY else _city(parts.region)
+    return seat, (_joined(parts.trade) or None) if has_han(parts.trade) else None
 
 
 def _joined(text: str) -> str:

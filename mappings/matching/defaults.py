@@ -126,6 +126,8 @@ def _organisation() -> list[dict[str, Any]]:
             (_same("email"), 0.43, "email"), (_shared("emails"), 0.02, None), (_same("domain"), 0.25, "domain")], 0.30),
         _comparison("contact", _null("contact"), [(_same("contact"), 0.75, "contact")], 0.25),
         _fixed("branch", [(_same("branch"), 0.98, 0.98), (_EITHER.format("branch"), 0.004, 0.7)], 0.000002, 0.6),
+        _fixed("seat", [(_same("seat"), 0.97, 0.97)], 0.03, 0.5),
+        _fixed("trade", [(_same("trade"), 0.94, 0.94), (_similar("trade", 0.8), 0.04, 0.08)], 0.02, 0.4),
     ]  # fmt: skip
 
 

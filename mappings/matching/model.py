@@ -49,7 +49,8 @@ class Comparison:
 @dataclass(frozen=True)
 class MatchModel:
     """A compiled model. ``settings`` is the Splink JSON it was read from; ``columns`` the order of a
-    record's values; ``related`` the share of pairs of relatives, ``alike`` of namesakes and of twins among those.
+    record's values; ``related`` the share of pairs of relatives, ``alike`` of namesakes and of twins among those,
+    ``sites`` the share of pairs of sites of one company.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class MatchModel:
     oversized: frozenset[int] = frozenset()
     related: float = 0.0
     alike: float = 0.0
+    sites: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Splink's JSON under "splink", what it does not hold beside it."""
@@ -76,6 +78,7 @@ class MatchModel:
             "oversized": sorted(self.oversized),
             "related": self.related,
             "alike": self.alike,
+            "sites": self.sites,
         }
 
 
@@ -98,6 +101,7 @@ def read_model(data: Mapping[str, Any]) -> MatchModel:
         shared=frozenset(data.get("shared", ())),
         related=float(data.get("related", 0.0)),
         alike=float(data.get("alike", 0.0)),
+        sites=float(data.get("sites", 0.0)),
         oversized=frozenset(data.get("oversized", ())),
     )
 

@@ -15,6 +15,11 @@ log2(1 / η). For organisations the same holds of branches and neighbours in one
 A few relatives agree on one thing more: namesakes (father and son) on the given name, twins on the birth date. With τ
 the share of each, every such comparison (``SELDOM``) of weight w makes relatives 1 + τ · 2^w times likelier:
 weight' = weight − log2(1 + η · 2^(C + K)), K = Σ log2(1 + τ · 2^w).
+
+Sites. Branches, subsidiaries and franchises of one company are a class of their own: they agree on name, phone and
+mailbox (``OF_SITES``) as often as matches do, on the address as seldom as strangers. With S the weight of these fields
+and σ the share of such pairs the odds against a match grow by σ · 2^S besides:
+weight' = weight − log2(1 + η · 2^(C + K) + σ · 2^S).
 """
 
 from __future__ import annotations
@@ -54,12 +59,14 @@ class Step(NamedTuple):
 
 class Parts(NamedTuple):
     """The sum of the weights of a pair's own fields and of those that relatives have in common, without the
-    prior; ``kin``: how much likelier relatives are for being namesakes or twins.
+    prior; ``kin``: how much likelier relatives are for being namesakes or twins; ``site``: the sum of what sites of one
+    company have in common.
     """
 
     own: float
     common: float
     kin: float
+    site: float
 
 
 COMMON: dict[Kind, frozenset[str]] = {
@@ -70,18 +77,26 @@ COMMON: dict[Kind, frozenset[str]] = {
 SELDOM: dict[Kind, tuple[str, ...]] = {"person": ("given", "birth"), "organisation": ()}
 """Comparisons that a few relatives agree on: namesakes, twins."""
 
+OF_SITES: dict[Kind, frozenset[str]] = {
+    "person": frozenset(),
+    "organisation": frozenset({"name", "phone", "email"}),
+}
+"""Comparisons that sites of one company agree on."""
+
 
 class Scorer:
     """Scores pairs of records (sequences of the model's columns)."""
 
     def __init__(self, model: MatchModel) -> None:
         self._model = model
-        common = COMMON[model.kind]
+        common, site = COMMON[model.kind], OF_SITES[model.kind]
         flat = [_flattened(c, s, model) for c, s in zip(model.comparisons, model.settings["comparisons"], strict=True)]
         self._own = [_evaluator(c, model) for c in flat if c.name not in common]
         seldom = SELDOM[model.kind] if model.alike else ()
-        self._seldom = [place for place, c in enumerate(c for c in flat if c.name not in common) if c.name in seldom]
-        self._common = [_evaluator(c, model) for c in flat if c.name in common]
+        own = [c.name for c in flat if c.name not in common]
+        self._seldom = [place for place, name in enumerate(own) if name in seldom]
+        self._own_of_sites = [place for place, name in enumerate(own) if name in site]
+        self._common = [(_evaluator(c, model), c.name in site) for c in flat if c.name in common]
         self._prior = model.prior
         self._steps = sorted((_bounded(c, model) for c in flat), key=lambda step: -step.span)
 
@@ -116,40 +131,52 @@ class Scorer:
         """The pair's total weight. Symmetric for models with symmetric conditions, as all of Splink's
         library are.
         """
-        own, common, kin = self.parts(left, right)
-        return self._prior + own + common - self.relatives(common + kin)
+        own, common, kin, site = self.parts(left, right)
+        return self._prior + own + common - taken_off(self._model, common + kin, site)
 
     def parts(self, left: Row, right: Row) -> Parts:
         """The weights of own and of common fields."""
-        own = common = kin = 0.0
+        own = common = kin = site = 0.0
         weights = [evaluate(left, right) for evaluate in self._own]
         for weight in weights:
             own += weight
-        for evaluate in self._common:
-            common += evaluate(left, right)
+        for place in self._own_of_sites:
+            site += weights[place]
+        for evaluate, of_sites in self._common:
+            weight = evaluate(left, right)
+            common += weight
+            if of_sites:
+                site += weight
         for place in self._seldom:
             kin += likeness(self._model.alike, weights[place])
-        return Parts(own, common, kin)
-
-    def relatives(self, common: float) -> float:
-        """What the chance that the two are relatives takes off; ``common`` with what namesakes and twins add."""
-        related = self._model.related
-        return math.log2(1 + related * 2.0 ** min(common, 200.0)) if related else 0.0
+        return Parts(own, common, kin, site)
 
     def waterfall(self, left: Row, right: Row) -> list[Step]:
         """What every comparison contributes, and what relatives take off; with the prior they add up to the
         weight.
         """
         steps = [_step(c, self._model, left, right) for c in self._model.comparisons]
-        if self._model.related:
-            parts = self.parts(left, right)
-            steps.append(Step("relatives", "may be relatives", -self.relatives(parts.common + parts.kin), 0.0))
+        if self._model.related or self._model.sites:
+            _own, common, kin, site = self.parts(left, right)
+            steps.append(Step("relatives", "may be relatives", -taken_off(self._model, common + kin, site), 0.0))
         return steps
 
     @property
     def prior(self) -> float:
         """log2 of the odds that two random records are one customer."""
         return self._prior
+
+
+def taken_off(model: MatchModel, common: float, site: float) -> float:
+    """What the chance that the two are relatives or sites of one company takes off, in log2. ``common``: the weight of
+    what relatives have in common, with what namesakes and twins add; ``site``: of what sites have in common.
+    """
+    if not model.related and not model.sites:
+        return 0.0
+    odds = model.related * 2.0 ** min(common, 200.0)
+    if model.sites:
+        odds += model.sites * 2.0 ** min(site, 200.0)
+    return math.log2(1 + odds)
 
 
 def likeness(alike: float, weight: float) -> float:

@@ -23,7 +23,7 @@ from mappings.contract import Features
 from mappings.matching.bulk import BulkScorer, Sums, Weights, likenesses, total_weights
 from mappings.matching.model import Kind, MatchModel
 from mappings.matching.pairing import Pairs
-from mappings.matching.score import COMMON, SELDOM
+from mappings.matching.score import COMMON, OF_SITES, SELDOM
 from mappings.matching.table import Table
 from sync.dedupe.matching import Matching, PairWeights
 from sync.dedupe.records import KINDS, Profiles, Records
@@ -157,16 +157,18 @@ def _predict(api: Any, model: MatchModel, settings: Mapping[str, Any], table: Ta
 
 def _weights(model: MatchModel, found: Any, pairs: Pairs, count: int) -> Weights:
     """Splink's weights by comparison, added up in our order, in the order of the pairs."""
-    own, common, kin = np.zeros(found.num_rows), np.zeros(found.num_rows), np.zeros(found.num_rows)
+    own, common, kin, site = (np.zeros(found.num_rows) for _ in Sums._fields)
     for comparison in model.comparisons:
         total = common if comparison.name in COMMON[model.kind] else own
         weight = _numbers(found, f"mw_{comparison.name}")
         if f"mw_tf_adj_{comparison.name}" in found.column_names:
             weight = weight + _numbers(found, f"mw_tf_adj_{comparison.name}")
         total += weight
+        if comparison.name in OF_SITES[model.kind]:
+            site += weight
         if model.alike and comparison.name in SELDOM[model.kind]:
             kin += likenesses(model.alike, weight)
-    weights = total_weights(model, Sums(own, common, kin))
+    weights = total_weights(model, Sums(own, common, kin, site))
     codes = _numbers(found, f"{ID}_l") * count + _numbers(found, f"{ID}_r")
     order = np.argsort(codes, kind="stable")
     places = np.searchsorted(codes[order], pairs[:, 0].astype(np.float64) * count + pairs[:, 1])

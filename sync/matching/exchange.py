@@ -114,7 +114,7 @@ def _numbers(data: Mapping[str, Any]) -> list[tuple[str, Any]]:
     tables = data.get("term_frequencies", {})
     if not isinstance(tables, dict):
         return [("term_frequencies", tables)]
-    found: list[tuple[str, Any]] = [("related", data.get("related", 0.0))]
+    found: list[tuple[str, Any]] = [(name, data.get(name, 0.0)) for name in ("related", "sites")]
     for name, table in [*((f"term_frequencies.{c}", t) for c, t in tables.items()), ("words", data.get("words", {}))]:
         if not isinstance(table, dict):
             found.append((name, table))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -65,3 +66,25 @@ def test_bulk_weights_are_the_scorers(kind: Kind, found: Sequence[dict[str, Any]
     scorer = Scorer(model)
     expected = [scorer.weight(records[a], records[b]) for a, b in zip(left, right, strict=True)]
     np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    found=st.lists(customers(), min_size=2, max_size=12),
+    related=st.sampled_from([0.0, 1e-6, 0.02]),
+    sites=st.sampled_from([0.0, 1e-6, 0.02]),
+)
+def test_what_sites_take_off_is_the_same_in_bulk_and_never_adds(
+    found: Sequence[dict[str, Any]], related: float, sites: float
+) -> None:
+    records = [organisation_values(customer) for customer in found]
+    model = replace(default_model("organisation"), related=related, sites=sites)
+    left, right = np.triu_indices(len(records), 1)
+    weights = BulkScorer(model, records).weights(model, left, right)
+    scorer, without = Scorer(model), Scorer(replace(model, sites=0.0))
+    pairs = [(records[a], records[b]) for a, b in zip(left, right, strict=True)]
+    np.testing.assert_allclose(weights, [scorer.weight(*pair) for pair in pairs], rtol=0, atol=1e-9)
+    assert all(scorer.weight(*pair) <= without.weight(*pair) for pair in pairs)
+    for pair in pairs[:3]:
+        told = scorer.prior + sum(step.weight + step.adjustment for step in scorer.waterfall(*pair))
+        assert told == pytest.approx(scorer.weight(*pair), abs=1e-9)

@@ -148,12 +148,37 @@ def test_two_branches_behind_one_switchboard_are_two_customers() -> None:
     assert weight("organisation", head, one, **contact) < weight("organisation", head, head, **contact) - 5
 
 
+def test_subsidiaries_say_another_city_or_another_trade() -> None:
+    contact = {"phones": [{"value": "+86102134567"}], "emails": [{"value": "info@longmei.cn"}]}
+    name = "隆美文化传媒（西安）有限公司"
+    same = weight("organisation", name, "西安市隆美文化传媒有限公司", **contact)
+    assert same >= CAUTIOUS.merge_at
+    assert weight("organisation", name, "深圳市隆美文化传媒有限公司", **contact) < same - 3
+    assert weight("organisation", name, "西安市隆美生物科技有限公司", **contact) < same - 3
+    assert weight("organisation", name, "隆美文化传媒有限公司", **contact) >= CAUTIOUS.merge_at
+
+
+@pytest.mark.parametrize(
+    ("name", "seat", "trade"),
+    [
+        ("深圳市腾讯计算机系统有限公司", "shenzhen", "jisuanjixitong"),
+        ("腾讯科技（深圳）有限公司", "shenzhen", "keji"),
+        ("Shenzhen Tengxun Technology Co., Ltd.", "shenzhen", None),
+        ("中国石油天然气集团公司", None, None),
+        ("Siemens (China) Ltd", None, None),
+        ("腾讯", None, None),
+    ],
+)
+def test_a_name_says_its_city_and_its_trade(name: str, seat: str | None, trade: str | None) -> None:
+    found = dict(zip(ORGANISATION_COLUMNS, organisation_values({"kind": "organisation", "name": name}), strict=True))
+    assert (found["seat"], found["trade"]) == (seat, trade)
+
+
 def test_a_version_of_before_a_column_was_added_goes_on_without_it() -> None:
     model = cautious_model("organisation")
     settings = dict(model.settings)
-    settings["comparisons"] = [c for c in settings["comparisons"] if c["output_column_name"] != "branch"]
+    settings["comparisons"] = [c for c in settings["comparisons"] if c["output_column_name"] != "trade"]
     matcher = FellegiSunterMatcher(None, compile_model("organisation", ORGANISATION_COLUMNS[:-1], settings))
     features = matcher.features({"kind": "organisation", "name": "Smith Foods (Leeds)"})
     assert len(features) == 3 + len(ORGANISATION_COLUMNS) - 1
     assert matcher.pair_weight(features, features) > matcher.pair_weight(features, matcher.features(OTHER))
-    assert organisation_values({"kind": "organisation", "name": "Smith Foods (Leeds)"})[-1] == "leeds"
