@@ -32,6 +32,7 @@ from benchmarks.population import customers
 from mappings.matching.bulk_blocking import bulk_keys
 from mappings.matching.model import read_model
 from mappings.matching.probabilistic import VALUES, FellegiSunterMatcher
+from mappings.matching.processes import processors
 from mappings.matching.score import Scorer
 from sync.dedupe.matching import Matching
 from sync.dedupe.records import KINDS, Records
@@ -73,7 +74,7 @@ def prepare(size: int, folder: Path) -> float:
         records.row.append(number)
     records.profiles.close()
     started = time.perf_counter()
-    matching = Matching(records)
+    matching = Matching(records, processes=processors())
     learnt = time.perf_counter() - started
     with (folder / "kehu.pickle").open("wb") as file:
         models = {kind: model.to_json() for kind, model in matching.matcher.models.items()}
@@ -94,7 +95,7 @@ def kehu(folder: Path) -> dict[str, Any]:
         records, written = pickle.load(file)
     models = {kind: read_model(data) for kind, data in written.items()}
     started, busy = time.perf_counter(), _busy()
-    matching = Matching(records, models)
+    matching = Matching(records, models, processes=min(processors(), 2))
     began = time.perf_counter()
     links = matching.links(lambda done, total: None)
     weighing = time.perf_counter() - began

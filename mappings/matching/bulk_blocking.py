@@ -44,20 +44,22 @@ def bulk_keys(kind: Kind, table: Table, oversized: Collection[int], words: Mappi
 
 
 def shared_keys(
-    kind: Kind, table: Table, oversized: Collection[int], words: Mapping[str, float]
+    kind: Kind, table: Table, oversized: Collection[int], words: Mapping[str, float], processes: int = 1
 ) -> tuple[KeyRows, NDArray[np.bool_]]:
     """The same by key, with keys numbered from 0, and without most of the keys that one record alone has, which make no
     pairs and are the most by far; and for every record whether it has any key at all.
     """
-    found = _run(kind, table, words, _is_in(oversized), shared_only=True)
+    found = _run(kind, table, words, _is_in(oversized), processes, shared_only=True)
     rows, keyed = _rows(found.codes, table), found.keyed
     keyed[rows.owners] = True
     return rows, keyed
 
 
-def bulk_oversized(kind: Kind, table: Table, words: Mapping[str, float], cap: int) -> frozenset[int]:
+def bulk_oversized(
+    kind: Kind, table: Table, words: Mapping[str, float], cap: int, processes: int = 1
+) -> frozenset[int]:
     """What ``blocking.oversized_keys`` finds in the records, for a cap of at least 1."""
-    return _run(kind, table, words, partial(_crowded, cap), shared_only=True).oversized
+    return _run(kind, table, words, partial(_crowded, cap), processes, shared_only=True).oversized
 
 
 def _rows(codes: Codes, table: Table) -> KeyRows:
@@ -92,10 +94,17 @@ class _Made(NamedTuple):
     keyed: NDArray[np.bool_]
 
 
-def _run(kind: Kind, table: Table, words: Mapping[str, float], too_large: TooLarge, shared_only: bool = False) -> _Made:
+def _run(
+    kind: Kind,
+    table: Table,
+    words: Mapping[str, float],
+    too_large: TooLarge,
+    processes: int = 1,
+    shared_only: bool = False,
+) -> _Made:
     ask = partial(_answers, kind, len(table), too_large, shared_only)
     tasks = [partial(ask, asked) for asked in questions(kind, table, words)]
-    parts = shared_out(tasks, None if len(table) >= _MANY else 1)
+    parts = shared_out(tasks, processes if len(table) >= _MANY else 1)
     count, starts = max(len(table), 1), np.cumsum([0, *(len(part.keys) for part in parts)]).tolist()
     codes = [part.codes + start * count for part, start in zip(parts, starts, strict=False)]
     oversized = frozenset[int]().union(*(part.oversized for part in parts))

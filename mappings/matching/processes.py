@@ -21,14 +21,15 @@ _TASKS = 256
 
 
 def processors() -> int:
-    """How many processes work at a time; one where processes cannot be forked safely."""
+    """How many processes a command may let work at a time; one where they cannot be forked safely."""
     return min(len(os.sched_getaffinity(0)), _MOST) if sys.platform == "linux" else 1
 
 
-def shared_out(tasks: Sequence[Callable[[], T]], processes: int | None = None) -> list[T]:
+def shared_out(tasks: Sequence[Callable[[], T]], processes: int) -> list[T]:
     """The results of tasks (at most 256, that write nothing), in their order. Give those first that take longest.
 
-    Raises what a task raises.
+    One process works in threads of others' safely, more do only where no other thread holds a lock that a task wants:
+    in commands, not in workers. Raises what a task raises.
     """
     if len(tasks) > _TASKS:
         raise ValueError("too many tasks")
@@ -36,7 +37,7 @@ def shared_out(tasks: Sequence[Callable[[], T]], processes: int | None = None) -
     waiting = _Waiting(len(tasks))
     children: list[_Child] = []
     try:
-        for _ in range(min(processes or processors(), len(tasks)) - 1):
+        for _ in range(min(processes, len(tasks)) - 1):
             child = _forked(tasks, waiting)
             if child is None:
                 break

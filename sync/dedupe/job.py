@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mappings.matching.model import Kind, MatchModel
+from mappings.matching.processes import processors
 from sync.dedupe import accuracy, exporting, proposing, reading, risk, summary
 from sync.dedupe.accuracy import Accuracy
 from sync.dedupe.matching import Links, Matching, values_of
@@ -117,7 +118,7 @@ def _run(request: Request, watcher: Watcher, store: Store, folder: Path) -> Repo
         (folder / "mapping.yaml").write_text(proposal, encoding="utf-8")
     records = map_rows(store, mapper, lambda done: watcher.update(_("Mapping rows"), done, found.rows))
     watcher.update(_("Learning what is common"), 0)
-    matching = Matching(records, _models(request, records, watcher))
+    matching = Matching(records, _models(request, records, watcher), processes=processors())
     watcher.update(_("Learning what is common"), 1, 1)
     links = _links(request, matching, lambda done, total: watcher.update(_("Comparing pairs"), done, total))
     clusters = matching.clusters(links, lambda done, total: watcher.update(_("Clustering"), done, total))

@@ -63,10 +63,14 @@ class Links:
 
 
 class Matching:
-    """The matcher, and the records in its eyes: with the models given, else the default ones calibrated on them."""
+    """The matcher, and the records in its eyes: with the models given, else the default ones calibrated on them.
 
-    def __init__(self, records: Records, given: Mapping[Kind, MatchModel] | None = None) -> None:
-        self._models = models = _calibrated(records) if given is None else _by_letter(given)
+    ``processes`` share in the work; the result does not depend on how many.
+    """
+
+    def __init__(self, records: Records, given: Mapping[Kind, MatchModel] | None = None, *, processes: int = 1) -> None:
+        self._processes = processes
+        self._models = models = _calibrated(records, self._processes) if given is None else _by_letter(given)
         self.matcher = FellegiSunterMatcher(models["p"], models["o"])
         self.shared_contacts = sum(len(model.shared) for model in models.values())
         self.crowded_blocks = sum(len(model.oversized) for model in models.values())
@@ -75,9 +79,12 @@ class Matching:
         self.records = records
         self.unblocked = 0
         self._places = records.profiles.places
-        self._scorers = {letter: BulkScorer(models[letter], records.profiles.of_kind(letter)[0]) for letter in KINDS}
+        self._scorers = {letter: self._scorer(letter) for letter in KINDS}
         self._numbered = np.zeros(len(records.profiles), dtype=bool)
         self._numbered[list(records.profiles.numbered)] = True
+
+    def _scorer(self, letter: str) -> BulkScorer:
+        return BulkScorer(self._models[letter], self.records.profiles.of_kind(letter)[0], self._processes)
 
     def links(self, told: Told, weigh: PairWeights | None = None) -> Links:
         """Compare all profiles that share a block; ``weigh`` may do so elsewhere (see ``sync.matching.engines``)."""
@@ -98,7 +105,7 @@ class Matching:
         """The profiles of a kind that share a key: rows (left, right), left < right, sorted."""
         table, numbers = self.records.profiles.of_kind(letter)
         model = self._models[letter]
-        rows, keyed = shared_keys(model.kind, table, model.oversized, model.words)
+        rows, keyed = shared_keys(model.kind, table, model.oversized, model.words, self._processes)
         blocks, owners = self._proof_blocks(letter)
         keyed[owners] = True
         self.unblocked += int(np.count_nonzero(~keyed))
@@ -235,11 +242,11 @@ def _by_letter(models: Mapping[Kind, MatchModel]) -> dict[str, MatchModel]:
     return {letter: models.get(kind) or default_model(kind) for letter, kind in KINDS.items()}
 
 
-def _calibrated(records: Records) -> dict[str, MatchModel]:
+def _calibrated(records: Records, processes: int) -> dict[str, MatchModel]:
     models = {}
     for letter, kind in KINDS.items():
         values = values_of(records, letter)
-        models[letter] = _fitted(kind, values) if len(values) else default_model(kind)
+        models[letter] = _fitted(kind, values, processes) if len(values) else default_model(kind)
     return models
 
 
@@ -269,9 +276,9 @@ class Repeated(Sequence[Values]):
         return self._table[int(self._places[number])]
 
 
-def _fitted(kind: Kind, values: Sequence[Values]) -> MatchModel:
+def _fitted(kind: Kind, values: Sequence[Values], processes: int) -> MatchModel:
     """The default model calibrated; of a handful of records only the prior is set, as for any small file."""
-    model = calibrate(default_model(kind), values)
+    model = calibrate(default_model(kind), values, processes)
     if len(values) >= LEAST:
         return model
     prior = {"probability_two_random_records_match": SMALL_PRIOR}

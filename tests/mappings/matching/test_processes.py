@@ -30,7 +30,7 @@ def test_results_are_in_the_order_of_the_tasks(processes: int) -> None:
 
 
 def test_no_tasks_have_no_results() -> None:
-    assert shared_out([]) == []
+    assert shared_out([], 2) == []
 
 
 def test_others_do_take_tasks() -> None:
@@ -79,7 +79,7 @@ def test_without_room_for_processes_it_is_done_here(monkeypatch: pytest.MonkeyPa
 
 def test_too_many_tasks_are_refused() -> None:
     with pytest.raises(ValueError, match="too many"):
-        shared_out([os.getpid] * 257)
+        shared_out([os.getpid] * 257, 2)
 
 
 def test_there_is_a_processor() -> None:
