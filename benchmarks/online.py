@@ -67,6 +67,7 @@ class Master:
         with self.database.hot_transaction() as connection:
             page = Page(records, {})
             landed = landing.land(connection, self.streams[stream], page, CustomerMapping(), self.source, now=NOW)
+            resolving.announce(connection, landed.landing_id, self.source, landed.batch)
         if landed.landing_id is not None:
             resolving.resolve(
                 self.database,

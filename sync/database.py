@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -196,9 +197,14 @@ class Kept:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._idle: list[tuple[Connection, float]] = []
+        self._begun: dict[int, tuple[Connection, float]] = {}
 
     def take(self) -> Connection:
-        """The one that was used last, if that was a moment ago; else one from the pool, which asks if it is there."""
+        """The one on which this thread's transaction has begun; else the one that was used last, if that was a moment
+        ago; else one from the pool, which asks whether it is there.
+        """
+        if self._begun and (begun := self._taken(get_ident())) is not None:
+            return begun
         while self._idle:
             with suppress(IndexError):  # another thread took the last one
                 connection, used = self._idle.pop()
@@ -209,6 +215,10 @@ class Kept:
 
     def keep(self, connection: Connection) -> None:
         """For the next one to take; not if somebody left a transaction open on it, which giving back ends."""
+        gathering = connection.info.get(GATHERING)
+        if gathering is not None and gathering.has_begun:
+            self._begun[get_ident()] = connection, monotonic()
+            return
         driver = connection.connection.driver_connection
         if len(self._idle) < _KEPT and not connection.in_transaction() and _is_idle(driver):
             self._idle.append((connection, monotonic()))
@@ -217,9 +227,31 @@ class Kept:
 
     def close(self) -> None:
         """Give all of them back."""
+        for thread in list(self._begun):
+            self._end(thread)
         while self._idle:
             with suppress(IndexError):
                 _give_back(*self._idle.pop())
+
+    def _taken(self, thread: int) -> Connection | None:
+        """The connection on which a thread's transaction has begun. Those that were left longer than a moment are given
+        back: they hold locks.
+        """
+        for one, (_, since) in list(self._begun.items()):
+            if monotonic() - since > _TRUSTED:
+                self._end(one)
+        begun = self._begun.pop(thread, None)
+        if begun is None:
+            return None
+        begun[0].info[GATHERING].go_on()
+        return begun[0]
+
+    def _end(self, thread: int) -> None:
+        """Roll back what nobody went on with."""
+        begun = self._begun.pop(thread, None)
+        if begun is not None:
+            begun[0].info[GATHERING].drop()
+            begun[0].close()
 
 
 def _is_idle(driver: Any) -> bool:
@@ -253,6 +285,7 @@ def _postgres(url: URL, options: str = "") -> Engine:
     )
     if options:
         _follow(engine)
+        engine.dialect.do_commit = _commit  # type: ignore[method-assign, assignment]
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", lambda driver, record, _: _ping_idle(engine, driver, record))
     return engine
@@ -274,6 +307,13 @@ def _told(act: str, connection: Connection, *_: Any) -> None:
         gathering = connection.info.get(GATHERING)
         if gathering is not None:
             getattr(gathering, act)()
+
+
+def _commit(driver: Any) -> None:
+    """What SQLAlchemy does to commit, unless that is done and the next transaction has begun."""
+    gathering = driver.info.get(GATHERING)
+    if gathering is None or not gathering.has_begun:
+        driver.commit()
 
 
 def _note_use(_driver: Any, record: Any) -> None:

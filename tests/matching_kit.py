@@ -45,8 +45,11 @@ def land(
     """Land one page."""
     with database.hot_transaction() as connection:
         stream = streams.load(connection)[stream_id]
-        page = Page(records, {}, deleted)
-        return landing.land(connection, stream, page, CustomerMapping(), source or ActiveVersion(), now=NOW)
+        page, matcher = Page(records, {}, deleted), source or ActiveVersion()
+        landed = landing.land(connection, stream, page, CustomerMapping(), matcher, now=NOW)
+        if source is not None:  # as runs do, which resolve next
+            resolving.announce(connection, landed.landing_id, source, landed.batch)
+        return landed
 
 
 def resolve(database: Database, landed: landing.Landed | None = None, source: Any = None) -> resolving.Resolved:

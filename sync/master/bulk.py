@@ -88,6 +88,11 @@ class Bulk(Protocol):
         anything is written is given the answers of then. One that is fetched twice is asked again.
         """
 
+    def ahead_of_next(self, *questions: Question) -> None:
+        """SELECTs that this thread's next transaction will fetch first, if it follows at once: it begins with them as
+        this one is committed.
+        """
+
     def run_many(self, statement: str, rows: Sequence[Row]) -> None:
         """One statement, executed for each of some rows."""
 
@@ -151,6 +156,9 @@ class _SqliteBulk:
 
     def ahead(self, *questions: Question) -> None:
         pass  # nothing is far away
+
+    def ahead_of_next(self, *questions: Question) -> None:
+        pass
 
     def run_many(self, statement: str, rows: Sequence[Row]) -> None:
         self._driver.executemany(statement, rows)

@@ -82,6 +82,22 @@ class _PostgresBulk:
             except Unsupported:
                 continue
 
+    def ahead_of_next(self, *questions: Question) -> None:
+        for question in questions:
+            try:
+                self._statements.ahead_of_next(question, *_sent(question[0], question[1:]))
+            except Unsupported:
+                continue
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the last commit has begun the next transaction, for which some questions are answered."""
+        return self._statements.has_begun
+
+    def go_on(self) -> None:
+        """Whoever asked for the next transaction goes on with it."""
+        self._statements.has_begun = False
+
     def flush(self) -> None:
         """Send what waits, before anybody else uses the connection."""
         self._statements.flush()

@@ -141,10 +141,10 @@ def landing_ahead(source: Matcher | MatcherSource, bulk: Bulk) -> None:
     bulk.ahead(_PAGE_LOCKS, *_asking(source))
 
 
-def resolving_ahead(source: Matcher | MatcherSource, bulk: Bulk, *, lasting: bool) -> None:
+def resolving_asks(source: Matcher | MatcherSource, *, lasting: bool) -> list[Question]:
     """What ``resolving_with`` will ask."""
     locks: Question = (_LAND, _SWITCHING, _RECORDING) if lasting else (_SHARING, _SWITCHING)
-    bulk.ahead(locks, *_asking(source))
+    return [locks, *_asking(source)]
 
 
 def linked_before(source: Matcher | MatcherSource) -> frozenset[int]:

@@ -65,6 +65,8 @@ class Statements:
         self._waiting: list[_Call] = []
         self._asked: dict[str, _Question] = {}  # what is asked ahead and waits, by its statement
         self._answers: dict[str, tuple[_Question, Any]] = {}  # what was asked ahead and is answered
+        self._next: list[_Call] = []
+        self.has_begun = False
 
     def fetch(self, statement: str, values: Sequence[Any]) -> list[Row]:
         """All rows of a statement with ``$1``, ``$2``, … for values. Raises as a cursor does; Unsupported before
@@ -97,6 +99,13 @@ class Statements:
             self._waiting.append(_Call(name, data, formats, _writes(statement), question))
             self._asked[told] = question
 
+    def ahead_of_next(self, question: Row, statement: str, values: Sequence[Any]) -> None:
+        """A statement that ``foreseen`` will be asked for in the next transaction, which ``commit`` then begins."""
+        data, types, formats = _encoded(values)
+        name = self._named(statement, types)
+        if name is not None and self.gathers:
+            self._next.append(_Call(name, data, formats, _writes(statement), question))
+
     def foreseen(self, question: Row) -> list[Row] | None:
         """The rows of a question that was asked ahead, once; None if it was not, or something was written since."""
         told = question[0]
@@ -114,16 +123,34 @@ class Statements:
             self._exchange()
 
     def commit(self) -> None:
-        """Send what waits, if anything does, and end the transaction with it."""
+        """Send what waits, if anything does, and end the transaction with it. ``has_begun`` tells whether the next one
+        was begun, with what was asked for it.
+        """
+        if self._next:
+            self._commit_and_begin()
+            return
         if any(call.writes for call in self._waiting):
             self._exchange(commit=True)
         self.drop()
+
+    def _commit_and_begin(self) -> None:
+        following, self._next = self._next, []
+        results = self._exchange(commit=True, following=following)[-len(following) - 1 :]
+        self._answers.clear()
+        self.has_begun = all(result.status in _DONE for result in results)
+        if self.has_begun:
+            for call, result in zip(following, results[1:], strict=True):
+                self._keep(call, result)
+        else:  # whoever begins it will meet the same
+            self._checked(self._pgconn.exec_(b"ROLLBACK"))
 
     def drop(self) -> None:
         """Forget what waits: the transaction is rolled back."""
         self._waiting.clear()
         self._asked.clear()
         self._answers.clear()
+        self._next.clear()
+        self.has_begun = False
 
     def _rows(self, result: Any) -> list[Row]:
         if not result.ntuples:
@@ -155,13 +182,16 @@ class Statements:
                 self._answers.clear()
             return self._checked(self._pgconn.exec_prepared(name, data, formats))
         self._waiting.append(_Call(name, data, formats, _writes(statement)))
-        return self._exchange()
+        return self._exchange()[-1]
 
-    def _exchange(self, *, commit: bool = False) -> Any:
-        """Everything that waits in one round trip; answers the result of the last statement."""
+    def _exchange(self, *, commit: bool = False, following: Sequence[_Call] = ()) -> list[Any]:
+        """Everything that waits in one round trip; answers all results. ``commit`` ends the transaction with it, and
+        ``following`` begins the next one, with results that are not checked.
+        """
         calls, self._waiting = self._waiting, []
         self._asked.clear()
         pgconn, begin = self._pgconn, self._beginning()
+        ends = [b"COMMIT"] * commit + [b"BEGIN"] * bool(following)
         pgconn.enter_pipeline_mode()
         pgconn.nonblocking = 1
         try:
@@ -169,24 +199,31 @@ class Statements:
                 pgconn.send_query_params(begin, None)
             for call in calls:
                 pgconn.send_query_prepared(call.name, call.data, call.formats)
-            if commit:
-                pgconn.send_query_params(b"COMMIT", None)
+            for end in ends:
+                pgconn.send_query_params(end, None)
+            for call in following:
+                pgconn.send_query_prepared(call.name, call.data, call.formats)
             pgconn.pipeline_sync()
             self._pass_on()
-            results = self._received(len(calls) + (begin is not None) + commit)
+            results = self._received(len(calls) + (begin is not None) + len(ends) + len(following))
         except BaseException:  # lost, or stopped half-way: nobody could tell the answers apart any more
             pgconn.finish()
             raise
         pgconn.nonblocking = 0
         pgconn.exit_pipeline_mode()
-        for result in results:
+        for result in results[: len(results) - len(following) - bool(following)]:
             self._checked(result)
         for call, result in zip(calls, results if begin is None else results[1:], strict=False):
             if call.writes:  # what was answered before may be so no longer
                 self._answers.clear()
-            elif call.asked is not None:
-                self._answers[call.asked[0]] = (call.asked, result)
-        return results[-1]
+            else:
+                self._keep(call, result)
+        return results
+
+    def _keep(self, call: _Call, result: Any) -> None:
+        """The answer of a question that was asked ahead."""
+        if call.asked is not None:
+            self._answers[call.asked[0]] = (call.asked, result)
 
     def _received(self, count: int) -> list[Any]:
         """The results of so many statements. Waits without holding up other threads, as libpq's own waiting would: they

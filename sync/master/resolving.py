@@ -30,7 +30,7 @@ from sync.master.inforce import (
     MatcherSource,
     MayNotRecord,
     linked_before,
-    resolving_ahead,
+    resolving_asks,
     resolving_with,
 )
 from sync.master.publishing import Publisher, Resolved
@@ -77,7 +77,7 @@ def resolve(
                 bulk = bulk_for(connection)
                 if lost:
                     _queue_up(bulk)
-                _ask_ahead(bulk, landing_ids, matcher, batch if lasting else None)
+                bulk.ahead(*_opening(bulk, landing_ids, matcher, batch if lasting else None))
                 force = resolving_with(matcher, bulk, lasting=lasting)
                 if force.stage is not None:
                     return Resolved()
@@ -93,15 +93,27 @@ def resolve(
     raise AssertionError("unreachable")
 
 
-def _ask_ahead(
-    bulk: Bulk, landing_ids: Sequence[int], matcher: Matcher | MatcherSource, batch: Sequence[LandedRecord] | None
+def announce(
+    connection: Connection, landing_id: int | None, matcher: Matcher | MatcherSource, batch: Sequence[LandedRecord]
 ) -> None:
-    """What is asked of a record that has just been landed goes at once."""
-    resolving_ahead(matcher, bulk, lasting=batch is not None)
-    bulk.ahead(_taking(bulk, landing_ids), stream_directory.LOADING)
+    """Say, before LAND commits, that ``resolve`` of what it landed follows at once in this thread. Of a few records its
+    transaction begins together with the commit; if it does not follow, nothing is lost.
+    """
+    if landing_id is not None and len(batch) <= FEW:
+        bulk = bulk_for(connection)
+        bulk.ahead_of_next(*_opening(bulk, [landing_id], matcher, batch))
+
+
+def _opening(
+    bulk: Bulk, landing_ids: Sequence[int], matcher: Matcher | MatcherSource, batch: Sequence[LandedRecord] | None
+) -> list[Question]:
+    """What is asked first, all of it at once; of a ``batch`` that has just been landed its neighbours too."""
+    asked = resolving_asks(matcher, lasting=batch is not None)
+    asked += [_taking(bulk, landing_ids), stream_directory.LOADING]
     if batch is not None:
         keys = {key for record in batch for key in record.keys} - linked_before(matcher)
-        bulk.ahead(_placing(batch), *([nearing(batch, keys)] if keys else []), decisions.EXISTING)
+        asked += [_placing(batch), *([nearing(batch, keys)] if keys else []), decisions.EXISTING]
+    return asked
 
 
 def resolve_in(

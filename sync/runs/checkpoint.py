@@ -19,6 +19,7 @@ from sync.master.records import pack_ids
 from sync.runs import clock, doubts, events, hints, lease, quarantine, seen, unforeseen
 from sync.runs.failpoints import around, reach
 from sync.runs.positions import Position
+from sync.runs.resolving import announce
 from sync.runs.session import Opened, Session
 from sync.runs.states import Level
 
@@ -63,6 +64,7 @@ def store(session: Session, opened: Opened, position: Position, page: Page) -> L
             count(session, connection, landed.counts, ignored=ignored, expected=page.total)
         with around("beat"):
             lease.renew(connection, session.run.lease)
+        announce(session, connection, landed)
         reach("commit:before")
     session.database_faults = 0
     reach("commit:after")
@@ -81,6 +83,7 @@ def store_apart(session: Session, opened: Opened, page: Page, hint_ids: Sequence
         count(session, connection, landed.counts, ignored=ignored)
         hints.forget(connection, hint_ids)
         lease.renew(connection, session.run.lease)
+        announce(session, connection, landed)
     session.database_faults = 0
     return landed
 

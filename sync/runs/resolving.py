@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from sync.master.landing import Landed
 from sync.runs import events
 from sync.runs.failpoints import around
 from sync.runs.session import Session
 from sync.runs.states import Level
+
+
+def announce(session: Session, connection: Connection, landed: Landed) -> None:
+    """Say in the transaction that lands that ``resolve`` follows its commit at once."""
+    if landed.landing_id is None:
+        return
+    from sync.master import resolving
+
+    resolving.announce(connection, landed.landing_id, session.workspace.matcher, landed.batch)
 
 
 def resolve(session: Session, landed: Landed) -> None:
