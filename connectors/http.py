@@ -15,11 +15,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from connectors.auth.base import Auth, Outgoing
 from connectors.budget import Budget, LocalBudget
@@ -40,6 +39,9 @@ from connectors.response import Response, cookies_of, headers_of
 from connectors.retry_after import wait_seconds
 from connectors.statuses import UNPROCESSED, error_of
 from connectors.transport import Answer, Fault, TooLarge, Transport
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 __all__ = ["Client", "Response", "Retries"]
 
@@ -205,6 +207,26 @@ class Client:
         self.close()
 
     def _patiently(self, call: _Call) -> Response:
+        try:
+            response = self._try(call)
+        except _Again as again:
+            first = again
+        else:
+            self._spare.give_back()
+            return response
+        return self._tried_again(call, first)
+
+    def _tried_again(self, call: _Call, first: _Again) -> Response:
+        """What follows a first try that failed like this."""
+        from tenacity import Retrying, retry_if_exception_type  # most runs never need it
+
+        tried = [first]
+
+        def attempt() -> Response:
+            if tried:
+                raise tried.pop()
+            return self._try(call)
+
         retrying = Retrying(
             stop=lambda state: state.attempt_number >= self._retries.tries or not self._spare.take(),
             wait=self._wait,
@@ -214,7 +236,7 @@ class Client:
         )
         failed: ConnectorError
         try:
-            response: Response = retrying(self._try, call)
+            response: Response = retrying(attempt)
         except _Again as again:
             failed = again.error
         else:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import re2
-
 MAX_PATTERN, MAX_SUBJECT = 1_000, 100_000
 _MEMORY = 1 << 22
 
@@ -19,6 +17,8 @@ class PatternError(ValueError):
 
 def compile_pattern(pattern: str) -> Any:
     """A compiled pattern with ``search`` and ``sub``. Raises ``PatternError``."""
+    import re2  # few mappings have patterns
+
     if len(pattern) > MAX_PATTERN:
         raise PatternError("a pattern may have at most 1,000 characters")
     options = re2.Options()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from threading import get_ident
@@ -175,6 +175,12 @@ class Database:
                 connection = connection.execution_options(kehu_read_only=True)
             with connection.begin():
                 yield connection
+
+    def hot_reading(self) -> AbstractContextManager[Connection]:
+        """Small questions of the sync path, on PostgreSQL by a connection that it has anyway: another one takes longer
+        than all of them. There each statement has a snapshot of its own.
+        """
+        return self.hot_transaction() if self.is_postgres else self.reading()
 
     def carry(self, **options: Any) -> None:
         """What connections bring along to whoever is given one (``Connection.get_execution_options``)."""

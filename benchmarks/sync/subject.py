@@ -21,6 +21,7 @@ def main(folder: str, mode: str) -> None:
     with project.database.transaction() as connection:
         project.register(connection)
     runs = finish(project, request(project, targets(project, []), RunMode(mode)), lambda _: None)
+    project.close()  # as the console script does
     for run in runs:
         print(run.status, run.counts, flush=True)
         assert run.status == "succeeded", run

@@ -17,27 +17,32 @@ from anyascii import anyascii
 if TYPE_CHECKING:
     from opencc import OpenCC
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
-_ALL_HAN = re.compile(f"{_HAN.pattern}+")
+_HAN = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 _KANA_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 _APOSTROPHES = re.compile("['’‘`´]")
 _NOT_ALNUM = re.compile(r"[^a-z0-9]+")
 
 
+@cache
+def _han() -> re.Pattern[str]:
+    """One character or more. Made with the first text that is not ASCII, since the tables take a while."""
+    return re.compile(f"{_HAN}+")
+
+
 def has_han(text: str) -> bool:
     """Whether any Chinese character is in the text (Japanese kanji and Korean hanja included)."""
-    return not text.isascii() and _HAN.search(text) is not None
+    return not text.isascii() and _han().search(text) is not None
 
 
 def is_han(text: str) -> bool:
     """Whether all of the text is Chinese characters."""
-    return _ALL_HAN.fullmatch(text) is not None
+    return not text.isascii() and _han().fullmatch(text) is not None
 
 
 def has_cjk(text: str) -> bool:
     """Whether the text holds Chinese, Japanese or Korean letters."""
-    return not text.isascii() and (_HAN.search(text) is not None or _KANA_HANGUL.search(text) is not None)
+    return not text.isascii() and (_han().search(text) is not None or _KANA_HANGUL.search(text) is not None)
 
 
 def half_width(text: str) -> str:
@@ -67,7 +72,7 @@ def pinyin(text: str) -> list[str]:
 
 @cache
 def _reading(character: str) -> str:
-    return anyascii(character).lower() if _HAN.match(character) else ""
+    return anyascii(character).lower() if _han().match(character) else ""
 
 
 def fold(text: str) -> str:
@@ -93,12 +98,12 @@ def latin_text(text: str) -> str:
     """The text in Latin letters for reading: "深圳市南山区1号" → "Shen Zhen Shi Nan Shan Qu 1 Hao"."""
     if text.isascii():
         return " ".join(text.split())
-    pieces = (f" {_reading(c).title()} " if _HAN.match(c) else c for c in half_width(text))
+    pieces = (f" {_reading(c).title()} " if _han().match(c) else c for c in half_width(text))
     return " ".join(anyascii("".join(pieces)).split())
 
 
 def _to_ascii(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)
-    if _HAN.search(text):
-        text = "".join(f" {_reading(c)} " if _HAN.match(c) else c for c in text)
+    if _han().search(text):
+        text = "".join(f" {_reading(c)} " if _han().match(c) else c for c in text)
     return text if text.isascii() else anyascii(text)

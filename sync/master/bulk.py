@@ -99,6 +99,9 @@ class Bulk(Protocol):
     def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
         """One statement for many rows, with ``{rows}`` standing for a table of them: ``... FROM {rows} r``."""
 
+    def applied(self, statement: str, columns: Columns, rows: Sequence[Row]) -> int:
+        """The same at once, answering how many rows it touched."""
+
     def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
         """New values of ``columns`` for some rows of a table; the first column is the key by which they are found."""
 
@@ -164,9 +167,13 @@ class _SqliteBulk:
         self._driver.executemany(statement, rows)
 
     def apply(self, statement: str, columns: Columns, rows: Sequence[Row]) -> None:
-        if rows:
-            table = orjson.dumps([tuple(row) for row in rows]).decode()
-            self._driver.execute(_json_rows(statement, columns), (table,))
+        self.applied(statement, columns, rows)
+
+    def applied(self, statement: str, columns: Columns, rows: Sequence[Row]) -> int:
+        if not rows:
+            return 0
+        table = orjson.dumps([tuple(row) for row in rows]).decode()
+        return self._driver.execute(_json_rows(statement, columns), (table,)).rowcount  # type: ignore[no-any-return]
 
     def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
         (key, _), *others = columns

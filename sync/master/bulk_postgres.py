@@ -126,12 +126,17 @@ class _PostgresBulk:
             with suppress(Unsupported):
                 self._statements.later(_numbered_arrays(statement, columns), [array_of(one) for one in lists])
                 return
+        self._applied(statement, columns, lists)
+
+    def applied(self, statement: str, columns: Columns, rows: Sequence[Row]) -> int:
+        return self._applied(statement, columns, [list(column) for column in zip(*rows, strict=True)]) if rows else 0
+
+    def _applied(self, statement: str, columns: Columns, lists: Sequence[list[Any]]) -> int:
         with suppress(Unpackable):
             arrays = [packed_array(kind, one) for (_, kind), one in zip(columns, lists, strict=True)]
-            self._statements.run_packed(_numbered_arrays(statement, columns), arrays)
-            return
+            return self._statements.run_packed(_numbered_arrays(statement, columns), arrays)
         self.flush()
-        self._driver.execute(_unnested(statement, columns), lists)
+        return self._driver.execute(_unnested(statement, columns), lists).rowcount  # type: ignore[no-any-return]
 
     def update(self, table: str, columns: Columns, rows: Sequence[Row]) -> None:
         if not rows:

@@ -124,7 +124,7 @@ def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_wo
 
 
 def lock_customers(bulk: Bulk, held: Held, ids: Sequence[int]) -> list[Row]:
-    """Lock customers by ascending id; answers (id, version, status, golden) of those that exist.
+    """Lock customers by ascending id; answers (id, version, status, golden, members) of those that exist.
 
     Waiting is safe only in ascending order. An id below those already held is locked without waiting: a conflict
     raises at once and the batch starts again, instead of running into a deadlock that takes a second to be noticed.
@@ -135,7 +135,7 @@ def lock_customers(bulk: Bulk, held: Held, ids: Sequence[int]) -> list[Row]:
         locking = " FOR UPDATE" if ids[0] > held.highest else " FOR UPDATE NOWAIT"
         held.highest = max(held.highest, ids[-1])
     return bulk.fetch(
-        f"SELECT id, version, status, golden FROM customer WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
+        f"SELECT id, version, status, golden, members FROM customer WHERE id {{ints}} ORDER BY id{locking}",  # noqa: S608
         list(ids),
     )
 

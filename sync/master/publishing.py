@@ -16,7 +16,7 @@ import orjson
 
 from sync.master import cause
 from sync.master.bulk import KINDS, Bulk, Columns, Row
-from sync.master.components import Held, Standing
+from sync.master.components import Held, Standing, Stored
 from sync.master.golden import Goldens
 from sync.master.identity import public_id
 from sync.master.records import LandedRecord
@@ -93,6 +93,12 @@ class Publisher:
         for ended in transition.ended:
             self._end(ended)
         self._alias(transition)
+
+    def refresh(self, kept: Sequence[Kept], batch: Sequence[LandedRecord], stored: Mapping[int, Stored]) -> None:
+        """Customers that keep their members; of these, the batch and ``stored`` hold all."""
+        self._goldens.prepare(self._bulk, [one.group for one in kept], batch, stored=stored)
+        for one in kept:
+            self._keep(one)
 
     def flush(self) -> Resolved:
         """Write everything; answers what changed."""

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -35,16 +36,28 @@ from sync.master.inforce import (
 )
 from sync.master.publishing import Publisher, Resolved
 from sync.master.records import LandedRecord, features_of, unpack_ids
+from sync.master.refreshing import Moved, refresh
 from sync.master.settling import settle
 from sync.master.streams import StreamRef
 from sync.master.transition import plan
 
 FEW = 20
 """Of so many records all is asked at once; what more of them ask for takes longer than asking."""
+_PLACES = (
+    "SELECT record_id, version, coalesce(features_version, version), customer_id FROM crosswalk WHERE record_id {ints}"
+)
 _TRIES = 30
 _QUEUE = 0x6B656875  # an advisory lock of our own
 _CONFLICTS = frozenset({"40P01", "40001", "23505", "55P03"})
 """SQLSTATE of a deadlock, a serialisation failure, a unique violation, and a lock that is not available."""
+
+
+class _Place(NamedTuple):
+    """In which version a record is held, the version of the features by which it was matched, and by which customer."""
+
+    version: int
+    features: int
+    customer: int
 
 
 class SwitchUnderWay(Refused):
@@ -154,8 +167,8 @@ def _resolve(
     if batch is None or not handed_over:
         batch = _load_batch(bulk, landed, force)
     placed = _placed(bulk, batch)
-    news = [record for record in batch if not (handed_over and _stands(record, placed.get(record.id)))]
-    resolved = _resolve_batch(bulk, batch, news, placed.keys(), streams, force, publisher, met)
+    standing = {record.id for record in batch if handed_over and _stands(record, placed.get(record.id))}
+    resolved = _resolve_batch(bulk, batch, standing, placed, streams, force, publisher, met)
     again = [packed for packed, edges_known in taken.values() if edges_known]
     if again:
         publisher = Publisher(bulk, streams, Goldens(streams, survivorship), datetime.now(UTC))
@@ -172,8 +185,8 @@ def pending(connection: Connection, limit: int = 100) -> list[int]:
 def _resolve_batch(
     bulk: Bulk,
     batch: Sequence[LandedRecord],
-    news: Sequence[LandedRecord],
-    placed: Set[int],
+    standing: Set[int],
+    placed: Mapping[int, _Place],
     streams: Mapping[int, StreamRef],
     force: InForce,
     publisher: Publisher,
@@ -182,16 +195,23 @@ def _resolve_batch(
     if not batch:
         return Resolved()
     has_words = decisions.exist(bulk)
+    news = [record for record in batch if record.id not in standing]
     found = find_lasting_edges(bulk, news, force)
     store_edges(bulk, found.edges, [record for record in news if record.version > 1])
-    lone, touched = _part(bulk, batch, found.ends | placed, has_words)
+    lone, touched = _part(bulk, batch, found.ends | placed.keys(), has_words)
     publisher.found(lone)
+    apart = standing - found.ends if len(batch) > FEW and not (has_words or met) else set()
+    touched -= apart
+    held = hold(bulk, batch, touched, has_words, met)
+    touched |= apart & held.records
     if touched:
-        held = hold(bulk, batch, touched, has_words, met)
         current = _current(batch, held)
         groups = settle(bulk, held, current, streams, found.force.matcher)
         resolving = {record.id: record.version for record in current if record.id in touched}
         publisher.apply(held, plan(bulk, held, groups, resolving), current)
+    same = [record for record in batch if record.id in apart - touched]
+    if same:
+        refresh(bulk, held, same, {number: place.customer for number, place in placed.items()}, streams, publisher)
     return publisher.flush()._replace(oversized_blocks=found.crowded)
 
 
@@ -257,24 +277,23 @@ def _load_batch(bulk: Bulk, packed: Iterable[bytes], force: InForce) -> list[Lan
 
 
 def _placing(batch: Sequence[LandedRecord]) -> Question:
-    statement = "SELECT record_id, version, coalesce(features_version, version) FROM crosswalk WHERE record_id {ints}"
-    return statement, [record.id for record in batch]
+    return _PLACES, [record.id for record in batch]
 
 
-def _placed(bulk: Bulk, batch: Sequence[LandedRecord]) -> dict[int, tuple[int, int]]:
-    """The records that a customer holds: in which version, and the version of the features by which it was matched."""
+def _placed(bulk: Bulk, batch: Sequence[LandedRecord]) -> dict[int, _Place]:
+    """The records that a customer holds."""
     rows = bulk.fetch(*_placing(batch))
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[0]: _Place(*row[1:]) for row in rows}
 
 
-def _stands(record: LandedRecord, placed: tuple[int, int] | None) -> bool:
+def _stands(record: LandedRecord, placed: _Place | None) -> bool:
     """Whether the evidence of a record that has just been landed stands, because its features do: who was landed since
     has been, or will be, compared with it when it is resolved itself.
 
     A record that is placed in this very version was placed by a neighbour, before anybody looked for its evidence. So
     may one have been that was landed twice since, which is why whatever is not handed over at once is compared again.
     """
-    return placed is not None and placed[0] < record.version and placed[1] == record.features_version
+    return placed is not None and placed.version < record.version and placed.features == record.features_version
 
 
 def _part(
@@ -303,4 +322,4 @@ def is_conflict(error: Exception) -> bool:
     """Whether a transaction that ended in this only has to be tried again."""
     if isinstance(error, sqlite3.OperationalError):
         return "locked" in str(error)
-    return getattr(error, "sqlstate", None) in _CONFLICTS
+    return isinstance(error, Moved) or getattr(error, "sqlstate", None) in _CONFLICTS

@@ -56,7 +56,7 @@ def lease_name(stream_id: int) -> str:
 def claim(database: Database, run_id: int, *, expiry: float = lease.EXPIRY) -> Claimed | None:
     """The run, if it is open, due, first in its stream's line, and held by nobody. Commits."""
     try:
-        with database.transaction() as connection:
+        with database.hot_transaction() as connection:
             if database.is_postgres:
                 # A stalled holder may have its lease row locked: that is as good as held.
                 connection.execute(text("SET LOCAL lock_timeout = '2s'"))
@@ -73,7 +73,7 @@ def runs_ahead(database: Database, run_id: int) -> list[int]:
     ahead = select(sync_run.c.id).where(
         sync_run.c.stream_id == stream_id, sync_run.c.finished_at.is_(None), sync_run.c.id < run_id
     )
-    with database.reading() as connection:
+    with database.hot_reading() as connection:
         return list(connection.execute(ahead.order_by(sync_run.c.id)).scalars())
 
 

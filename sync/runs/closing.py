@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection, select, text, update
@@ -18,7 +19,7 @@ from sync.runs.tables import stream_state, sync_run
 
 def close(session: Session, opened: Opened) -> Status:
     """End a run that has read all there was: succeeded, or partial if something new is in quarantine. Commits."""
-    with around("close"), session.database.transaction() as connection:
+    with around("close"), _transaction(session, opened) as connection:
         row = connection.execute(select(sync_run).where(sync_run.c.id == session.run.id)).one()
         with around("reconcile"):
             _reconcile(session, opened, connection, row)
@@ -35,6 +36,12 @@ def close(session: Session, opened: Opened) -> Status:
             positions.forget_backfill(connection, session.stream, session.run.id)
         lease.release(connection, session.run.lease)
     return status
+
+
+def _transaction(session: Session, opened: Opened) -> AbstractContextManager[Connection]:
+    """By the connection that the run has anyway, unless all records are counted: that is no work for pinned plans."""
+    database = session.database
+    return database.transaction() if opened.reading.mode is RunMode.FULL else database.hot_transaction()
 
 
 def _reconcile(session: Session, opened: Opened, connection: Connection, row: Any) -> None:

@@ -74,7 +74,7 @@ def _sweep_unlisted(session: Session, opened: Opened) -> None:
 def _listing_due(session: Session, opened: Opened) -> bool:
     if opened.declared.deletes is not Deletes.SWEEP or not opened.declared.ids:
         return False
-    with session.database.reading() as connection:
+    with session.database.hot_reading() as connection:
         swept_at, read = connection.execute(
             select(stream_state.c.swept_at, sync_run.c.read)
             .join(sync_run, sync_run.c.stream_id == stream_state.c.id)

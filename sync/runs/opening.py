@@ -41,7 +41,7 @@ def open_source(session: Session) -> Opened:
     except BaseException:
         connector.close()
         raise
-    with session.database.reading() as connection:
+    with session.database.hot_reading() as connection:
         session.open_quarantine = quarantine.open_keys(connection, session.stream.id)
         session.shape = ShapeWatch.load(connection, session.stream)
     return Opened(connector, mapping, abilities, reading)
@@ -56,7 +56,7 @@ def _mapping(session: Session, known: str | None) -> CompiledMapping:
 
 
 def _declared(session: Session, connector: Connector[Any]) -> Declared:
-    with session.database.reading() as connection:
+    with session.database.hot_reading() as connection:
         known = declared.recall(connection, session.stream)
     if known is not None and session.run.mode is RunMode.INCREMENTAL:
         return known
@@ -68,7 +68,7 @@ def _declared(session: Session, connector: Connector[Any]) -> Declared:
 
 def _reading(session: Session, connector: Connector[Any], known: Declared) -> Reading:
     """The read that this run began before it was interrupted, or a new one."""
-    with session.database.reading() as connection:
+    with session.database.hot_reading() as connection:
         begun = positions.begun(connection, session.run.id, known)
     if begun is not None:
         return begun

@@ -30,7 +30,7 @@ def follow(session: Session, opened: Opened) -> None:
 
 
 def _next(session: Session) -> list[Pending]:
-    with session.database.reading() as connection:
+    with session.database.hot_reading() as connection:
         return hints.named(connection, session.stream.id, AT_ONCE)
 
 

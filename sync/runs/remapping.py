@@ -17,7 +17,7 @@ BATCH = 1_000
 
 def followed(session: Session) -> str | None:
     """The fingerprint of the mapping by which all stored records were derived; None while there are none."""
-    with session.database.reading() as connection:
+    with session.database.hot_reading() as connection:
         found: str | None = connection.execute(
             select(stream_state.c.mapping_fingerprint).where(stream_state.c.id == session.stream.id)
         ).scalar_one()

@@ -92,7 +92,7 @@ def _unread(session: Session, opened: Opened) -> list[Position]:
         return []
     backfill = opened.reading.mode is RunMode.BACKFILL
     owner = session.run.id if backfill else positions.STREAM_POSITION
-    with session.database.reading() as connection:
+    with session.database.hot_reading() as connection:
         return positions.unread(connection, session.stream, owner)
 
 

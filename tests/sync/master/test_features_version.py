@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from mappings.contract import Evidence, Features
 from sync.database import Database
+from sync.master import resolving
 from sync.master.tables import match_edge
 from tests.master_kit import MATCHER, TokenMatcher, dump, land, master, record, replayed, resolve, sync
 
@@ -19,6 +20,12 @@ def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database
     url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     with master(url) as made:
         yield made
+
+
+@pytest.fixture(params=[resolving.FEW, 0], ids=["few", "many"], autouse=True)
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single records are resolved in fewer round trips, pages with less work a record."""
+    monkeypatch.setattr(resolving, "FEW", request.param)
 
 
 @pytest.fixture

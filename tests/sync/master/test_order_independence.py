@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from connectors.contract import Record
 from sync.database import Database
+from sync.master import resolving
 from sync.master.tables import source_record, steward_anchor, steward_decision
 from tests.master_kit import NOW, consistent, land, master, record, resolve
 
@@ -68,11 +69,17 @@ def rebuilt(database: Database, state: State) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("few", [resolving.FEW, 0], ids=["few", "many"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=edits, batching=st.randoms(use_true_random=False))
 def test_any_history_of_edits_and_deletes_ends_where_a_rebuild_begins(
-    history: list[tuple[Key, dict[str, Any] | None]], batching: random.Random, databases: Any
+    history: list[tuple[Key, dict[str, Any] | None]],
+    batching: random.Random,
+    databases: Any,
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(resolving, "FEW", few)  # how pages are resolved, and single records
     lived = databases()
     for key, fields in history:
         landed = land_one(lived, key, None if fields is None else record(key[1], **fields))
