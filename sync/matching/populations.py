@@ -19,6 +19,7 @@ from mappings.contract import Features, Matcher
 from mappings.matching.columns import Values
 from mappings.matching.model import Kind, MatchModel
 from mappings.matching.probabilistic import KIND, VALUES, FellegiSunterMatcher
+from mappings.matching.processes import processors
 from sync.dedupe import proposing, reading
 from sync.dedupe.accuracy import label_of, nearest, require_column
 from sync.dedupe.matching import COPIES, Matching, values_of
@@ -92,7 +93,7 @@ def _by_kind(counted: Iterator[tuple[Sequence[Any], int]]) -> dict[Kind, list[Va
 
 def matched_files(loaded: FromFiles, models: Mapping[Kind, MatchModel] | None, told: Told) -> Population:
     """The records of files clustered; without models by the default ones, calibrated on them."""
-    matching = Matching(loaded.records, models)
+    matching = Matching(loaded.records, models, processes=processors())
     links = matching.links(lambda done, total: told(_("Comparing pairs"), done, total))
     clusters = matching.clusters(links, lambda done, total: told(_("Clustering"), done, total))
     records, matcher = matching.records, matching.matcher

@@ -5,7 +5,7 @@ customers stay exactly as they were. Then, stage by stage, each batch a transact
 
 - ``keys``: features and keys of every record; what LAND writes meanwhile is left to it, or to us, by the cursor
 - ``blocks``: crowded blocks are recorded and refined until there are none
-- ``edges``: every record is compared with those before it
+- ``edges``: every record is compared with those before it; where they fit into memory, all are read once
 - then one transaction queues all records to be settled and ends the switch; RESOLVE goes on, and finds for every
   neighbourhood all of its evidence there at once, so that each customer changes at most once.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, func, insert, select, text, update
@@ -32,6 +32,9 @@ from sync.master.records import LandedRecord, features_of, features_text, pack_i
 from sync.master.tables import landing, match_state, match_switch, source_record
 from sync.matching.active import ActiveVersion
 from sync.runs import lease
+
+if TYPE_CHECKING:
+    from sync.matching.gathering import Gathered
 
 KEYS, BLOCKS, EDGES = "keys", "blocks", "edges"
 BATCH = 2_000
@@ -139,11 +142,16 @@ def go_on(
     if held is None:
         return False
     source = ActiveVersion()
+    gathered: Gathered | None = None
     with lease.kept(database, held) as keeper:
         while True:
             keeper.alive()
+            if compare is None and gathered is None and _at_beginning_of_edges(database):
+                from sync.matching.gathering import gather  # loads numpy
+
+                gathered = gather(database, source, progress(database).total)
             with database.hot_transaction() as connection:
-                more = _step(connection, source, compare)
+                more = _step(connection, source, compare, gathered)
                 lease.renew(connection, held)
             if not more:
                 break
@@ -210,7 +218,16 @@ def _changes(connection: Connection, after: int | None, until: int | None) -> di
     return {row[0]: row[1] for row in rows}
 
 
-def _step(connection: Connection, source: ActiveVersion, compare: Compare | None = None) -> bool:
+def _at_beginning_of_edges(database: Database) -> bool:
+    """Whether there is no evidence yet: who goes on after a crash compares the rest batch by batch."""
+    with database.reading() as connection:
+        state = connection.execute(select(match_state.c.stage, match_state.c.cursor)).one_or_none()
+    return state is not None and state.stage == EDGES and state.cursor == 0
+
+
+def _step(
+    connection: Connection, source: ActiveVersion, compare: Compare | None = None, gathered: Gathered | None = None
+) -> bool:
     """One batch of the stage that it is at; answers whether there is more to do."""
     bulk = bulk_for(connection)
     stage, cursor, last = bulk.fetch("SELECT stage, cursor, last FROM match_state")[0]
@@ -222,7 +239,11 @@ def _step(connection: Connection, source: ActiveVersion, compare: Compare | None
         if not _uncrowd(bulk, reading_with(source, bulk)):
             _at(bulk, EDGES, 0)
     elif stage == EDGES:
-        cursor = _compare(bulk, reading_with(source, bulk), cursor, last, compare)
+        if gathered is not None:
+            cursor = gathered.store(bulk, cursor)
+            cursor = last if gathered.done(cursor) else cursor
+        else:
+            cursor = _compare(bulk, reading_with(source, bulk), cursor, last, compare)
         if cursor >= last:
             _queue(connection, bulk)
             return False

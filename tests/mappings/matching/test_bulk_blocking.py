@@ -60,3 +60,8 @@ def test_keys_of_a_table_are_those_of_its_records(kind: Kind, data: st.DataObjec
 @given(st.lists(values("person"), max_size=6))
 def test_a_table_gives_back_its_records(records: list[Values]) -> None:
     assert list(Table(PERSON_COLUMNS, records)) == records
+    assert list(Table.of_records(PERSON_COLUMNS, records)) == records
+    grown = Table(PERSON_COLUMNS, records[:2])
+    grown.extend(records[2:4])
+    grown.extend(records[4:])
+    assert list(grown) == records
