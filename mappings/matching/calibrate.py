@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -44,8 +44,9 @@ def calibrate(model: MatchModel, records: Table | Sequence[Values], processes: i
     """The model with what these records teach. Below ``LEAST`` records only shared contacts and large blocks are
     learnt: frequencies and priors of a handful would be noise. ``processes`` share in the work.
     """
-    shared = shared_contacts(model, records)
-    table = Table.of_records(model.columns, (without_contacts(model, records[n], shared) for n in _by_content(records)))
+    found = records if isinstance(records, Table) else Table.of_records(model.columns, records)
+    shared = shared_contacts(model, found)
+    table = table_without(found.at(_by_content(found)), shared)
     words = word_frequencies(model, table)
     oversized = bulk_oversized(model.kind, table, words, block_cap(len(records)), processes)
     fitted = replace(model, shared=shared, oversized=oversized, words=words)
@@ -54,11 +55,10 @@ def calibrate(model: MatchModel, records: Table | Sequence[Values], processes: i
     return _fitted(fitted, table, processes)
 
 
-def _by_content(records: Table | Sequence[Values]) -> list[int]:
+def _by_content(records: Table) -> Numbers:
     """The records' numbers in an order that depends on what is in them alone."""
-    hashes = [xxh3_64_intdigest(repr(record).encode("utf-8", "surrogatepass")) for record in records]
-    found: list[int] = np.argsort(np.array(hashes, dtype=np.uint64), kind="stable").tolist()
-    return found
+    hashes = (xxh3_64_intdigest(repr(record).encode("utf-8", "surrogatepass")) for record in records)
+    return np.argsort(np.fromiter(hashes, dtype=np.uint64, count=len(records)), kind="stable")
 
 
 def _fitted(model: MatchModel, records: Table, processes: int) -> MatchModel:
@@ -145,6 +145,18 @@ def without_contacts(model: MatchModel, record: Values, shared: frozenset[str]) 
         values[place] = kept or None
         values[model.columns.index(column)] = kept[0] if kept else None
     return tuple(values)
+
+
+def table_without(table: Table, shared: Collection[str]) -> Table:
+    """A table without these contacts, in values and in lists of them."""
+    columns = [table.coded(place) for place in range(len(table.columns))]
+    for single, several in CONTACT_COLUMNS.items():
+        place = table.columns.index(several)
+        if not any(contact in shared for found in columns[place].pool for contact in found):
+            continue
+        columns[place] = columns[place].mapped(lambda found: [c for c in found if c not in shared] or None)
+        columns[table.columns.index(single)] = columns[place].mapped(lambda found: found[0])
+    return Table.of(table.columns, columns)
 
 
 class Sample(NamedTuple):

@@ -105,7 +105,12 @@ class Table:
         return tuple(None if (number := numbers[record]) < 0 else pool[number] for numbers, pool in found)
 
     def __iter__(self) -> Iterator[Values]:
-        return (self[record] for record in range(len(self)))
+        found = zip(self._numbers, self._pools, strict=True)
+        return zip(*[map([*pool, None].__getitem__, numbers) for numbers, pool in found], strict=True)  # -1 is None
+
+    def at(self, rows: Codes) -> Table:
+        """A table of some of the records, in this order; one may come several times."""
+        return Table.of(self.columns, [self.coded(place).at(rows) for place in range(len(self.columns))])
 
     def coded(self, place: int) -> Coded:
         """A column by its place."""

@@ -7,7 +7,6 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,6 @@ from mappings.matching.bulk_blocking import shared_keys
 from mappings.matching.bulk_cluster import cluster_all, groups_of
 from mappings.matching.calibrate import LEAST, calibrate, with_settings
 from mappings.matching.cluster import MERGE_AT
-from mappings.matching.columns import Values
 from mappings.matching.model import Kind, MatchModel
 from mappings.matching.pairing import Pairs, pairs_of
 from mappings.matching.probabilistic import KEEP_FROM, KIND, FellegiSunterMatcher, default_model
@@ -250,33 +248,14 @@ def _calibrated(records: Records, processes: int) -> dict[str, MatchModel]:
     return models
 
 
-def values_of(records: Records, letter: str) -> Repeated:
+def values_of(records: Records, letter: str) -> Table:
     """What calibration sees of the records of a kind."""
     table, numbers = records.profiles.of_kind(letter)
     copies = np.bincount(np.array(records.profile_of, dtype=np.int64), minlength=len(records.profiles))[numbers]
-    return Repeated(table, np.repeat(np.arange(len(numbers)), np.minimum(copies, COPIES)))
+    return table.at(np.repeat(np.arange(len(numbers)), np.minimum(copies, COPIES)))
 
 
-class Repeated(Sequence[Values]):
-    """Records of a table, some of them several times."""
-
-    def __init__(self, table: Table, places: Numbers) -> None:
-        self._table, self._places = table, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, number: int) -> Values: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Values]: ...
-    def __getitem__(self, number: int | slice) -> Values | Sequence[Values]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        return self._table[int(self._places[number])]
-
-
-def _fitted(kind: Kind, values: Sequence[Values], processes: int) -> MatchModel:
+def _fitted(kind: Kind, values: Table, processes: int) -> MatchModel:
     """The default model calibrated; of a handful of records only the prior is set, as for any small file."""
     model = calibrate(default_model(kind), values, processes)
     if len(values) >= LEAST:

@@ -15,7 +15,7 @@ from xxhash import xxh3_128_digest
 from mappings.compile import Mapper
 from mappings.contract import Features, Mapped, RecordKey
 from mappings.errors import RecordInvalid, SpecError
-from mappings.matching.calibrate import CONTACT_COLUMNS
+from mappings.matching.calibrate import table_without
 from mappings.matching.model import Kind, MatchModel
 from mappings.matching.probabilistic import IDS, KIND, TAX, VALUES, FellegiSunterMatcher, default_model
 from mappings.matching.table import Coded, Table, combined, renumbered
@@ -84,7 +84,7 @@ class Profiles(Sequence[Features]):
         tables: dict[str, Table] = {}
         for letter, kind in KINDS.items():
             table, numbers = self.of_kind(letter)
-            tables[letter] = tables_without(table, models[kind])
+            tables[letter] = table_without(table, models[kind].shared)
             if len(numbers):
                 columns = [tables[letter].coded(place) for place in range(len(table.columns))]
                 same, examples = combined([*columns, self._official(numbers)])
@@ -150,18 +150,6 @@ class Records:
         profiles, renumbered = self.profiles.without_contacts(models)
         profile_of = array("l", renumbered[np.array(self.profile_of, dtype=np.int64)].tobytes())
         return Records(profiles, profile_of, self.file, self.line, self.row, self.parts, self.rejected, self.filtered)
-
-
-def tables_without(table: Table, model: MatchModel) -> Table:
-    """A table without the contacts that the model knows to be shared, in values and in lists of them."""
-    columns = [table.coded(place) for place in range(len(table.columns))]
-    for single, several in CONTACT_COLUMNS.items():
-        place = table.columns.index(several)
-        if not any(contact in model.shared for found in columns[place].pool for contact in found):
-            continue
-        columns[place] = columns[place].mapped(lambda found: [c for c in found if c not in model.shared] or None)
-        columns[table.columns.index(single)] = columns[place].mapped(lambda found: found[0])
-    return Table.of(table.columns, columns)
 
 
 def map_rows(store: Store, mapper: Mapper, told: Told) -> Records:
