@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from xxhash import xxh3_64_intdigest
 
@@ -20,6 +21,7 @@ from mappings.matching.model import Kind
 Chain = Sequence[str]
 """Variants of one question, coarsest first."""
 
+_HALF, _WHOLE = 1 << 63, 1 << 64
 _P = {name: place for place, name in enumerate(PERSON_COLUMNS)}
 _O = {name: place for place, name in enumerate(ORGANISATION_COLUMNS)}
 _SOUNDEX = {c: d for d, letters in enumerate(("bfpv", "cgjkqsxz", "dt", "l", "mn", "r"), 1) for c in letters}
@@ -38,11 +40,16 @@ def chosen_keys(
     """The same, and whether a chain has come to its end: every variant of it is too common."""
     found: dict[int, None] = {}
     exhausted = False
-    prefix = f"{kind}|"
     for question, parts in _questions(kind, values, word_frequencies):
-        for variant in _variants(question, parts):
-            number = xxh3_64_intdigest((prefix + variant).encode("utf-8", "surrogatepass")) & ~1
-            key = number - (1 << 64) if number >= 1 << 63 else number
+        text, plain = "", question == _PREFIXES
+        for number, part in enumerate(parts):
+            if not part:
+                continue
+            text = part if plain else f"{text}|{part}"
+            variant = f"{kind}|{text}" if plain else f"{kind}|{number}{question}{text}"
+            key = xxh3_64_intdigest(variant.encode("utf-8", "surrogatepass")) & -2
+            if key >= _HALF:
+                key -= _WHOLE
             if key not in oversized:
                 found[key] = None
                 break
@@ -118,9 +125,11 @@ def _variants(question: str, parts: Sequence[str]) -> Iterator[str]:
             yield f"{number}{text}"
 
 
+_PERSON = itemgetter(*(_P[name] for name in ("given_latin", "family_latin", "birth", "city", "postcode", "street")))
+
+
 def _person_questions(v: Values) -> Iterator[_Question]:
-    given, family, birth = v[_P["given_latin"]] or "", v[_P["family_latin"]] or "", v[_P["birth"]] or ""
-    city, postcode, street = v[_P["city"]] or "", v[_P["postcode"]] or "", v[_P["street"]] or ""
+    given, family, birth, city, postcode, street = (text or "" for text in _PERSON(v))
     year, initial = birth[:4], family[:1]
     yield from _contact_questions(v[_P["emails"]], v[_P["phones"]], given[:1] + initial)
     if v[_P["number"]]:
