@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sync.database import Database
 from sync.feed import reading, tokens
 from sync.feed.tokens import Token
-from sync.master.identity import founder_id, public_id
+from tests.master_kit import living
 
 
 class Copy:
@@ -44,9 +44,6 @@ class Copy:
         self.versions[number] = event["version"]["after"]
         for address in map(tuple, body.get("joined", ())):
             self.placed[address] = number
-            founded = public_id(founder_id(*address))
-            if founded != number:
-                self.aliases[founded] = number
         for address in map(tuple, body.get("left", ())):
             if self.placed.get(address) == number:
                 del self.placed[address]
@@ -58,9 +55,7 @@ class Copy:
 
     def content(self) -> dict[str, Any]:
         """In the form of ``master_kit.dump``."""
-        founded = {public_id(founder_id(*address)) for address in self.placed}
-        aliases = {old: to for old, to in self.aliases.items() if old in founded}
-        return {"customers": self.customers, "crosswalk": self.placed, "aliases": aliases}
+        return {"customers": self.customers, "crosswalk": self.placed, "aliases": living(self.aliases, self.customers)}
 
 
 def take(connection: Connection, text: str | None, limit: int) -> tuple[list[dict[str, Any]], str, bool]:

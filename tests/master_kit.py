@@ -21,7 +21,7 @@ from mappings.errors import RecordInvalid
 from mappings.survivorship import SurvivorshipRules
 from sync.database import Database, metadata
 from sync.master import landing, resolving, streams, tally
-from sync.master.identity import founder_id, public_id
+from sync.master.identity import public_id
 from sync.master.tables import change, crosswalk, customer, customer_alias, source_record
 from sync.runs import tables as run_tables
 
@@ -158,11 +158,7 @@ def sync(database: Database, stream_id: int, *records: Record, deleted: Sequence
 
 
 def dump(database: Database) -> dict[str, Any]:
-    """Everything that is a function of the live records: independent of internal numbers and of history.
-
-    Where the id of a record that is gone leads to is history (it depends on whose company the record was in when it
-    went), so only ids that live records found are part of it; ``assert_every_id_resolves`` looks after the others.
-    """
+    """What the master holds, independent of internal numbers; ``without_ids`` also of history."""
     with database.reading() as connection:
         kept, counted = tally.read(connection), tally.counted(connection)
         assert kept == counted, f"the kept counts are wrong: {kept} for {counted}"
@@ -178,14 +174,31 @@ def dump(database: Database) -> dict[str, Any]:
             )
             for row in rows
         }
-        rows = connection.execute(select(customer_alias))
+        rows = connection.execute(
+            select(customer_alias)
+            .join(customer, customer.c.id == customer_alias.c.old_id)
+            .where(customer.c.status == "merged")
+        )
         aliases = {public_id(row.old_id): public_id(row.customer_id) for row in rows}
-    return {"customers": customers, "crosswalk": placed, "aliases": _of_live_records(aliases, placed)}
+    return {"customers": customers, "crosswalk": placed, "aliases": living(aliases, customers)}
 
 
-def _of_live_records(aliases: Mapping[str, str], placed: Mapping[tuple[str, ...], str]) -> dict[str, str]:
-    founded = {public_id(founder_id(*address)) for address in placed}
-    return {old: target for old, target in aliases.items() if old in founded}
+def living(aliases: Mapping[str, str], customers: Mapping[str, Any]) -> dict[str, str]:
+    """The former ids that lead to a customer of today."""
+    return {old: into for old, into in aliases.items() if into in customers}
+
+
+def without_ids(content: Mapping[str, Any]) -> dict[frozenset[tuple[str, ...]], Any]:
+    """The golden records by their source records: the function of live records and decisions that a master is."""
+    members: dict[str, set[tuple[str, ...]]] = {}
+    for address, number in content["crosswalk"].items():
+        members.setdefault(number, set()).add(address)
+    return {frozenset(members[number]): golden for number, golden in content["customers"].items()}
+
+
+def today(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The customers with their ids and their source records, without the ids that they had before."""
+    return {"customers": content["customers"], "crosswalk": content["crosswalk"]}
 
 
 def replayed(database: Database) -> dict[str, Any]:
@@ -198,7 +211,7 @@ def replayed(database: Database) -> dict[str, Any]:
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1)), "the change log has gaps"
     for row in rows:
         apply_change(customers, placed, aliases, public_id(row.customer_id), row.type, orjson.loads(row.body))
-    return {"customers": customers, "crosswalk": placed, "aliases": _of_live_records(aliases, placed)}
+    return {"customers": customers, "crosswalk": placed, "aliases": living(aliases, customers)}
 
 
 def apply_change(
@@ -226,9 +239,6 @@ def apply_change(
         del customers[number][name]
     for address in map(tuple, body.get("joined", ())):
         placed[address] = number
-        founded = public_id(founder_id(*address))
-        if founded != number:
-            aliases[founded] = number
     for address in map(tuple, body.get("left", ())):
         if placed.get(address) == number:
             del placed[address]
@@ -241,9 +251,6 @@ def consistent(database: Database) -> dict[str, Any]:
     assert set(content["crosswalk"].values()) == set(content["customers"])
     assert not set(content["aliases"]) & set(content["customers"])
     assert_every_id_resolves(database)
-    for address, number in content["crosswalk"].items():
-        founded = public_id(founder_id(*address))
-        assert founded == number or content["aliases"][founded] == number
     return content
 
 
@@ -254,6 +261,9 @@ def assert_every_id_resolves(database: Database) -> None:
         rows = set(connection.execute(select(customer.c.id)).scalars())
         aliases = {row.old_id: row.customer_id for row in connection.execute(select(customer_alias))}
         merged = set(connection.execute(select(customer.c.id).where(customer.c.status == "merged")).scalars())
+        active = set(connection.execute(select(customer.c.id).where(customer.c.status == "active")).scalars())
+        former = {old for old, into in aliases.items() if into in active}
     assert issued <= rows
+    assert former <= merged, "an id that nobody bore counts as a former one"
     assert set(aliases.values()) <= rows - merged, "an alias leads to a customer that was merged away"
     assert merged <= set(aliases), "a merged id leads nowhere"

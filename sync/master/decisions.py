@@ -24,11 +24,14 @@ _VERDICTS = f"'{SAME}', '{DIFFERENT}'"
 
 
 class Verdict(NamedTuple):
-    """A word in force on some records; ``sides`` says which record is on which side."""
+    """A word in force on some records; ``sides`` says which record is on which side. ``exclusion``: the records of side
+    0 were taken out of the customer of the others.
+    """
 
     id: int
     same: bool
     sides: Mapping[int, int]
+    exclusion: bool = False
 
 
 class Pin(NamedTuple):
@@ -85,7 +88,7 @@ def read(bulk: Bulk, record_ids: Iterable[int]) -> Words:
             words.pins[number] = Pin(number, record_id, name, orjson.loads(value))
         else:
             sides[number][record_id] = side
-            words.verdicts[number] = Verdict(number, verdict == SAME, sides[number])
+            words.verdicts[number] = Verdict(number, verdict == SAME, sides[number], act == "exclude")
     return words
 
 

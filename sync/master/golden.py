@@ -13,9 +13,10 @@ from mappings.survivorship import Source, SurvivorshipRules, golden
 from sync.master.bulk import Bulk
 from sync.master.components import Stored
 from sync.master.decisions import Pin, pinned
+from sync.master.naming import Group
 from sync.master.records import LandedRecord
 from sync.master.references import anchored
-from sync.master.settling import Group, LiveRecord
+from sync.master.settling import LiveRecord
 from sync.master.streams import StreamRef
 
 

@@ -1,8 +1,7 @@
 """Customer ids: what a source record would found, and how an id is written.
 
-An id is a pure function of the founding record's address (connection, stream, source id, part), so that any order of
-arrival, any number of workers and a rebuild from scratch give the same ids. The senior record of a cluster names the
-customer; the ids its other members would found are aliases of it, so every id ever issued resolves.
+A new id is a pure function of the founding record's address (connection, stream, source id, part), so that any number
+of workers and a rebuild from scratch found the same ids. Which customer bears which id is decided in ``naming``.
 """
 
 from __future__ import annotations
@@ -16,9 +15,11 @@ _LENGTH = 13
 _SEPARATOR = "\x1f"
 
 
-def founder_id(connection: str, stream: str, source_id: str, part: str = "") -> int:
-    """The 63-bit id of the customer that this record would found: BLAKE2b of its address."""
-    address = _SEPARATOR.join((connection, stream, source_id, part))
+def founder_id(connection: str, stream: str, source_id: str, part: str = "", *, turn: int = 0) -> int:
+    """The 63-bit id of the customer that this record would found: BLAKE2b of its address. ``turn`` counts the
+    customers that it founded before while others kept their ids.
+    """
+    address = _SEPARATOR.join((connection, stream, source_id, part, *([str(turn)] if turn else [])))
     digest = blake2b(address.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 

@@ -32,6 +32,16 @@ _ENDED: Columns = (
     ("changed_at", "timestamptz"),
 )
 """The columns of a customer that no longer stands: all others are left as they were."""
+_ALIAS: Columns = (("old_id", "int8"), ("customer_id", "int8"))
+_ALIASES = (
+    "INSERT INTO customer_alias (old_id, customer_id) SELECT old_id, customer_id FROM {{rows}} r WHERE {which} "
+    "ON CONFLICT (old_id) DO UPDATE SET customer_id = excluded.customer_id"
+)
+_FORGET = (
+    "DELETE FROM customer_alias WHERE customer_id {ints} "
+    "AND NOT EXISTS (SELECT 1 FROM customer c WHERE c.id = customer_alias.old_id)"
+)
+_NEVER_BORNE = "NOT EXISTS (SELECT 1 FROM customer c WHERE c.id = r.old_id)"
 
 
 class Resolved(NamedTuple):
@@ -161,32 +171,36 @@ class Publisher:
         self._tally.customer(len(before.members), None)
         status = "deleted" if ended.into is None else "merged"
         self._rows.ended.append((before.id, before.version + 1, status, 0, self._now))
-        body = {} if ended.into is None else {"into": public_id(ended.into)}
+        body: dict[str, Any] = {}
+        if ended.into is not None:
+            body = {"into": public_id(ended.into), "left": [record.address for record in ended.left]}
         self._rows.changes.append((before.id, status, before.version + 1, orjson.dumps(body).decode()))
 
     def _alias(self, transition: Transition) -> None:
-        """Every id that a record of a customer would found stands for that customer, and so does every former id."""
-        alive = [kept.group.id for kept in transition.kept if not kept.was_active]
+        """Every id that is borne no longer stands for a customer. Ids that records of a deleted customer would found
+        lead to it, so that a record that returns finds the id it had.
+        """
+        bulk, alive = self._bulk, sorted(kept.group.id for kept in transition.kept if not kept.was_active)
         if alive:
-            self._bulk.later("DELETE FROM customer_alias WHERE old_id {ints}", alive)
+            bulk.later("DELETE FROM customer_alias WHERE old_id {ints}", alive)
+        returning = [kept.group.id for kept in transition.kept if kept.before is not None and not kept.was_active]
+        if returning:
+            bulk.later(_FORGET, sorted(returning))
         merged = sorted((ended.into, ended.before.id) for ended in transition.ended if ended.into is not None)
-        self._bulk.run_many("UPDATE customer_alias SET customer_id = ? WHERE customer_id = ?", merged)
-        aliases = {old: into for into, old in merged}
-        for kept in transition.kept:
-            joined = kept.joined if kept.was_active else kept.group.members
-            aliases |= {record.founds: kept.group.id for record in joined if record.founds != kept.group.id}
-        self._bulk.apply(
-            "INSERT INTO customer_alias (old_id, customer_id) SELECT old_id, customer_id FROM {rows} r WHERE true "
-            "ON CONFLICT (old_id) DO UPDATE SET customer_id = excluded.customer_id",
-            (("old_id", "int8"), ("customer_id", "int8")),
-            sorted(aliases.items()),
-        )
+        bulk.run_many("UPDATE customer_alias SET customer_id = ? WHERE customer_id = ?", merged)
+        bulk.apply(_ALIASES.format(which="true"), _ALIAS, sorted((old, into) for into, old in merged))
+        gone = {number: one.before.id for one in transition.ended if one.into is None for number in one.before.members}
+        if gone:
+            founded = ((self._streams[row[1]].founder_id(row[2], row[3]), gone[row[0]]) for row in self._named(gone))
+            bulk.apply(_ALIASES.format(which=_NEVER_BORNE), _ALIAS, sorted(founded))
 
     def _addresses(self, record_ids: Sequence[int]) -> list[list[str]]:
-        rows = self._bulk.fetch(
-            "SELECT id, stream_id, source_id, part FROM source_record WHERE id {ints} ORDER BY id", list(record_ids)
-        )
+        rows = self._named(record_ids)
         return [[self._streams[row[1]].connection, self._streams[row[1]].name, row[2], row[3]] for row in rows]
+
+    def _named(self, record_ids: Iterable[int]) -> list[Row]:
+        statement = "SELECT id, stream_id, source_id, part FROM source_record WHERE id {ints} ORDER BY id"
+        return self._bulk.fetch(statement, sorted(record_ids))
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from sync.master.inforce import (
     resolving_asks,
     resolving_with,
 )
+from sync.master.naming import TakenMeanwhile, name
 from sync.master.publishing import Publisher, Resolved
 from sync.master.records import LandedRecord, features_of, unpack_ids
 from sync.master.refreshing import Moved, refresh
@@ -206,9 +207,9 @@ def _resolve_batch(
     touched |= apart & held.records
     if touched:
         current = _current(batch, held)
-        groups = settle(bulk, held, current, streams, found.force.matcher)
+        named = name(bulk, held, settle(bulk, held, current, streams, found.force.matcher))
         resolving = {record.id: record.version for record in current if record.id in touched}
-        publisher.apply(held, plan(bulk, held, groups, resolving), current)
+        publisher.apply(held, plan(held, named, resolving), current)
     same = [record for record in batch if record.id in apart - touched]
     if same:
         refresh(bulk, held, same, {number: place.customer for number, place in placed.items()}, streams, publisher)
@@ -230,7 +231,8 @@ def _settle_again(
     if not touched:
         return Resolved()
     held = hold(bulk, [], touched, has_words, met)
-    publisher.apply(held, plan(bulk, held, settle(bulk, held, [], streams, force.matcher), {}), [])
+    named = name(bulk, held, settle(bulk, held, [], streams, force.matcher))
+    publisher.apply(held, plan(held, named, {}), [])
     return publisher.flush()
 
 
@@ -322,4 +324,6 @@ def is_conflict(error: Exception) -> bool:
     """Whether a transaction that ended in this only has to be tried again."""
     if isinstance(error, sqlite3.OperationalError):
         return "locked" in str(error)
-    return isinstance(error, Moved) or getattr(error, "sqlstate", None) in _CONFLICTS
+    if isinstance(error, Moved | TakenMeanwhile):
+        return True
+    return getattr(error, "sqlstate", None) in _CONFLICTS

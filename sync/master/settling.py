@@ -1,4 +1,4 @@
-"""From edges to customers: which records form a customer, and which id it bears."""
+"""From edges to customers: which records form a customer."""
 
 from __future__ import annotations
 
@@ -42,27 +42,24 @@ class LiveRecord(NamedTuple):
         return [self.stream.connection, self.stream.name, self.source_id, self.part]
 
 
-class Group(NamedTuple):
-    """One customer as it shall be: the id its senior record founds, and its records, senior first."""
-
-    id: int
-    members: tuple[LiveRecord, ...]
+Cluster = tuple[LiveRecord, ...]
+"""The live records of one customer, senior first."""
 
 
 def settle(
     bulk: Bulk, held: Held, batch: Sequence[LandedRecord], streams: Mapping[int, StreamRef], matcher: Matcher
-) -> list[Group]:
+) -> list[Cluster]:
     """The customers that the held records form. A pure function of records, edges and decisions."""
     live = load_live(bulk, held.records, batch, streams, held.stored)
     links = decisions.links(held.words.verdicts.values(), {number: record.key for number, record in live.items()})
     components = _components(held, live, links.must)
     judged = _judged(links, components, live)
-    groups = []
+    found: list[Cluster] = []
     for place, component in enumerate(components):
         members = [Member(number, live[number].key, live[number].features) for number in component]
         clusters = [[members[0].id]] if len(members) == 1 else matcher.cluster(members, judged.get(place, ()))
-        groups += [group_of([live[number] for number in cluster]) for cluster in clusters]
-    return groups
+        found += [ranked([live[number] for number in cluster]) for cluster in clusters]
+    return found
 
 
 def _judged(
@@ -80,10 +77,9 @@ def _judged(
     return judged
 
 
-def group_of(records: Sequence[LiveRecord]) -> Group:
-    """The customer of some records: named by the senior one."""
-    ranked = tuple(sorted(records, key=lambda record: seniority(record.key)))
-    return Group(ranked[0].founds, ranked)
+def ranked(records: Sequence[LiveRecord]) -> Cluster:
+    """The records of a customer, senior first."""
+    return tuple(sorted(records, key=lambda record: seniority(record.key)))
 
 
 def load_live(

@@ -7,13 +7,13 @@ that lives on), ``merged`` (its id stands for another customer now) or ``deleted
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sync.master.bulk import Bulk
-from sync.master.components import Held, HeldCustomer, lock_customers
-from sync.master.settling import Group, LiveRecord
+from sync.master.components import Held, HeldCustomer
+from sync.master.naming import Group, Named
+from sync.master.settling import LiveRecord
 
 
 class Kept(NamedTuple):
@@ -32,10 +32,13 @@ class Kept(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A customer that no longer stands: merged into another, or deleted when ``into`` is None."""
+    """A customer that no longer stands: merged into another, or deleted when ``into`` is None. ``left`` are the live
+    records that it had.
+    """
 
     before: HeldCustomer
     into: int | None
+    left: tuple[LiveRecord, ...] = ()
 
 
 @dataclass(slots=True)
@@ -48,13 +51,13 @@ class Transition:
     refreshed: list[LiveRecord] = field(default_factory=list)
 
 
-def plan(bulk: Bulk, held: Held, groups: Sequence[Group], resolving: Mapping[int, int]) -> Transition:
-    """Compare groups with what is held; ``resolving`` are the records (and versions) of the batch."""
+def plan(held: Held, named: Named, resolving: Mapping[int, int]) -> Transition:
+    """Compare the groups with what is held; ``resolving`` are the records (and versions) of the batch."""
+    groups = named.groups
     standing = {group.id for group in groups}
-    rows = held.customers | _other_rows(bulk, held, standing - held.customers.keys())
     transition = Transition()
     for group in groups:
-        kept = _keep(group, rows.get(group.id), held, standing)
+        kept = _keep(group, named.rows.get(group.id), held, standing)
         if _is_touched(kept, resolving):
             transition.kept.append(kept)
         transition.refreshed += [
@@ -62,10 +65,11 @@ def plan(bulk: Bulk, held: Held, groups: Sequence[Group], resolving: Mapping[int
         ]
     placed = {record.id: group.id for group in groups for record in group.members}
     transition.unassigned = sorted(held.assigned.keys() - placed.keys())
-    founders = {record.founds: group.id for group in groups for record in group.members}
-    for number, before in held.customers.items():
-        if before.status == "active" and number not in standing:
-            transition.ended.append(Ended(before, founders.get(number) or _heir(before, placed)))
+    gone = [one for number, one in held.customers.items() if one.status == "active" and number not in standing]
+    live = {record.id: record for group in groups for record in group.members} if gone else {}
+    for before in gone:
+        left = tuple(live[number] for number in sorted(before.members & live.keys()))
+        transition.ended.append(Ended(before, _heir(before, placed), left))
     return transition
 
 
@@ -94,11 +98,3 @@ def _heir(before: HeldCustomer, placed: Mapping[int, int]) -> int | None:
     went: Iterable[int] = (placed[number] for number in before.members if number in placed)
     ranked = sorted(Counter(went).items(), key=lambda entry: (-entry[1], entry[0]))
     return ranked[0][0] if ranked else None
-
-
-def _other_rows(bulk: Bulk, held: Held, customer_ids: set[int]) -> dict[int, HeldCustomer]:
-    """Rows of ids that hold no record now but were issued before."""
-    if not customer_ids:
-        return {}
-    rows = lock_customers(bulk, held, sorted(customer_ids))
-    return {row[0]: HeldCustomer(row[0], row[1], row[2], row[3], frozenset()) for row in rows}

@@ -1,4 +1,6 @@
-"""Promise: kill -9 anywhere changes nothing. Ids, golden values, crosswalk and aliases equal the unkilled run's."""
+"""Promise: kill -9 anywhere changes nothing. Who belongs together and all golden values equal the unkilled run's; the
+change log replayed gives the same customers, and every id that was issued resolves.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import pytest
 from sync.database import Database
 from sync.runs import failpoints
 from tests import services
-from tests.master_kit import consistent
+from tests.master_kit import consistent, without_ids
 from tests.promises.company import STAGES, build, evolve, in_child, sync_all
 
 pytestmark = pytest.mark.slow
@@ -48,7 +50,7 @@ def unkilled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("unkilled") / "project"
     content, _ = lived(folder, f"sqlite:///{folder}/kehu.db")
     assert len(content["customers"]) > 50
-    assert len(content["aliases"]) > 20
+    assert sum(len(members) > 1 for members in without_ids(content)) > 20
     return content
 
 
@@ -58,7 +60,7 @@ def test_a_worker_killed_there_changes_nothing_on_sqlite(
     name: str, visit: int, unkilled: dict[str, Any], tmp_path: Path
 ) -> None:
     content, killed = lived(tmp_path / "project", f"sqlite:///{tmp_path}/project/kehu.db", f"{name}:{visit}")
-    assert content == unkilled
+    assert without_ids(content) == without_ids(unkilled)
     assert killed or visit > 1 or name.startswith("reconcile"), "the failpoint was never reached"
 
 
@@ -87,7 +89,7 @@ def test_a_worker_killed_there_changes_nothing_on_postgresql(
 ) -> None:
     with server.database() as url:
         content, killed = lived(tmp_path / "project", url, f"{name}:2")
-        assert content == unkilled
+        assert without_ids(content) == without_ids(unkilled)
         assert killed
 
 
