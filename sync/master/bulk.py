@@ -88,6 +88,9 @@ class Bulk(Protocol):
         anything is written is given the answers of then. One that is fetched twice is asked again.
         """
 
+    def depart(self) -> None:
+        """What was asked ahead goes now, for whoever has something else to do until it is answered."""
+
     def ahead_of_next(self, *questions: Question) -> None:
         """SELECTs that this thread's next transaction will fetch first, if it follows at once: it begins with them as
         this one is committed.
@@ -159,6 +162,9 @@ class _SqliteBulk:
 
     def ahead(self, *questions: Question) -> None:
         pass  # nothing is far away
+
+    def depart(self) -> None:
+        pass
 
     def ahead_of_next(self, *questions: Question) -> None:
         pass

@@ -82,6 +82,9 @@ class _PostgresBulk:
             except Unsupported:
                 continue
 
+    def depart(self) -> None:
+        self._statements.depart()
+
     def ahead_of_next(self, *questions: Question) -> None:
         for question in questions:
             try:

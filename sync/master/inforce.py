@@ -84,6 +84,9 @@ class MatcherSource(Protocol):
     def remembered(self) -> InForce | None:
         """What was in force in an earlier transaction, if that is known."""
 
+    def at_hand(self) -> Matcher | None:
+        """The matcher of then, if it can be used outside of any transaction."""
+
 
 @runtime_checkable
 class Refinable(Protocol):
@@ -151,6 +154,11 @@ def linked_before(source: Matcher | MatcherSource) -> frozenset[int]:
     """Blocks that were linked as a star in an earlier transaction."""
     remembered = cast(MatcherSource, source).remembered() if _gives_versions(type(source)) else None
     return frozenset() if remembered is None else remembered.linked
+
+
+def matcher_before(source: Matcher | MatcherSource) -> Matcher | None:
+    """The matcher of an earlier transaction, which is most probably in force in this one too."""
+    return cast(MatcherSource, source).at_hand() if _gives_versions(type(source)) else cast(Matcher, source)
 
 
 def reading_with(source: Matcher | MatcherSource, bulk: Bulk) -> InForce:

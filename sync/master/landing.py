@@ -23,7 +23,14 @@ from mappings.errors import RecordInvalid
 from sync.master import tombstones
 from sync.master.bulk import Bulk, Question, bulk_for
 from sync.master.deriving import Derived, derive
-from sync.master.inforce import UNVERSIONED, MatcherSource, landing_ahead, landing_page_with, landing_with
+from sync.master.inforce import (
+    UNVERSIONED,
+    MatcherSource,
+    landing_ahead,
+    landing_page_with,
+    landing_with,
+    matcher_before,
+)
 from sync.master.records import LandedRecord, pack_ids
 from sync.master.streams import StreamRef
 from sync.master.writing import Change, Writes
@@ -95,6 +102,13 @@ class _Due(NamedTuple):
     prior: _Known | None
 
 
+class _Early(NamedTuple):
+    """What the one record of a page gives with a matcher, before it is known whether that is in force."""
+
+    matcher: Matcher
+    outcomes: list[list[Derived] | Exception]
+
+
 @dataclass(slots=True)
 class _Sorted:
     """The records of a page by what has to be done."""
@@ -121,13 +135,14 @@ def land(
     bulk = bulk_for(connection)
     latest = {record.key: record for record in page.records}
     _ask_ahead(bulk, stream, latest, matcher)
+    early = _derive_early(bulk, latest, mapping, matcher)
     force = landing_page_with(matcher, bulk)
     guard = tombstones.guard(connection)
     erased = {} if guard is None else _erased(guard, stream, [*latest, *(bad.key for bad in page.rejected)])
     latest = {key: record for key, record in latest.items() if key not in erased}
     gone = [key for key in dict.fromkeys(page.deleted) if key not in latest]
     known = _look_up(bulk, stream.id, [*latest, *gone])
-    sorting = _sort(latest, known, mapping, force.matcher)
+    sorting = _sort(latest, known, mapping, force.matcher, early)
     rejected = (bad for bad in page.rejected if bad.key not in erased)
     sorting.rejections += [Rejection(bad.key, bad.body, bad.reason, None) for bad in rejected]
     sorting.rejections += [_refusal(mark) for mark in erased.values()]
@@ -274,7 +289,24 @@ def _look_up(bulk: Bulk, stream_id: int, keys: list[str]) -> dict[str, _Known]:
     return {row[0]: _Known(row[1], row[2], row[3], bool(row[4])) for row in rows}
 
 
-def _sort(latest: Dict[str, Record], known: Dict[str, _Known], mapping: CompiledMapping, matcher: Matcher) -> _Sorted:
+def _derive_early(
+    bulk: Bulk, latest: Dict[str, Record], mapping: CompiledMapping, matcher: Matcher | MatcherSource
+) -> _Early | None:
+    """One incoming record is derived while the server looks up what is known: hardly ever does it bring nothing new."""
+    before = matcher_before(matcher) if bulk.is_postgres and len(latest) == 1 else None
+    if before is None:
+        return None
+    bulk.depart()
+    return _Early(before, derive([record.body for record in latest.values()], mapping, before))
+
+
+def _sort(
+    latest: Dict[str, Record],
+    known: Dict[str, _Known],
+    mapping: CompiledMapping,
+    matcher: Matcher,
+    early: _Early | None,
+) -> _Sorted:
     sorting = _Sorted()
     due = []
     for key, record in latest.items():
@@ -286,11 +318,13 @@ def _sort(latest: Dict[str, Record], known: Dict[str, _Known], mapping: Compiled
                 sorting.accepted.append(key)
                 continue
         due.append(_Due(record, digest, prior))
-    _derive_into(sorting, due, mapping, matcher)
+    _derive_into(sorting, due, mapping, matcher, early)
     return sorting
 
 
-def _derive_into(sorting: _Sorted, due: Sequence[_Due], mapping: CompiledMapping, matcher: Matcher) -> None:
+def _derive_into(
+    sorting: _Sorted, due: Sequence[_Due], mapping: CompiledMapping, matcher: Matcher, early: _Early | None = None
+) -> None:
     """Add every record to the changes, or to the rejections."""
     storable = []
     for one in due:
@@ -298,7 +332,10 @@ def _derive_into(sorting: _Sorted, due: Sequence[_Due], mapping: CompiledMapping
             storable.append(one)
         else:
             _reject(sorting, one.record, _unstorable(one.record.key))
-    outcomes = derive([one.record.body for one in storable], mapping, matcher)
+    if early is not None and early.matcher is matcher and len(storable) == len(early.outcomes):
+        outcomes = early.outcomes
+    else:
+        outcomes = derive([one.record.body for one in storable], mapping, matcher)
     for one, outcome in zip(storable, outcomes, strict=True):
         if isinstance(outcome, Exception):
             _reject(sorting, one.record, outcome)

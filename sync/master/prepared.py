@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import select
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from psycopg import OperationalError, errors, pq
+from psycopg import DatabaseError, OperationalError, errors, pq
 from psycopg.adapt import Transformer
 
 Row = tuple[Any, ...]
@@ -43,6 +44,15 @@ class _Call(NamedTuple):
     asked: _Question | None = None
 
 
+class _Sent(NamedTuple):
+    """What is on its way: statements of this transaction, and of the next one; how many more there are before each."""
+
+    calls: list[_Call]
+    following: Sequence[_Call]
+    begin: int
+    ends: int
+
+
 class Statements:
     """The prepared statements of one connection. Used by one thread at a time, like the connection.
 
@@ -66,6 +76,7 @@ class Statements:
         self._asked: dict[str, _Question] = {}  # what is asked ahead and waits, by its statement
         self._answers: dict[str, tuple[_Question, Any]] = {}  # what was asked ahead and is answered
         self._next: list[_Call] = []
+        self._sent: _Sent | None = None
         self.has_begun = False
 
     def fetch(self, statement: str, values: Sequence[Any]) -> list[Row]:
@@ -110,7 +121,9 @@ class Statements:
         """The rows of a question that was asked ahead, once; None if it was not, or something was written since."""
         told = question[0]
         if self._asked.get(told) == question:
-            self._exchange()
+            self._arrive()
+            if told in self._asked:
+                self._exchange()
         answer = self._answers.get(told)
         if answer is None or answer[0] != question:
             return None
@@ -118,14 +131,22 @@ class Statements:
         return self._rows(answer[1])
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send what waits, and wait for the answers."""
+        self._arrive()
         if self._waiting:
             self._exchange()
+
+    def depart(self) -> None:
+        """Send what waits, and do not wait: whoever has something to do meanwhile does it."""
+        self._arrive()
+        if self._waiting:
+            self._depart()
 
     def commit(self) -> None:
         """Send what waits, if anything does, and end the transaction with it. ``has_begun`` tells whether the next one
         was begun, with what was asked for it.
         """
+        self._arrive()
         if self._next:
             self._commit_and_begin()
             return
@@ -146,6 +167,8 @@ class Statements:
 
     def drop(self) -> None:
         """Forget what waits: the transaction is rolled back."""
+        with suppress(DatabaseError):  # which is why it is rolled back, or will be said again
+            self._arrive()
         self._waiting.clear()
         self._asked.clear()
         self._answers.clear()
@@ -176,6 +199,7 @@ class Statements:
             self.flush()
             self._begin()
             return self._checked(self._pgconn.exec_params(statement.encode(), data, types, formats))
+        self._arrive()
         if not self._waiting:
             self._begin()
             if self._answers and _writes(statement):
@@ -188,8 +212,12 @@ class Statements:
         """Everything that waits in one round trip; answers all results. ``commit`` ends the transaction with it, and
         ``following`` begins the next one, with results that are not checked.
         """
+        self._arrive()
+        self._depart(commit=commit, following=following)
+        return self._arrive()
+
+    def _depart(self, *, commit: bool = False, following: Sequence[_Call] = ()) -> None:
         calls, self._waiting = self._waiting, []
-        self._asked.clear()
         pgconn, begin = self._pgconn, self._beginning()
         ends = [b"COMMIT"] * commit + [b"BEGIN"] * bool(following)
         pgconn.enter_pipeline_mode()
@@ -205,19 +233,35 @@ class Statements:
                 pgconn.send_query_prepared(call.name, call.data, call.formats)
             pgconn.pipeline_sync()
             self._pass_on()
-            results = self._received(len(calls) + (begin is not None) + len(ends) + len(following))
         except BaseException:  # lost, or stopped half-way: nobody could tell the answers apart any more
             pgconn.finish()
             raise
-        pgconn.nonblocking = 0
-        pgconn.exit_pipeline_mode()
+        self._sent = _Sent(calls, following, int(begin is not None), len(ends))
+
+    def _arrive(self) -> list[Any]:
+        """Wait for what is on its way, if anything is; answers all results."""
+        if self._sent is None:
+            return []
+        (calls, following, begin, ends), self._sent = self._sent, None
+        try:
+            results = self._received(begin + len(calls) + ends + len(following))
+        except BaseException:
+            self._pgconn.finish()
+            raise
+        self._pgconn.nonblocking = 0
+        self._pgconn.exit_pipeline_mode()
+        for call in calls:
+            if call.asked is not None:
+                self._asked.pop(call.asked[0], None)
         for result in results[: len(results) - len(following) - bool(following)]:
             self._checked(result)
-        for call, result in zip(calls, results if begin is None else results[1:], strict=False):
+        for call, result in zip(calls, results[begin:], strict=False):
             if call.writes:  # what was answered before may be so no longer
                 self._answers.clear()
             else:
                 self._keep(call, result)
+        if any(call.writes for call in self._waiting):
+            self._answers.clear()
         return results
 
     def _keep(self, call: _Call, result: Any) -> None:
@@ -277,6 +321,7 @@ class Statements:
     def _prepared(self, statement: str, types: tuple[int, ...]) -> bytes | None:
         if len(self._names) >= self._most:
             return None
+        self._arrive()
         name = b"kehu_%d" % len(self._names)
         self._checked(self._pgconn.prepare(name, statement.encode(), types))
         self._names[statement, types] = name
@@ -318,10 +363,10 @@ def _element(value: Any) -> str:
     raise Unsupported
 
 
-_Sent = tuple[list[bytes | None], tuple[int, ...], list[int] | None]
+_Encoded = tuple[list[bytes | None], tuple[int, ...], list[int] | None]
 
 
-def _encoded(values: Sequence[Any]) -> _Sent:
+def _encoded(values: Sequence[Any]) -> _Encoded:
     """How values go out: their bytes, the numbers of their types as psycopg tells them to the server (0: the server may
     choose), and their formats, None if all are text. Raises Unsupported.
     """
@@ -355,11 +400,24 @@ _BYTEA = 17
 _RARER = {bool: 16, float: 701, bytes: _BYTEA, datetime: 1184}
 
 
+_latest: tuple[datetime | None, bytes] = (None, b"")
+
+
+def _moment(value: datetime) -> bytes:
+    """A unit of work writes the same moment in many places."""
+    global _latest
+    known, text = _latest
+    if known is not value:
+        text = value.isoformat().encode()
+        _latest = value, text
+    return text
+
+
 def _rarer(value: Any, kind: type) -> bytes:
     if kind is bytes:
         return bytes(value)
     if kind is datetime and value.tzinfo is not None:
-        return str(value.isoformat()).encode()
+        return _moment(value)
     if kind is bool:
         return b"t" if value else b"f"
     if kind is float:

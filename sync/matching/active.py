@@ -35,6 +35,11 @@ class ActiveVersion:
         """What was in force when it was last asked for."""
         return self._known[2] if self._known else None
 
+    def at_hand(self) -> Matcher | None:
+        """The matcher of then, if it is compiled."""
+        matcher = self._known[2].matcher if self._known else None
+        return None if isinstance(matcher, _Stored) and "_compiled" not in matcher.__dict__ else matcher
+
     def in_force(self, bulk: Bulk, keep: bool = True) -> InForce:
         """What is in force in this transaction. ``keep``: the transaction has recorded no blocks itself.
 

@@ -197,6 +197,76 @@ def test_a_rollback_forgets_what_the_next_transaction_would_have_asked(database:
 
 
 @pytest.mark.services
+def test_what_is_on_its_way_is_answered_to_whoever_asks_and_never_after_a_write(
+    database: Database, trips: list[str]
+) -> None:
+    with database.hot_transaction() as connection:
+        bulk = bulk_for(connection)
+        bulk.ahead((COUNT,), ("SELECT ?::int", 7))
+        bulk.depart()
+        trips.clear()
+        bulk.ahead((COUNT,))  # it is asked already
+        assert bulk.fetch(COUNT) == [(0,)]
+        assert bulk.fetch("SELECT ?::int", 7) == [(7,)]
+        assert trips == []
+        bulk.ahead((COUNT,))
+        bulk.depart()
+        bulk.insert_keys([(1, 1)])
+        assert bulk.fetch(COUNT) == [(1,)]
+        bulk.ahead((COUNT,))
+        bulk.depart()
+        assert connection.execute(select(match_key.c.key)).scalars().all() == [1]
+        bulk.ahead(("SELECT ?::int + 1", 7))
+        bulk.depart()
+    with database.hot_transaction() as connection:
+        assert bulk_for(connection).fetch(COUNT) == [(1,)]
+
+
+@pytest.mark.services
+def test_what_goes_wrong_on_its_way_is_raised_with_the_next_statement_and_forgotten_with_a_rollback(
+    database: Database,
+) -> None:
+    with suppress(psycopg.Error), database.hot_transaction() as connection:
+        bulk = bulk_for(connection)
+        bulk.ahead(("SELECT 1 / ?::int", 0))
+        bulk.depart()
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            bulk.fetch("SELECT 1")
+    for value in (0, 1):
+        with suppress(ZeroDivisionError), database.hot_transaction() as connection:
+            bulk_for(connection).insert_keys([(1, 1)])
+            bulk_for(connection).ahead(("SELECT 1 / ?::int", value))
+            bulk_for(connection).depart()
+            raise ZeroDivisionError
+    with database.hot_transaction() as connection:
+        assert bulk_for(connection).fetch(COUNT) == [(0,)]
+
+
+@pytest.mark.services
+def test_a_record_that_was_derived_by_what_is_no_longer_in_force_is_derived_again(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other:
+        """A matcher that finds nothing in anybody."""
+
+        version = "other"
+
+        def features(self, customer: Any) -> tuple[Any, ...]:
+            return ()
+
+        def keys(self, features: Any) -> list[int]:
+            return []
+
+    ann = record("a", kind="person", name="Ann Smith", emails=[{"value": "ann.smith@example.com"}])
+    with versioned(postgres_url) as database:
+        source = ActiveVersion()
+        usual = [one.keys for one in land(database, 1, [ann], source=source).batch]
+        monkeypatch.setattr(source, "at_hand", Other)
+        assert [one.keys for one in land(database, 2, [ann], source=source).batch] == usual
+        assert land(database, 2, [ann], source=source).counts.unchanged == 1
+
+
+@pytest.mark.services
 def test_a_connection_that_is_lost_while_statements_wait_is_told_as_one(database: Database) -> None:
     def lose() -> None:
         with database.hot_transaction() as connection:
@@ -330,7 +400,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    monkeypatch.setattr(Statements, "_exchange", counted(Statements._exchange, "together"))
+    monkeypatch.setattr(Statements, "_depart", counted(Statements._depart, "together"))
     monkeypatch.setattr(Statements, "_begin", counted(Statements._begin, "alone"))
     return sent
 
