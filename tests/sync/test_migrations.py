@@ -92,6 +92,19 @@ def test_a_newer_schema_is_refused_and_left_alone(database: Database) -> None:
     assert migrations.inspect(database).revision == "9999"
 
 
+def test_of_former_ids_those_that_nobody_ever_bore_are_forgotten(database: Database) -> None:
+    migrations.migrate(database)
+    with database.transaction() as connection:
+        columns = "id, version, status, kind, golden, members, changed_at"
+        rows = "(1, 1, 'active', 'person', '{}', 1, '2026-05-01'), (2, 1, 'merged', 'person', '{}', 0, '2026-05-01')"
+        connection.execute(text(f"INSERT INTO customer ({columns}) VALUES {rows}"))
+        connection.execute(text("INSERT INTO customer_alias (old_id, customer_id) VALUES (2, 1), (3, 1)"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
+    migrations.migrate(database)
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT old_id FROM customer_alias")).scalars().all() == [2]
+
+
 def test_an_empty_database_is_told_and_its_plan_is_sql(database: Database) -> None:
     with pytest.raises(SchemaMismatch, match="empty"):
         migrations.require_current(database)
