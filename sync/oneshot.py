@@ -90,7 +90,7 @@ def request(
     accept_deletes: bool = False,
 ) -> list[int]:
     """Queue a run for each stream; answers their ids. Raises what ``sync.runs.requests.request_run`` raises."""
-    with project.database.transaction() as connection:
+    with project.database.hot_transaction() as connection:
         streams = [requests.find_stream(connection, *target) for target in wanted]
         made = [
             requests.request_run(connection, stream.id, mode, since=since, until=until, accept_deletes=accept_deletes)
@@ -111,7 +111,7 @@ def ring(project: Project, run_ids: Sequence[int]) -> bool:
 
 def look(project: Project, run_ids: Sequence[int]) -> list[RunView]:
     """How the runs stand now."""
-    with project.database.reading() as connection:
+    with project.database.hot_reading() as connection:
         return [history.show(connection, run_id) for run_id in run_ids]
 
 
@@ -156,7 +156,7 @@ def _stands_still(project: Project, view: RunView) -> bool:
     """Whether nobody may begin the run, because a fault of a neighbour has paused its connection meanwhile."""
     if view.status is not Status.QUEUED:
         return False
-    with project.database.reading() as connection:
+    with project.database.hot_reading() as connection:
         return claim.is_paused(connection, view.stream_id)
 
 
@@ -177,8 +177,10 @@ def _wait_for_claims(project: Project, run_ids: Sequence[int], progress: Progres
 
 
 def _until_ended(project: Project, run_ids: Sequence[int], working: Sequence[Future[None]]) -> Iterator[list[RunView]]:
+    """Looks after a moment first: a short run has ended by then, and nobody else needs a connection meanwhile."""
     while True:
+        done = not wait(working, WATCH).not_done
         views = look(project, run_ids)
         yield views
-        if not any(view.open for view in views) or not wait(working, WATCH).not_done:
+        if done or not any(view.open for view in views):
             return

@@ -18,7 +18,7 @@ def main(folder: str, mode: str) -> None:
     from sync.runs.states import RunMode
 
     project = Project.load(folder)
-    with project.database.transaction() as connection:
+    with project.database.hot_transaction() as connection:
         project.register(connection)
     runs = finish(project, request(project, targets(project, []), RunMode(mode)), lambda _: None)
     project.close()  # as the console script does

@@ -76,7 +76,7 @@ class Session:
         The embedded database is migrated by itself; a shared one only by ``kehu db migrate``.
         """
         project = self.migrated
-        with project.database.transaction() as connection:
+        with project.database.hot_transaction() as connection:
             project.register(connection)
         return project
 

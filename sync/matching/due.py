@@ -19,6 +19,9 @@ ENOUGH = 100_000
 
 def is_due(database: Database) -> bool:
     """Whether the first load is over, and the master still has but the shipped model."""
+    with database.hot_reading() as connection:
+        if not nothing_learnt(connection):
+            return False
     with database.reading() as connection:
         return nothing_learnt(connection) and _loaded(connection)
 

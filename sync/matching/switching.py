@@ -163,7 +163,7 @@ def go_on(
 
 def under_way(database: Database) -> str | None:
     """The stage of the switch under way; None if there is none."""
-    with database.reading() as connection:
+    with database.hot_reading() as connection:
         return connection.execute(select(match_state.c.stage)).scalar_one_or_none()
 
 

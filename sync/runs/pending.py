@@ -68,7 +68,7 @@ def resolve_pending(workspace: Workspace) -> int:
     _learn(workspace)
     if not switching.go_on(database):
         return 0
-    with database.transaction() as connection:
+    with database.hot_transaction() as connection:
         held = lease.acquire(connection, LEASE)
     if held is None:
         return 0
@@ -125,7 +125,7 @@ def _tell(connection: Connection, version: int, policy: str) -> None:
 
 def _next(database: Database) -> list[int]:
     """Some landings at once; one by one when something went wrong with them before."""
-    with database.reading() as connection:
+    with database.hot_reading() as connection:
         found = waiting(connection, TOGETHER)
     untried = [landing_id for landing_id, tries in found if tries == 0]
     return untried or [landing_id for landing_id, _ in found[:1]]
@@ -171,7 +171,7 @@ def _forget_tries(database: Database, landing_ids: Sequence[int]) -> None:
 
 def _release(database: Database, held: Lease) -> None:
     try:
-        with database.transaction() as connection:
+        with database.hot_transaction() as connection:
             lease.release(connection, held)
     except (lease.LeaseLost, *database_errors()):  # type: ignore[misc]
         log.info("the lease had run out already", lease=held.name)
