@@ -13,11 +13,12 @@ from mappings.contract import seniority
 from sync.master import decisions
 from sync.master.bulk import Bulk, Columns, Row
 from sync.master.components import Held, HeldCustomer, Stored, lock_customers
+from sync.master.naming import Group
 from sync.master.publishing import Publisher
 from sync.master.records import LandedRecord
 from sync.master.settling import LiveRecord
 from sync.master.streams import StreamRef
-from sync.master.transition import Group, Kept  # type: ignore[attr-defined]
+from sync.master.transition import Kept
 
 
 class Moved(Exception):
