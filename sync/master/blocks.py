@@ -89,8 +89,9 @@ def _write(
     now: datetime,
 ) -> None:
     rows = []
+    examples = load_features(bulk, sorted({members[0] for members in blocks.values()}))
     for revision, (key, members) in zip(revisions, sorted(blocks.items()), strict=True):
-        question, value = _in_words(bulk, force, key, members[0])
+        question, value = _in_words(force, key, examples.get(members[0]))
         size = len(members)
         pairs = size * (size - 1) // 2
         action = LINKED if key in linked else REFINED
@@ -102,10 +103,10 @@ def _write(
     )
 
 
-def _in_words(bulk: Bulk, force: InForce, key: int, member: int) -> tuple[str, str]:
+def _in_words(force: InForce, key: int, features: Features | None) -> tuple[str, str]:
+    """What a key asks, told by the features of a record that has it."""
     if not isinstance(force.matcher, Refinable):
         return "", ""
-    features = load_features(bulk, [member]).get(member)
     question, value = force.matcher.block(features, key) if features else ("", "")
     return question[:40], value.replace("\x00", "").encode(errors="replace").decode()
 
