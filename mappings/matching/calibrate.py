@@ -24,6 +24,7 @@ from mappings.matching.columns import Values
 from mappings.matching.model import MatchModel, compile_model
 from mappings.matching.pairing import pairs_of
 from mappings.matching.score import OF_SITES
+from mappings.matching.scripts_level import with_scripts
 from mappings.matching.table import Table
 
 RANDOM_PAIRS = 100_000
@@ -65,6 +66,7 @@ def _fitted(model: MatchModel, records: Table, processes: int) -> MatchModel:
     """The model with frequencies, u and priors. Levels of pairs are judged once; what they weigh changes by round."""
     scorer, chance = BulkScorer(model, records, processes), np.random.default_rng(len(records))
     counts = [_random_levels(scorer, model, index, len(records), chance) for index in range(len(model.comparisons))]
+    model, counts = with_scripts(model, records, counts)
     sample = _blocked_sample(scorer, model, records, processes)
     lam = 0.0
     for _ in range(2):  # the first round's prior tells how many matches are among random pairs

@@ -1,8 +1,7 @@
 """The shipped models as a master uses them, which merges customers by itself and asks stewards about the rest.
 
-Two things differ from what a one-off search for duplicates wants. A name in Chinese characters and the same name in
-pinyin agree as names do (张伟, Zhang Wei), where homophones in characters hardly do. And mailboxes that look alike say
-nothing: they are made of names, and namesakes who are strangers have such mailboxes.
+One thing differs from what a one-off search for duplicates wants: mailboxes that look alike say nothing. They are made
+of names, and namesakes who are strangers have such mailboxes.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ ACCEPT_FROM, REVIEW_FROM = 2.0, -4.0
 """Groups merge from the first mean weight on (four to one); pairs from the second on (one to sixteen) are for stewards
 to review.
 """
-_BOTH_SCRIPTS = 0.2
 _U = {
     '"given_l" = "given_r"': 0.005,
     '"family_l" = "family_r"': 0.005,
@@ -35,8 +33,6 @@ def cautious_model(kind: Kind) -> MatchModel:
     """The shipped model of a kind, not yet calibrated."""
     settings = default_settings(kind)
     for comparison in settings["comparisons"]:
-        if comparison["output_column_name"] in ("given", "family"):
-            _add_both_scripts(comparison)
         for level in comparison["comparison_levels"]:
             level["u_probability"] = _U.get(_known_as(level), level.get("u_probability"))
             if level["u_probability"] is None:
@@ -52,17 +48,6 @@ def without_lookalikes(model: MatchModel) -> MatchModel:
             if 'jaro_winkler_similarity("email_l"' in level["sql_condition"]:
                 level["u_probability"] = level["m_probability"]
     return with_settings(model, settings, model.term_frequencies)
-
-
-def _add_both_scripts(comparison: dict[str, Any]) -> None:
-    name, levels = comparison["output_column_name"], comparison["comparison_levels"]
-    homophones = f'"{name}_latin_l" = "{name}_latin_r"'
-    place = next(number for number, level in enumerate(levels) if level["sql_condition"] == homophones)
-    latin = f'("{name}_l" = "{name}_latin_l" OR "{name}_r" = "{name}_latin_r")'
-    level = copy.deepcopy(levels[place])
-    level |= {"sql_condition": f"{homophones} AND {latin}", "m_probability": _BOTH_SCRIPTS}
-    level["label_for_charts"] = f"{name} in both scripts"
-    levels.insert(place, level)
 
 
 def _known_as(level: dict[str, Any]) -> str:

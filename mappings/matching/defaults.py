@@ -11,6 +11,7 @@ from typing import Any
 
 from mappings.matching.columns import ORGANISATION_COLUMNS, PERSON_COLUMNS
 from mappings.matching.model import Kind
+from mappings.matching.scripts_level import LABEL
 
 ALIKE = 0.02
 """Of two relatives, one pair in so many has the same given name, and one the same birth date: namesakes, twins."""
@@ -30,12 +31,16 @@ def default_settings(kind: Kind) -> dict[str, Any]:
 
 
 def _person() -> list[dict[str, Any]]:
-    return [_with_initials(one) for one in _person_comparisons()]
+    return [_labelled(one) for one in _person_comparisons()]
 
 
-def _with_initials(comparison: dict[str, Any]) -> dict[str, Any]:
-    """However many records hold initials alone, one is the initial of a stranger's name in one of fourteen cases."""
+def _labelled(comparison: dict[str, Any]) -> dict[str, Any]:
+    """However many records hold initials alone, one is the initial of a stranger's name in one of fourteen cases. And
+    levels of names in both scripts are called so: calibration knows them by that.
+    """
     for level in comparison["comparison_levels"]:
+        if level["sql_condition"] == _BOTH_SCRIPTS.format(comparison["output_column_name"]):
+            level["label_for_charts"] = LABEL.format(comparison["output_column_name"])
         if level["sql_condition"] == _INITIAL:
             level |= {
                 "label_for_charts": "an initial",
@@ -50,6 +55,7 @@ def _person_comparisons() -> list[dict[str, Any]]:
     return [
         _comparison("given", '"given_l" IS NULL OR "given_r" IS NULL', [
             (_same("given"), 0.78, "given"),
+            (_BOTH_SCRIPTS.format("given"), 0.2, None),
             (_same("given_latin"), 0.02, None),
             (_same("root"), 0.02, "root"),
             (_SWAPPED_NAMES, 0.01, None),
@@ -60,6 +66,7 @@ def _person_comparisons() -> list[dict[str, Any]]:
         ], 0.04),
         _comparison("family", '"family_l" IS NULL OR "family_r" IS NULL', [
             (_same("family"), 0.82, "family"),
+            (_BOTH_SCRIPTS.format("family"), 0.2, None),
             (_same("family_latin"), 0.02, None),
             (_SWAPPED_NAMES, 0.01, None),
             (_similar("family_latin", 0.92), 0.07, None),
@@ -131,6 +138,7 @@ def _organisation() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+_BOTH_SCRIPTS = '"{0}_latin_l" = "{0}_latin_r" AND ("{0}_l" = "{0}_latin_l" OR "{0}_r" = "{0}_latin_r")'
 _INITIAL = (
     '((length("given_latin_l") = 1 OR length("given_latin_r") = 1)'
     ' AND substr("given_latin_l", 1, 1) = substr("given_latin_r", 1, 1))'

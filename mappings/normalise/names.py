@@ -48,6 +48,12 @@ _PARTICLES = words(
     """
 )
 _CHINESE_TITLES = re.compile(r"(?:先生|女士|小姐|太太|老师|教授|博士|医生|经理|总经理|董事长|总监|主任|同学|总)$")
+_ADDRESSED = re.compile(r"[小老][一-鿿]|[一-鿿][总工姐哥叔姨]")
+_NOT_HAN = re.compile(
+    "^[^\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+|[^\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+$"
+)
+_REMARKS = words("客户 老客户 新客户 大客户 会员 供应商 同学 同事 朋友 邻居 微信 业主 学员 家长")
+_REMARK = re.compile(r"[-–—_/|丨~,，;；:：+&、]")
 _COMPOUND_READINGS = words("ouyang sima zhuge shangguan situ dongfang ximen nangong yuwen huangfu yuchi gongsun")
 _BRACKETED = re.compile(r"[(\[（【].*?[)\]）】]")
 
@@ -82,17 +88,29 @@ def _split_chinese(text: str) -> PersonName | None:
         dot and len(given) > 1 and len(family) > 1 and is_han(given + family)
     ):  # 阿卜杜拉·买买提: given name first, both transcribed
         return PersonName(given, family)
-    bare = text.replace(" ", "").replace("·", "")
-    bare = _CHINESE_TITLES.sub("", bare) if len(bare) > 2 else bare
-    if not 2 <= len(bare) <= 6 or not is_han(bare):
+    whole = _unremarked(text).replace(" ", "").replace("·", "")
+    bare = _CHINESE_TITLES.sub("", whole) if len(whole) > 2 else whole
+    if bare != whole and simplify(bare) in COMPOUND:
+        return None
+    if not 2 <= len(bare) <= 6 or not is_han(bare) or _ADDRESSED.fullmatch(bare):
         return None
     length = 2 if len(bare) > 2 and simplify(bare[:2]) in COMPOUND else 1
     return PersonName(bare[length:], bare[:length])
 
 
+def _unremarked(text: str) -> str:
+    """A Chinese name without what people note beside it in their contacts: 张伟-老客户, A张伟, "张伟 装修"."""
+    parts = [part for part in _REMARK.split(_NOT_HAN.sub("", text)) if part and part not in _REMARKS]
+    text = parts[0] if parts else ""
+    first = text.split(" ", 1)[0]
+    return first if 2 <= len(first) <= 4 and simplify(first) not in COMPOUND and is_han(first) else text
+
+
 def addressed_surname(text: str) -> str:
-    """The surname of a Chinese name that is a surname with a form of address (王女士 → 王); "" if it is not."""
-    text = half_width(text).replace(" ", "")
+    """The surname of a Chinese name that is a surname with a form of address (王女士, 小王 → 王); "" if it is not."""
+    text = _unremarked(_BRACKETED.sub(" ", half_width(text))).replace(" ", "")
+    if _ADDRESSED.fullmatch(text):
+        return text.strip("小老总工姐哥叔姨")
     bare = _CHINESE_TITLES.sub("", text) if len(text) <= 6 else text
     return bare if bare != text and (len(bare) == 1 or simplify(bare) in COMPOUND) and is_han(bare) else ""
 

@@ -86,7 +86,27 @@ def test_a_surname_with_a_form_of_address_is_a_surname() -> None:
     assert [addressed_surname(text) for text in ("王女士", "歐陽先生", "王小明先生", "先生", "Ann")] == [
         "王", "歐陽", "", "", "",
     ]  # fmt: skip
-    assert (named("王女士")["family"], named("王女士")["given"]) == ("王", None)
+    for text in ("王女士", "王总", "小王", "老王", "王工", "王姐", "王先生-装修", "王总（采购）"):
+        assert (named(text)["family"], named(text)["given"]) == ("王", None), text
+    assert (named("欧阳先生")["family"], named("欧阳先生")["given"]) == ("欧阳", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["王小明-老客户", "王小明（微信）", "A王小明", "王小明VIP", "王小明 13800001111", "王小明 装修", "王小明丨平安保险",
+     "王小明～微商", "客户-王小明", "王小明/李红", "王 小明", "王 小 明", "王小明先生"],
+)  # fmt: skip
+def test_what_people_note_beside_a_name_is_no_part_of_it(text: str) -> None:
+    assert split_person_name(text) == ("小明", "王")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [("諸葛 孔明", ("孔明", "諸葛")), ("阿卜杜拉·买买提", ("阿卜杜拉", "买买提")), ("张伟𠮷", ("伟𠮷", "张")),
+     ("老客户", None), ("-", None), ("客户-", None)],
+)  # fmt: skip
+def test_names_that_only_look_annotated_stay(text: str, parts: tuple[str, str] | None) -> None:
+    assert split_person_name(text) == parts
 
 
 @pytest.mark.parametrize(("text", "expected"), [("John Smith Jr.", "2"), ("Smith, John Sr", "1"), ("John II", "2"),
