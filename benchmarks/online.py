@@ -1,8 +1,9 @@
-"""What one incoming record costs: ``python -m benchmarks.online [--existing N,…] [--changes N]`` on PostgreSQL.
+"""What one incoming record costs: ``python -m benchmarks.online [--existing N,…] [--times T] [--changes N]``.
 
 Loads N customers, learns a version from them and puts it in force, vacuums, then lands and resolves single records, one
 after the other: half of them new, half other views of known customers. Normalising, blocking, scoring, deciding and
-persisting are all in the time, both transactions too. Prints p50 and p99 of the wall with fsync on and off (what the
+persisting are all in the time, both transactions too. With ``--times 10`` the customers are copied before, so that ten
+times as many are there (see ``benchmarks.copies``). Prints p50 and p99 of the wall with fsync on and off (what the
 disk takes is the difference), and the processor time of ours and of PostgreSQL, which a busy machine distorts less.
 """
 
@@ -16,10 +17,12 @@ from typing import Any
 
 import psycopg
 
+from benchmarks.copies import multiply
 from benchmarks.sync.api import customer
 from benchmarks.sync.measure import server_cpu
 from connectors.contract import Page, Record
 from mappings.survivorship import SurvivorshipRules
+from sync import collector
 from sync.database import Database
 from sync.master import landing, resolving, streams
 from sync.master.streams import StreamRef
@@ -133,6 +136,7 @@ def main() -> None:
     """One line for each size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--existing", default="100000,300000")
+    parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--changes", type=int, default=1_000)
     chosen = parser.parse_args()
     first = None
@@ -146,15 +150,18 @@ def main() -> None:
             loaded = time.perf_counter()
             master.learn()
             learnt = time.perf_counter()
+            if chosen.times > 1:
+                multiply(url, chosen.times)
             at_rest(url)
             measure(master, existing, 50, 0)  # caches and connections warm, as in a worker
+            collector.settle()  # as workers do
             took = measure(master, existing, chosen.changes, 1)
             without_disk(url)
             free = measure(master, existing, chosen.changes, 2)
             middle, rest = statistics.median(took), statistics.median(free)
             first = first or middle
             print(
-                f"{existing:8} {loaded - began:8.1f} {learnt - loaded:9.1f} | {middle * 1e3:13.2f} "
+                f"{existing * chosen.times:8} {loaded - began:8.1f} {learnt - loaded:9.1f} | {middle * 1e3:13.2f} "
                 f"{took[int(len(took) * 0.99)] * 1e3:8.2f} {middle / first:8.2f} | {rest * 1e3:15.2f} "
                 f"{free[int(len(free) * 0.99)] * 1e3:8.2f} | {processor_ms(master, server, existing, chosen.changes)}",
                 flush=True,
