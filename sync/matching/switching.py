@@ -233,7 +233,7 @@ def _step(
     stage, cursor, last = bulk.fetch("SELECT stage, cursor, last FROM match_state")[0]
     if stage == KEYS:
         lock_for_switch(bulk)
-        cursor = _derive(bulk, reading_with(source, bulk), cursor, last)
+        cursor = _derive(bulk, source.in_force(bulk), cursor, last)  # kept: compiled once for all batches
         _at(bulk, *((KEYS, cursor) if cursor < last else (BLOCKS, 0)))
     elif stage == BLOCKS:
         if not _uncrowd(bulk, reading_with(source, bulk)):
@@ -243,7 +243,7 @@ def _step(
             cursor = gathered.store(bulk, cursor)
             cursor = last if gathered.done(cursor) else cursor
         else:
-            cursor = _compare(bulk, reading_with(source, bulk), cursor, last, compare)
+            cursor = _compare(bulk, source.in_force(bulk), cursor, last, compare)
         if cursor >= last:
             _queue(connection, bulk)
             return False
