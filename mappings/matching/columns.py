@@ -25,6 +25,7 @@ from mappings.normalise.names import (
 from mappings.normalise.nicknames import root_name
 from mappings.normalise.organisations import branch_of, split_organisation_name
 from mappings.normalise.placeholders import (
+    is_placeholder_date,
     is_placeholder_email,
     is_placeholder_identifier,
     is_placeholder_phone,
@@ -65,11 +66,16 @@ def person_values(customer: Canonical) -> Values:
     latin, middle = _first_and_middle(_given_latin(given), _family_latin(family))
     equal = _equal(given) if has_han(given) else latin
     return (
-        equal, latin, _equal(family), _family_latin(family), customer.get("birth_date"),
+        equal, latin, _equal(family), _family_latin(family), _birth(customer),
         emails[0] if emails else None, emails or None, phones[0] if phones else None, phones or None,
         street, city, postcode, _number(customer),
         root_name(latin) if latin else None, middle, _generation(customer) if latin or family else None,
     )  # fmt: skip
+
+
+def _birth(customer: Canonical) -> str | None:
+    birth = customer.get("birth_date")
+    return None if birth is None or is_placeholder_date(birth) else birth
 
 
 def _first_and_middle(given: str | None, family: str | None) -> tuple[str | None, str | None]:
@@ -206,6 +212,8 @@ def _address(customer: Canonical) -> tuple[str | None, str | None, str | None]:
     address = addresses[0]
     street = fold(address.get("street") or address.get("text") or "")
     postcode = fold(address.get("postcode", "")).replace(" ", "")
+    if len(postcode) > 4 and is_placeholder_identifier(postcode):
+        postcode = ""
     return street or None, _city(address.get("city", "")), postcode or None
 
 

@@ -22,7 +22,12 @@ from mappings.matching.names import Agreement, comparable_names, names_agree
 from mappings.normalise.emails import fold_email
 from mappings.normalise.identifiers import tax_authority
 from mappings.normalise.names import split_person_name
-from mappings.normalise.placeholders import is_placeholder_email, is_placeholder_identifier, is_placeholder_phone
+from mappings.normalise.placeholders import (
+    is_placeholder_date,
+    is_placeholder_email,
+    is_placeholder_identifier,
+    is_placeholder_phone,
+)
 from mappings.normalise.scripts import fold
 from mappings.normalise.vocabulary import words
 
@@ -71,6 +76,7 @@ def features_of(customer: Canonical) -> Features:
     for system, value in customer.get("external_ids", {}).items():
         contacts.append(f"i:{system}={value}")
     birth = customer.get("birth_date", "") if person else ""
+    birth = "" if is_placeholder_date(birth) else birth
     given = _given_name(customer) if birth else ""
     forms, natives = comparable_names(customer)
     return (

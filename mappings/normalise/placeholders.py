@@ -28,6 +28,7 @@ _EMAIL_LOCALS = words(
     """
 )
 _EMAIL_DOMAINS = words("noemail.com nomail.com no-email.com none.com null.com invalid.com fake.com mailinator.com")
+_DATES = words("0001-01-01 1753-01-01 1800-01-01 1899-12-30 1899-12-31 1900-01-01 1901-01-01 1970-01-01 9999-12-31")
 _WELL_KNOWN = words("13800138000 13800000000 5555555555 5551234567 1234567890 0123456789 12345678901")
 _ASCENDING, _DESCENDING = "01234567890123456789", "98765432109876543210"
 _FILLERS = frozenset(" \t-_.*#/\\?？。,，x0")
@@ -66,6 +67,11 @@ def is_placeholder_phone(value: str) -> bool:
     if len(digits) < 5:
         return True
     return _dummy_digits(digits) or (value[0] == "+" and _dummy_digits(_national_part(digits)))
+
+
+def is_placeholder_date(value: str) -> bool:
+    """Whether a date of birth (ISO) is the zero of some system's calendar or its end, and nobody's birthday."""
+    return value in _DATES
 
 
 def is_placeholder_identifier(value: str) -> bool:

@@ -17,6 +17,7 @@ from mappings.matching.bulk import BulkScorer, Numbers, Weights
 from mappings.matching.bulk_blocking import shared_keys
 from mappings.matching.bulk_cluster import cluster_all, groups_of
 from mappings.matching.calibrate import LEAST, calibrate, with_settings
+from mappings.matching.caution import with_caution
 from mappings.matching.cluster import MERGE_AT
 from mappings.matching.model import Kind, MatchModel
 from mappings.matching.pairing import Pairs, pairs_of
@@ -259,6 +260,6 @@ def _fitted(kind: Kind, values: Table, processes: int) -> MatchModel:
     """The default model calibrated; of a handful of records only the prior is set, as for any small file."""
     model = calibrate(default_model(kind), values, processes)
     if len(values) >= LEAST:
-        return model
+        return with_caution(model)
     prior = {"probability_two_random_records_match": SMALL_PRIOR}
     return with_settings(model, {**model.settings, **prior}, model.term_frequencies)
