@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance import DamerauLevenshtein, Jaro, JaroWinkler, Levenshtein
-from rapidfuzz.process import cpdist
 
 from mappings.matching import sql_functions
 from mappings.matching.lists import ListPools
+from mappings.matching.similarities import IN_BULK, in_bulk, units
 from mappings.matching.sql import parse
 from mappings.matching.table import Coded, Codes, Table, renumbered
 
@@ -25,14 +24,6 @@ _DENSE = 1 << 22
 _SPARSE = 16
 """Up to so many possible pairs of values, and so many for each that is asked for, those that occur are looked up in a
 table of all."""
-_EMPTY_IS_ZERO = frozenset({sql_functions.jaro_winkler_similarity, sql_functions.jaro_similarity})
-IN_BULK: Mapping[Any, Any] = {
-    sql_functions.jaro_winkler_similarity: JaroWinkler.similarity,
-    sql_functions.jaro_similarity: Jaro.similarity,
-    sql_functions.levenshtein: Levenshtein.distance,
-    sql_functions.damerau_levenshtein: DamerauLevenshtein.distance,
-}
-"""What rapidfuzz computes for many pairs at once, by our function for one pair."""
 _NUMERIC = frozenset({
     operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
     operator.add, operator.sub, operator.mul, operator.neg,
@@ -326,25 +317,6 @@ def _by_distinct(function: Callable[..., Any], one: Coded, other: Coded, null: T
     result = np.full(len(null), -1, dtype=np.int64)
     result[at] = found[numbers]
     return Coded(result, pool)
-
-
-def in_bulk(
-    function: Callable[..., Any], one: NDArray[Any], other: NDArray[Any], lefts: Codes, rights: Codes
-) -> NDArray[np.float64]:
-    """A function of ``IN_BULK`` of pairs of texts (as ``units`` gives them), by their numbers."""
-    left, right = one[lefts], other[rights]
-    found = cpdist(left.tolist(), right.tolist(), scorer=IN_BULK[function], dtype=np.float64)
-    values: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
-    if function in _EMPTY_IS_ZERO:
-        values[~left.astype(bool) | ~right.astype(bool)] = 0.0
-    return values
-
-
-def units(pool: Sequence[Any]) -> NDArray[Any]:
-    """Texts as DuckDB compares them: by bytes."""
-    units = np.empty(len(pool), dtype=object)
-    units[:] = [text if text.isascii() else text.encode("utf-8", "surrogatepass") for text in pool]
-    return units
 
 
 def _intersections(one: Coded, other: Coded, null: Truths, pools: _Pools) -> Coded:

@@ -18,8 +18,8 @@ import numpy as np
 from mappings.errors import SpecError
 from mappings.matching import sql_functions
 from mappings.matching.model import MatchModel
+from mappings.matching.similarities import in_bulk, units
 from mappings.matching.sql import parse
-from mappings.matching.vector import in_bulk, units
 from sync.matching.splinking import LISTS
 
 _SIGNS: Mapping[Any, str] = {
