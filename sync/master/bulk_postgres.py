@@ -23,8 +23,9 @@ from sync.master.bulk import (
     insert_numbered_changes,
     next_numbers,
 )
+from sync.master.encoding import Unsupported, array_of
 from sync.master.packing import Unpackable, packed_array
-from sync.master.prepared import Statements, Unsupported, array_of
+from sync.master.prepared import Statements
 
 FEW = 8
 """Up to so many new rows go one by one: setting up COPY takes as long."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import select
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg import DatabaseError, OperationalError, errors, pq
 from psycopg.adapt import Transformer
+
+from sync.master.encoding import BINARY, encoded
 
 Row = tuple[Any, ...]
 _Question = tuple[Any, ...]
@@ -23,13 +24,8 @@ _MOST = 400
 """So many statements of a connection are prepared; there are fewer in all the program."""
 _GATHERED = 200
 """So many statements wait at most."""
-_BINARY, _TEXT = 1, 0
 _IDLE = int(pq.TransactionStatus.IDLE)
 _DONE = frozenset({int(pq.ExecStatus.TUPLES_OK), int(pq.ExecStatus.COMMAND_OK)})
-
-
-class Unsupported(Exception):
-    """A value that only a cursor can send."""
 
 
 class _Call(NamedTuple):
@@ -83,11 +79,11 @@ class Statements:
         """All rows of a statement with ``$1``, ``$2``, … for values. Raises as a cursor does; Unsupported before
         anything was sent.
         """
-        return self._rows(self._answer(statement, *_encoded(values)))
+        return self._rows(self._answer(statement, *encoded(values)))
 
     def later(self, statement: str, values: Sequence[Any]) -> None:
         """A statement whose answer nobody needs. What goes wrong is raised with what it is sent with."""
-        data, types, formats = _encoded(values)
+        data, types, formats = encoded(values)
         name = self._named(statement, types)
         if name is None or not self.gathers:
             self._answer(statement, data, types, formats)
@@ -104,7 +100,7 @@ class Statements:
         told = question[0]
         if not self.gathers or told in self._asked or (told in self._answers and self._answers[told][0] == question):
             return
-        data, types, formats = _encoded(values)
+        data, types, formats = encoded(values)
         name = self._named(statement, types)
         if name is not None:
             self._waiting.append(_Call(name, data, formats, _writes(statement), question))
@@ -112,7 +108,7 @@ class Statements:
 
     def ahead_of_next(self, question: Row, statement: str, values: Sequence[Any]) -> None:
         """A statement that ``foreseen`` will be asked for in the next transaction, which ``commit`` then begins."""
-        data, types, formats = _encoded(values)
+        data, types, formats = encoded(values)
         name = self._named(statement, types)
         if name is not None and self.gathers:
             self._next.append(_Call(name, data, formats, _writes(statement), question))
@@ -184,11 +180,11 @@ class Statements:
 
     def run(self, statement: str, values: Sequence[Any]) -> int:
         """The same, answering how many rows it touched."""
-        return self._answer(statement, *_encoded(values)).command_tuples or 0
+        return self._answer(statement, *encoded(values)).command_tuples or 0
 
     def run_packed(self, statement: str, arrays: Sequence[bytes]) -> int:
         """The same with values that are packed already, in the types that the statement says (``$1::text[]``)."""
-        binary = [_BINARY] * len(arrays)
+        binary = [BINARY] * len(arrays)
         return self._answer(statement, list(arrays), (0,) * len(arrays), binary).command_tuples or 0
 
     def _answer(
@@ -337,89 +333,3 @@ class Statements:
 
 def _writes(statement: str) -> bool:
     return not statement.startswith("SELECT")
-
-
-_INTEGERS = {int}
-
-
-def array_of(values: Sequence[Any]) -> str:
-    """Values as a PostgreSQL array literal. Raises Unsupported."""
-    if set(map(type, values)) == _INTEGERS:
-        return "{" + ",".join(map(str, values)) + "}"
-    return "{" + ",".join([_element(value) for value in values]) + "}"
-
-
-def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if type(value) is int or type(value) is float:
-        return repr(value)
-    if type(value) is str:
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if type(value) is bytes:
-        return f'"\\\\x{value.hex()}"'
-    if type(value) is datetime and value.tzinfo is not None:
-        return f'"{value.isoformat()}"'
-    raise Unsupported
-
-
-_Encoded = tuple[list[bytes | None], tuple[int, ...], list[int] | None]
-
-
-def _encoded(values: Sequence[Any]) -> _Encoded:
-    """How values go out: their bytes, the numbers of their types as psycopg tells them to the server (0: the server may
-    choose), and their formats, None if all are text. Raises Unsupported.
-    """
-    data: list[bytes | None] = []
-    types: list[int] = []
-    binary = False
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            text = value.encode()
-            if b"\x00" in text:  # the server would see the text before it only
-                raise Unsupported
-            data.append(text)
-            types.append(0)
-        elif kind is int and _LOWEST <= value <= _HIGHEST:
-            data.append(b"%d" % value)
-            types.append(20)
-        elif value is None:
-            data.append(None)
-            types.append(0)
-        else:
-            data.append(_rarer(value, kind))
-            types.append(_RARER[kind])
-            binary |= kind is bytes
-    formats = [_BINARY if kind == _BYTEA else _TEXT for kind in types] if binary else None
-    return data, tuple(types), formats
-
-
-_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
-_BYTEA = 17
-_RARER = {bool: 16, float: 701, bytes: _BYTEA, datetime: 1184}
-
-
-_latest: tuple[datetime | None, bytes] = (None, b"")
-
-
-def _moment(value: datetime) -> bytes:
-    """A unit of work writes the same moment in many places."""
-    global _latest
-    known, text = _latest
-    if known is not value:
-        text = value.isoformat().encode()
-        _latest = value, text
-    return text
-
-
-def _rarer(value: Any, kind: type) -> bytes:
-    if kind is bytes:
-        return bytes(value)
-    if kind is datetime and value.tzinfo is not None:
-        return _moment(value)
-    if kind is bool:
-        return b"t" if value else b"f"
-    if kind is float:
-        return repr(value).encode()
-    raise Unsupported

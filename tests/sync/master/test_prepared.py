@@ -14,7 +14,8 @@ from sqlalchemy import literal, select
 
 from sync.database import Database, database_errors
 from sync.master.bulk import bulk_for
-from sync.master.prepared import Statements, Unsupported, array_of
+from sync.master.encoding import Unsupported, array_of
+from sync.master.prepared import Statements
 from tests.master_kit import master
 
 pytestmark = pytest.mark.services
