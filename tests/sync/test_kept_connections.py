@@ -39,6 +39,14 @@ def test_units_of_work_that_follow_each_other_share_a_session_and_simultaneous_o
     assert pid(database) == first  # the one that was used last
 
 
+def test_small_questions_share_the_session_of_the_units_of_work_around_them(database: Database) -> None:
+    first = pid(database)
+    with database.hot_reading() as connection:
+        assert bulk_for(connection).fetch(PID) == [(first,)]
+        assert connection.exec_driver_sql(SESSIONS).scalar_one() == 2  # and the one that has made the tables
+    assert pid(database) == first
+
+
 def test_nothing_of_a_failed_unit_of_work_is_left_to_the_next(database: Database) -> None:
     with suppress(ZeroDivisionError), database.hot_transaction() as connection:
         bulk_for(connection).insert_keys([(1, 1)])
