@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select, text
 
+import sync.master.search.tables
 import sync.privacy.tables
 from connectors.contract import Page, Record
 from mappings.contract import Decision, Evidence, Features, Mapped, Member, seniority

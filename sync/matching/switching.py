@@ -42,6 +42,8 @@ ELSEWHERE = 50_000
 """Records whose pairs are handed to another engine at a time: it takes a second to begin."""
 PATIENCE = 900.0
 """Seconds that one such batch may take before others go on; SQLite lets nobody renew a lease meanwhile."""
+_THINKING = "300000"
+"""Milliseconds for which a batch may keep the server waiting: it is derived and compared between two statements."""
 SETTLED_TOGETHER = 1_000
 MEMBERS_TOGETHER = 100_000
 """Crowded blocks of so many members in all are refined at a time."""
@@ -230,6 +232,8 @@ def _step(
 ) -> bool:
     """One batch of the stage that it is at; answers whether there is more to do."""
     bulk = bulk_for(connection)
+    if bulk.is_postgres:
+        bulk.fetch("SELECT set_config('idle_in_transaction_session_timeout', ?, true)", _THINKING)
     stage, cursor, last = bulk.fetch("SELECT stage, cursor, last FROM match_state")[0]
     if stage == KEYS:
         lock_for_switch(bulk)

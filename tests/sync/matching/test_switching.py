@@ -242,3 +242,25 @@ def test_a_newer_programs_work_is_left_alone(databases: Any) -> None:
     with lived.transaction() as connection:
         connection.exec_driver_sql("UPDATE match_state SET derivation = 1000000")
         assert switching.follow_program(connection) is None
+
+
+@pytest.mark.services
+def test_a_batch_that_takes_longer_than_a_page_may_is_not_cut_off(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with versioned(postgres_url) as lived:
+        live(lived, random.Random(3), 8)
+        resolve(lived)
+        allowed = []
+        derive = switching._derive
+
+        def watched(bulk: Any, *arguments: Any) -> int:
+            allowed.append(bulk.fetch("SELECT current_setting('idle_in_transaction_session_timeout')")[0][0])
+            return derive(bulk, *arguments)
+
+        monkeypatch.setattr(switching, "_derive", watched)
+        switch(lived, version_b(lived))
+        assert set(allowed) == {"5min"}
+        with lived.hot_transaction() as connection:
+            rows = bulk_for(connection).fetch("SELECT current_setting('idle_in_transaction_session_timeout')")
+        assert rows == [("30s",)]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from sync.exporting import tables as _exports  # noqa: F401 - erasing looks into them
 from sync.privacy import erasing
 from sync.project import Project
 from sync.vault import Vault
