@@ -46,24 +46,27 @@ class _Claim(NamedTuple):
     """A cluster's claim on an id; the least is granted first.
 
     The largest overlap wins. At a draw a customer that came whole goes before one that was torn apart; then the cluster
-    with the record that founded the id, and the more senior one. Of two ids for one cluster, that of the longer history
-    stays, then that of the more senior record.
+    with the record that founded the id, and the more senior one. Of two ids for one cluster, that of the record that is
+    known longest stays.
     """
 
     overlap: int
     size: int
     adopted: bool
     cluster: int
-    history: int
-    place: int
+    oldest: int
     id: int
 
 
 def name(bulk: Bulk, held: Held, clusters: Sequence[Cluster]) -> Named:
     """Give each cluster its id: a function of the clusters and of what they were. Raises TakenMeanwhile."""
     ranked = sorted(clusters, key=lambda cluster: seniority(cluster[0].key))
-    torn, any_new = _torn(held, ranked)
-    former = _Former(bulk, held, ranked, torn) if torn or any_new else None
+    assigned = held.assigned
+    homes = [{assigned[record.id] for record in cluster if record.id in assigned} for cluster in ranked]
+    torn = _torn(homes)
+    if not torn and all(len(home) == 1 for home in homes):
+        return Named([Group(min(home), of) for home, of in zip(homes, ranked, strict=True)], held.customers)
+    former = _Former(bulk, held, ranked, torn) if torn or not all(homes) else None
     ids = _grant(_inheritance(held, ranked, former))
     rows = dict(held.customers)
     if former is not None:
@@ -75,11 +78,10 @@ def name(bulk: Bulk, held: Held, clusters: Sequence[Cluster]) -> Named:
     return Named([Group(ids[place], cluster) for place, cluster in enumerate(ranked)], rows)
 
 
-def _torn(held: Held, clusters: Sequence[Cluster]) -> tuple[set[int], bool]:
-    """The customers whose records are in several clusters now, and whether any cluster has only new records."""
-    homes = [{held.assigned.get(record.id) for record in cluster} - {None} for cluster in clusters]
-    claimed = Counter(home for of_cluster in homes for home in of_cluster if home is not None)
-    return {home for home, times in claimed.items() if times > 1}, not all(homes)
+def _torn(homes: Iterable[set[int]]) -> set[int]:
+    """The customers whose records are in several clusters now."""
+    claimed = Counter(home for of_cluster in homes for home in of_cluster)
+    return {home for home, times in claimed.items() if times > 1}
 
 
 def _inheritance(held: Held, clusters: Sequence[Cluster], former: _Former | None) -> Iterator[_Claim]:
@@ -90,18 +92,17 @@ def _inheritance(held: Held, clusters: Sequence[Cluster], former: _Former | None
     rooted = {held.assigned[record_id] for record_id in own}
     for rank, cluster in enumerate(clusters):
         bore: dict[int, list[int]] = defaultdict(list)
-        for place, record in enumerate(cluster):
+        for record in cluster:
             home = held.assigned.get(record.id)
             if home is not None and (record.id in own or home not in rooted):
-                bore[home].append(place)
-        for number, places in bore.items():
-            before = held.customers[number]
-            yield _claim(cluster, number, rank, places, len(before.members), -before.version)
+                bore[home].append(record.id)
+        for number, records in bore.items():
+            yield _claim(cluster, number, rank, records, len(held.customers[number].members))
 
 
-def _claim(cluster: Cluster, number: int, rank: int, places: Sequence[int], size: int = 0, history: int = 0) -> _Claim:
+def _claim(cluster: Cluster, number: int, rank: int, records: Sequence[int], size: int = 0) -> _Claim:
     adopted = all(record.founds != number for record in cluster)
-    return _Claim(-len(places), size, adopted, rank, history, places[0], number)
+    return _Claim(-len(records), size, adopted, rank, min(records), number)
 
 
 def _grant(claims: Iterable[_Claim]) -> dict[int, int]:
@@ -148,11 +149,11 @@ class _Former:
         """What the clusters claim of the ids that ended."""
         for rank, cluster in enumerate(self._clusters):
             bore: dict[int, list[int]] = defaultdict(list)
-            for place, record in enumerate(cluster):
+            for record in cluster:
                 for number in self._of(record):
-                    bore[number].append(place)
-            for number, places in bore.items():
-                yield _claim(cluster, number, rank, places)
+                    bore[number].append(record.id)
+            for number, records in bore.items():
+                yield _claim(cluster, number, rank, records)
 
     def _of(self, record: LiveRecord) -> set[int]:
         """The ids that ended while the record bore them, and the one that it founded."""

@@ -70,6 +70,13 @@ def test_of_two_customers_that_become_one_the_larger_keeps_its_id(database: Data
     assert content["aliases"] == {founded(ERP, "1"): founded(SHOP, "1")}
 
 
+def test_of_two_equal_customers_that_become_one_the_one_known_longest_keeps_its_id(database: Database) -> None:
+    of(SHOP, database, _1="b")
+    of(ERP, database, _1="a")
+    of(ERP, database, _1="b")
+    assert set(consistent(database)["customers"]) == {founded(SHOP, "1")}
+
+
 def test_the_larger_part_of_a_customer_that_falls_apart_keeps_the_id(database: Database) -> None:
     of(ERP, database, _1="a", _2="ab", _3="b", _4="b")
     assert len(consistent(database)["customers"]) == 1
