@@ -27,7 +27,8 @@ NOT_NEEDED = (
     "connectors.imap", "connectors.conformance", "connectors.scaffold",
     # commands, workers, servers, migrations, secrets that are not asked for
     "alembic", "sync.migrations", "structlog", "rich", "typer", "dramatiq", "redis", "fastapi", "uvicorn", "starlette",
-    "jinja2", "keyring", "cryptography", "prometheus_client", "httpx", "tenacity", "sync.cli", "dashboard", "sync.doctor",
+    "jinja2", "keyring", "cryptography", "prometheus_client", "httpx", "tenacity", "sync.cli", "dashboard",
+    "sync.doctor",
 )  # fmt: skip
 """Modules with all below them. Each was measured: the heaviest cost 20 to 60 ms of the 600 that such a run may take."""
 
