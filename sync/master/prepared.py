@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 from psycopg import DatabaseError, OperationalError, errors, pq
 from psycopg.adapt import Transformer
 
-from sync.master.compound import compound
-from sync.master.encoding import BINARY, TEXT, encoded
+from sync.master.encoding import BINARY, encoded
 
 Row = tuple[Any, ...]
 _Question = tuple[Any, ...]
@@ -69,8 +68,6 @@ class Statements:
         self._loader: Any = Transformer(driver)
         self._poller, self._polled = select.poll(), 0
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
-        self._told: dict[bytes, tuple[str, tuple[int, ...]]] = {}
-        self._compounds: dict[tuple[bytes, ...], bytes | None] = {}
         self._waiting: list[_Call] = []
         self._asked: dict[str, _Question] = {}  # what is asked ahead and waits, by its statement
         self._answers: dict[str, tuple[_Question, Any]] = {}  # what was asked ahead and is answered
@@ -212,25 +209,8 @@ class Statements:
         ``following`` begins the next one, with results that are not checked.
         """
         self._arrive()
-        if commit and len(self._waiting) > 1:
-            self._put_together()
         self._depart(commit=commit, following=following)
         return self._arrive()
-
-    def _put_together(self) -> None:
-        """What waits for the commit as one statement, if it can be."""
-        calls = self._waiting
-        names = tuple(call.name for call in calls)
-        if names not in self._compounds:
-            told = [self._told[name] for name in names]
-            statement = compound([one for one, _ in told]) if all(call.writes for call in calls) else None
-            types = tuple(kind for _, kinds in told for kind in kinds)
-            self._compounds[names] = None if statement is None else self._prepared(statement, types)
-        name = self._compounds[names]
-        if name is not None:
-            data = [value for call in calls for value in call.data]
-            formats = [kind for call in calls for kind in call.formats or [TEXT] * len(call.data)]
-            self._waiting = [_Call(name, data, formats, writes=True)]
 
     def _depart(self, *, commit: bool = False, following: Sequence[_Call] = ()) -> None:
         calls, self._waiting = self._waiting, []
@@ -341,7 +321,6 @@ class Statements:
         name = b"kehu_%d" % len(self._names)
         self._checked(self._pgconn.prepare(name, statement.encode(), types))
         self._names[statement, types] = name
-        self._told[name] = statement, types
         return name
 
     def _checked(self, result: Any) -> Any:
