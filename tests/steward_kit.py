@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from mappings.contract import Mapped
 from sync.database import Database
 from sync.master import resolving
 from sync.master.tables import source_record
+from sync.project import Project
 from sync.stewardship import acts
 from sync.stewardship import services as stewardship
 from sync.stewardship.services import Engine, Outcome, Steward
@@ -45,6 +47,20 @@ def _call(work: Any, by: Steward, arguments: tuple[Any, ...], options: dict[str,
     if work is stewardship.unmerge:
         options = {**options, "settle": ENGINE.settle}
     return lambda connection: work(connection, by, *arguments, **options)
+
+
+@contextmanager
+def merged(project: Project, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Two customers are one for a while: the id that it bears, and the one that leads to it."""
+    engine = stewardship.Engine(project.matcher, project.survivorship)
+    outcome = stewardship.carry_out(project.database, lambda link: stewardship.merge(link, MIA, list(ids)), engine)
+    (survivor,) = {one.public_id for one in outcome.after}
+    (former,) = set(ids) - {survivor}
+    try:
+        yield survivor, former
+    finally:
+        undo = lambda link: stewardship.undo(link, MIA, outcome.decision)  # noqa: E731
+        stewardship.carry_out(project.database, undo, engine)
 
 
 def rebuild(database: Database) -> None:

@@ -118,7 +118,7 @@ def _grant(claims: Iterable[_Claim]) -> dict[int, int]:
 
 class _Former:
     """Ids that the clusters' records bore, or founded, and that ended since; ``issued`` are all ever borne. ``own`` are
-    the records of ``torn`` customers that these had before anybody was merged into them, and that nobody takes out.
+    the records of ``torn`` customers that are most their own.
     """
 
     def __init__(self, bulk: Bulk, held: Held, clusters: Sequence[Cluster], torn: set[int]) -> None:
@@ -134,16 +134,8 @@ class _Former:
         self._ended = {number for number, state in status.items() if state in _ENDED}
         merges = _merges(bulk, [number for number, state in status.items() if state == "merged"])
         self._borne = _borne(merges)
-        since = _joined_since(bulk, merges, torn)
-        excluded = _excluded(held)
-        self.own = {
-            record.id
-            for record in records
-            if (home := homes.get(record.id)) in torn
-            and record.id not in excluded
-            and tuple(record.address) not in self._borne
-            and tuple(record.address) not in since.get(home, ())
-        }
+        taken_apart = [record for record in records if homes.get(record.id) in torn]
+        self.own = self._native(held, taken_apart, _joined_since(bulk, merges, torn))
 
     def claims(self) -> Iterator[_Claim]:
         """What the clusters claim of the ids that ended."""
@@ -154,6 +146,21 @@ class _Former:
                     bore[number].append(record.id)
             for number, records in bore.items():
                 yield _claim(cluster, number, rank, records)
+
+    def _native(self, held: Held, records: Sequence[LiveRecord], since: Mapping[int, set[tuple[str, ...]]]) -> set[int]:
+        """Of each customer the records that are most its own: that it had before others were merged into it, else that
+        nobody takes out of it, else all.
+        """
+        out, ranks = _excluded(held), dict[int, int]()
+        for record in records:
+            address, home = tuple(record.address), held.assigned[record.id]
+            came = address in self._borne or address in since.get(home, ())
+            ranks[record.id] = 2 if record.id in out else int(came)
+        best: dict[int, int] = {}
+        for record in records:
+            home = held.assigned[record.id]
+            best[home] = min(ranks[record.id], best.get(home, 2))
+        return {number for number, rank in ranks.items() if rank == best[held.assigned[number]]}
 
     def _of(self, record: LiveRecord) -> set[int]:
         """The ids that ended while the record bore them, and the one that it founded."""
@@ -215,13 +222,13 @@ def _borne(merges: Iterable[_Merge]) -> dict[tuple[str, ...], set[int]]:
     return borne
 
 
-def _joined_since(bulk: Bulk, merges: Iterable[_Merge], torn: set[int]) -> dict[int | None, set[tuple[str, ...]]]:
+def _joined_since(bulk: Bulk, merges: Iterable[_Merge], torn: set[int]) -> dict[int, set[tuple[str, ...]]]:
     """By customer, the addresses of records that joined it after the first of these merges."""
     first: dict[int, int] = {}
     for merge in merges:
         if merge.into is not None and merge.into in torn:
             first[merge.into] = min(merge.seq, first.get(merge.into, merge.seq))
-    since: dict[int | None, set[tuple[str, ...]]] = defaultdict(set)
+    since: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for number, seq in first.items():
         rows = bulk.fetch("SELECT body FROM change WHERE customer_id = ? AND seq > ?", number, seq)
         for (body,) in rows:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import text
 
 from dashboard.app import create_app
 from dashboard.guard import host_of
@@ -19,6 +18,7 @@ from sync import migrations, oneshot
 from sync.access import Access
 from sync.master import lookup, queries
 from sync.project import Project
+from tests.steward_kit import merged
 
 HOSTILE = "<script>alert('x')</script>"
 BASE = "http://127.0.0.1:8600"
@@ -196,15 +196,10 @@ def test_a_customer_shows_where_each_value_comes_from(project: Project, client: 
 
 
 def test_an_older_id_leads_to_todays_customer(project: Project, client: TestClient) -> None:
-    today = customer_id(project, "zhang@example.com")
-    with project.database.reading() as connection:
-        from sync.master.identity import public_id
-
-        old = connection.execute(text("SELECT old_id FROM customer_alias")).scalars().first()
-    if old is None:
-        pytest.skip("the two records founded one customer at once")
-    answer = client.get(f"/customers/{public_id(old)}")
-    assert (answer.status_code, answer.headers["location"]) == (308, f"/customers/{today}")
+    both = [customer_id(project, word) for word in ("zhang@example.com", "hostile@example.com")]
+    with merged(project, both) as (today, old):
+        answer = client.get(f"/customers/{old}")
+        assert (answer.status_code, answer.headers["location"]) == (308, f"/customers/{today}")
 
 
 def test_what_comes_from_outside_is_escaped_everywhere(project: Project, client: TestClient) -> None:

@@ -33,9 +33,10 @@ def client(project: Project) -> TestClient:
 
 
 @pytest.fixture(autouse=True)
-def fresh(project: Project) -> Iterator[None]:
-    """Every test begins with nothing decided."""
+def fresh(project: Project, client: TestClient) -> Iterator[None]:
+    """Every test begins with nothing decided, and with nothing that was read before."""
     yield
+    client.app.state._state.pop("worklist", None)  # type: ignore[attr-defined]
     engine = services.Engine(project.matcher, project.survivorship)
     with project.database.reading() as connection:
         entries = services.log(connection, limit=500)

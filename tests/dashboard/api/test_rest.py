@@ -6,10 +6,9 @@ import re
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import text
 
 from sync.identity.permissions import Role
-from sync.master.identity import public_id
+from tests.steward_kit import merged
 
 API = "/api/v1"
 
@@ -93,15 +92,13 @@ def test_who_holds_it_already_is_told_so(client: TestClient) -> None:
 
 
 def test_an_older_id_leads_to_the_survivor(lab, client: TestClient) -> None:  # type: ignore[no-untyped-def]
-    today = customer_of(client, "1")
-    with lab.project.database.reading() as connection:
-        old = public_id(connection.execute(text("SELECT old_id FROM customer_alias")).scalars().one())
-    for below in ("", "/history", "/source-records", "/lineage"):
-        answer = client.get(f"{API}/customers/{old}{below}?redirect=true")
-        assert answer.status_code == 308
-        assert answer.headers["location"] == f"{API}/customers/{today}{below}?redirect=true"
-        gone = client.get(f"{API}/customers/{old}{below}?redirect=false")
-        assert (gone.status_code, gone.json()["code"], gone.json()["merged_into"]) == (410, "merged", today)
+    with merged(lab.project, [customer_of(client, "1"), customer_of(client, "57")]) as (today, old):
+        for below in ("", "/history", "/source-records", "/lineage"):
+            answer = client.get(f"{API}/customers/{old}{below}?redirect=true")
+            assert answer.status_code == 308
+            assert answer.headers["location"] == f"{API}/customers/{today}{below}?redirect=true"
+            gone = client.get(f"{API}/customers/{old}{below}?redirect=false")
+            assert (gone.status_code, gone.json()["code"], gone.json()["merged_into"]) == (410, "merged", today)
 
 
 def test_a_customers_history_sources_and_lineage(client: TestClient) -> None:

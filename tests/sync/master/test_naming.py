@@ -230,7 +230,7 @@ edits = st.lists(st.tuples(keys, st.one_of(st.none(), contents, contents)), min_
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=edits, shuffling=st.randoms(use_true_random=False))
 def test_no_group_is_left_without_an_id_that_was_more_its_own_than_its_bearer_s(
     history: list[tuple[Key, dict[str, Any] | None]], shuffling: random.Random, tmp_path_factory: Any
