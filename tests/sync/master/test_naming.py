@@ -236,7 +236,7 @@ def test_no_group_is_left_without_an_id_that_was_more_its_own_than_its_bearer_s(
     history: list[tuple[Key, dict[str, Any] | None]], shuffling: random.Random, tmp_path_factory: Any
 ) -> None:
     with master(f"sqlite:///{tmp_path_factory.mktemp('naming')}/m.db") as lived:
-        before: dict[Address, str] = {}
+        before: dict[str, Any] = {"crosswalk": {}, "aliases": {}}
         for key, fields in history:
             land_one(lived, key, None if fields is None else record(key[1], **fields))
             if shuffling.random() < 0.3:
@@ -244,9 +244,9 @@ def test_no_group_is_left_without_an_id_that_was_more_its_own_than_its_bearer_s(
             if shuffling.random() < 0.3:
                 continue
             resolve(lived)
-            content = consistent(lived)
-            assert_stable(before, content["crosswalk"], merged_into=content["aliases"].values())
-            before = content["crosswalk"]
+            after = consistent(lived)
+            assert_stable(before["crosswalk"], after["crosswalk"], merged_into=before["aliases"].values())
+            before = after
 
 
 def assert_stable(before: dict[Address, str], after: dict[Address, str], merged_into: Collection[str]) -> None:
