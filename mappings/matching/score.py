@@ -98,13 +98,13 @@ class Scorer:
         self._own_of_sites = [place for place, name in enumerate(own) if name in site]
         self._common = [(_evaluator(c, model), c.name in site) for c in flat if c.name in common]
         self._prior = model.prior
-        self._steps = sorted((_bounded(c, model) for c in flat), key=lambda step: -step.span)
+        self._steps = sorted((_bounded(c, model) for c in flat), key=lambda step: -step.worth)
 
     def weight_from(self, left: Row, right: Row, least: float) -> float | None:
         """The pair's total weight; None if it is below ``least``, which most pairs of strangers show early on.
 
         Begins with what each comparison can weigh at most, told from which columns are known and equal, and puts the
-        weights in one by one, those first that may take most away.
+        weights in one by one, those first that may take most away for the work they are.
         """
         most, open_steps = self._prior, []
         for step in self._steps:
@@ -203,6 +203,7 @@ def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row]
     lists = any(model.columns[place] in LIST_COLUMNS for place in comparison.places)
     if lists:
         return _unremembered(comparison, model, nothing, equal)
+    asked = _of_known(comparison, nothing)
     look = itemgetter(*comparison.places) if comparison.places else lambda row: None
     remembered: dict[Any, float] = {}
 
@@ -214,7 +215,7 @@ def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row]
         if known is None:
             if len(remembered) >= _REMEMBERED:
                 remembered.clear()
-            known = remembered[values] = _weight(comparison, model, left, right)
+            known = remembered[values] = _weight(asked, model, left, right)
         return known
 
     return evaluate
@@ -223,13 +224,14 @@ def _evaluator(comparison: Comparison, model: MatchModel) -> Callable[[Row, Row]
 class _Bounded(NamedTuple):
     """A comparison with its greatest weight: at all (``exact``), and where the column ``nothing`` differs (``rest``).
 
-    ``nothing`` is the column without which the comparison weighs nothing (-1: it cannot be told by one column).
+    ``nothing`` is the column without which the comparison weighs nothing (-1: it cannot be told by one column);
+    ``worth``: how much it may take away, for each level that is looked at.
     """
 
     nothing: int
     exact: float
     rest: float
-    span: float
+    worth: float
     evaluate: Callable[[Row, Row], float]
 
 
@@ -238,7 +240,8 @@ def _bounded(comparison: Comparison, model: MatchModel) -> _Bounded:
     most = [0.0 if level.is_null else level.weight + _most_adjusted(level, model) for level in comparison.levels]
     exact = max(most)
     rest = max(most[2:]) if nothing >= 0 and equal == nothing else exact
-    return _Bounded(nothing, exact, rest, rest - min(most), _evaluator(comparison, model))
+    worth = (rest - min(most)) / len(comparison.levels)
+    return _Bounded(nothing, exact, rest, worth, _evaluator(comparison, model))
 
 
 def _most_adjusted(level: Level, model: MatchModel) -> float:
@@ -321,6 +324,7 @@ _FLAT: tuple[tuple[re.Pattern[str], Callable[[int, float], Term]], ...] = (
 
 def _unremembered(comparison: Comparison, model: MatchModel, nothing: int, equal: int) -> Callable[[Row, Row], float]:
     """The same for a comparison of lists (several mailboxes), whose values hardly ever meet again."""
+    asked = _of_known(comparison, nothing)
 
     def evaluate(left: Row, right: Row) -> float:
         if nothing >= 0:
@@ -330,9 +334,14 @@ def _unremembered(comparison: Comparison, model: MatchModel, nothing: int, equal
             if one == other and equal == nothing:
                 level = comparison.levels[1]
                 return level.weight + _adjustment(level, model, left, right)
-        return _weight(comparison, model, left, right)
+        return _weight(asked, model, left, right)
 
     return evaluate
+
+
+def _of_known(comparison: Comparison, nothing: int) -> Comparison:
+    """The comparison without its null level, where that asks for one column which is known to be there."""
+    return replace(comparison, levels=comparison.levels[1:]) if nothing >= 0 else comparison
 
 
 def _plain_columns(comparison: Comparison, model: MatchModel) -> tuple[int, int]:
