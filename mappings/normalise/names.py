@@ -201,11 +201,12 @@ def given_pinyin(given: str) -> str:
 
 
 def latin_person_name(text: str) -> str | None:
-    """The name in pinyin, 张伟 → "Zhang Wei"; None when the name is not a Chinese one that can be split."""
+    """The name in pinyin, 张伟 → "Zhang Wei"; None when the name is not a Chinese one that can be split and read."""
     parts = split_person_name(text) if has_han(text) else None
     if parts is None:
         return None
-    return f"{surname_pinyin(parts.family).title()} {given_pinyin(parts.given).title()}"
+    family, given = surname_pinyin(parts.family), given_pinyin(parts.given)
+    return f"{family.title()} {given.title()}" if family and given else None
 
 
 def person_tokens(text: str) -> tuple[str, ...]:
@@ -241,7 +242,8 @@ def _chinese_tokens(text: str) -> tuple[str, ...]:
     parts = split_person_name(text)
     if parts is None:
         return tuple(sorted(_as_syllables(fold(simplify(text)).split())))
-    return tuple(sorted(_as_syllables([surname_pinyin(parts.family), given_pinyin(parts.given)])))
+    read = (surname_pinyin(parts.family), given_pinyin(parts.given))
+    return tuple(sorted(_as_syllables([word for word in read if word])))  # the rarest characters have no reading
 
 
 def _as_syllables(words: list[str]) -> list[str]:

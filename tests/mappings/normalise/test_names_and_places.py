@@ -79,6 +79,12 @@ def test_other_words_are_no_pinyin(word: str) -> None:
     assert syllables(word) == ()
 
 
+def test_characters_that_nobody_can_read_are_no_words() -> None:
+    assert person_tokens("王\U0002dafb") == ("wang",)
+    assert person_tokens("\U0002dafb\U0002dafb") == ()
+    assert latin_person_name("王\U0002dafb") is None
+
+
 @given(st.text(max_size=40))
 def test_person_names_of_any_kind_are_survived(text: str) -> None:
     tokens = person_tokens(text)
