@@ -9,7 +9,6 @@ account through the shared budget. Everything that escapes is a ``connectors.err
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from connectors.guard import AddressGuard, Resolver
 from connectors.origins import Origins
 from connectors.redaction import Redactor
 from connectors.response import Response, cookies_of, headers_of
+from connectors.retries import Retries, Spare
 from connectors.retry_after import wait_seconds
 from connectors.statuses import UNPROCESSED, error_of
 from connectors.transport import Answer, Fault, TooLarge, Transport
@@ -45,30 +45,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "Response", "Retries"]
 
+_USUAL = Retries()
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _IDEMPOTENT = _READS | {"PUT", "DELETE"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _KEPT_ACROSS_ORIGINS = frozenset({"accept", "accept-language", "accept-encoding", "user-agent"})
 _DEFAULT_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "kehu"}
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """How patient one call is. Waits grow from ``first`` to ``longest`` seconds, with full jitter.
-
-    ``short`` is the longest wait a server may ask for that is slept through here; a longer one becomes ``WaitUntil``.
-    ``unasked`` is the wait after a 429 without a usable ``Retry-After`` once the tries are used up. ``spare`` bounds
-    retries over all calls of a client: each costs one, each success gives back a tenth, so that a broken system is
-    not asked four times as often as a healthy one.
-    """
-
-    tries: int = 4
-    first: float = 0.5
-    longest: float = 8.0
-    short: float = 5.0
-    unasked: float = 60.0
-    spare: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +97,7 @@ class Client:
         timeout: tuple[float, float] = (10, 60),
         deadline: float = 300.0,
         max_body: int = 64 << 20,
-        retries: Retries = Retries(),
+        retries: Retries = _USUAL,
         allow_private: Sequence[str] | None = None,
         weight: float = 1.0,
         inspect: Callable[[Response], None] | None = None,
@@ -133,7 +116,7 @@ class Client:
         self._max_body = max_body
         guard = AddressGuard(context.allow_private if allow_private is None else allow_private, resolver)
         self._transport = Transport(guard, timeout=timeout, deadline=deadline, max_body=max_body, ca_bundle=ca_bundle)
-        self._spare = _Spare(retries.spare)
+        self._spare = Spare(retries.spare)
 
     def get(self, path: str, **options: Any) -> Response:
         """``request("GET", …)``."""
@@ -387,21 +370,3 @@ class Client:
     def _where(self, call: _Call) -> dict[str, str]:
         path = self.redactor.text(urlsplit(call.url).path)
         return {"connection": self.connection, "method": call.method, "path": path}
-
-
-class _Spare:
-    """A small store of retries shared by all calls of a client."""
-
-    def __init__(self, most: float) -> None:
-        self._most, self._left, self._lock = most, most, threading.Lock()
-
-    def take(self) -> bool:
-        with self._lock:
-            if self._left < 1:
-                return False
-            self._left -= 1
-            return True
-
-    def give_back(self) -> None:
-        with self._lock:
-            self._left = min(self._most, self._left + 0.1)

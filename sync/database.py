@@ -9,10 +9,9 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, CreateTable
+
+from sync import kept_connections
+from sync.kept_connections import GATHERING, USED, KeptConnections
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -54,15 +56,6 @@ _PINNED_PLANS = (
 )
 
 
-GATHERING = "kehu.gathering"
-"""In a connection's ``info``: whoever sends statements below SQLAlchemy, some of them later than they were said."""
-_USED = "kehu.used"
-_TRUSTED = 1.0
-"""A connection that was in use so many seconds ago is taken to be there; else it is asked. Costs a sixth of a
-transaction of one record.
-"""
-_KEPT = 5
-"""So many connections of the sync path stay taken from their pool."""
 _CARRIED = 16_000
 """Pages of SQLite's write-ahead log (64 MB) before they are carried over. By default it is done after nearly every page
 of records, and each page of an index is carried as often as it was written to (measured: 7 % of a first load).
@@ -141,7 +134,7 @@ class Database:
         self.is_postgres = self.url.get_backend_name() == "postgresql"
         self.engine = _postgres(self.url) if self.is_postgres else _sqlite(self.url)
         self._hot = _postgres(self.url, _PINNED_PLANS) if self.is_postgres else self.engine
-        self._kept = Kept(self._hot)
+        self._kept = KeptConnections(self._hot)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -193,81 +186,6 @@ class Database:
         self._kept.close()
         self.engine.dispose()
         self._hot.dispose()
-
-
-class Kept:
-    """Connections that stay taken from their pool between two units of work that follow closely: taking and giving
-    back costs as much as ten small statements.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._idle: list[tuple[Connection, float]] = []
-        self._begun: dict[int, tuple[Connection, float]] = {}
-
-    def take(self) -> Connection:
-        """The one on which this thread's transaction has begun; else the one that was used last, if that was a moment
-        ago; else one from the pool, which asks whether it is there.
-        """
-        if self._begun and (begun := self._taken(get_ident())) is not None:
-            return begun
-        while self._idle:
-            with suppress(IndexError):  # another thread took the last one
-                connection, used = self._idle.pop()
-                if monotonic() - used < _TRUSTED and not connection.closed and not connection.invalidated:
-                    return connection
-                _give_back(connection, used)
-        return self._engine.connect()
-
-    def keep(self, connection: Connection) -> None:
-        """For the next one to take; not if somebody left a transaction open on it, which giving back ends."""
-        gathering = connection.info.get(GATHERING)
-        if gathering is not None and gathering.has_begun:
-            self._begun[get_ident()] = connection, monotonic()
-            return
-        driver = connection.connection.driver_connection
-        if len(self._idle) < _KEPT and not connection.in_transaction() and _is_idle(driver):
-            self._idle.append((connection, monotonic()))
-        else:
-            connection.close()
-
-    def close(self) -> None:
-        """Give all of them back."""
-        for thread in list(self._begun):
-            self._end(thread)
-        while self._idle:
-            with suppress(IndexError):
-                _give_back(*self._idle.pop())
-
-    def _taken(self, thread: int) -> Connection | None:
-        """The connection on which a thread's transaction has begun. Those that were left longer than a moment are given
-        back: they hold locks.
-        """
-        for one, (_, since) in list(self._begun.items()):
-            if monotonic() - since > _TRUSTED:
-                self._end(one)
-        begun = self._begun.pop(thread, None)
-        if begun is None:
-            return None
-        begun[0].info[GATHERING].go_on()
-        return begun[0]
-
-    def _end(self, thread: int) -> None:
-        """Roll back what nobody went on with."""
-        begun = self._begun.pop(thread, None)
-        if begun is not None:
-            begun[0].info[GATHERING].drop()
-            begun[0].close()
-
-
-def _is_idle(driver: Any) -> bool:
-    return bool(driver.pgconn.transaction_status == 0)
-
-
-def _give_back(connection: Connection, used: float) -> None:
-    info = {} if connection.closed or connection.invalidated else connection.info
-    connection.close()
-    info[_USED] = used  # it was not in use while it was kept
 
 
 def _normalised(url: str) -> URL:
@@ -323,12 +241,12 @@ def _commit(driver: Any) -> None:
 
 
 def _note_use(_driver: Any, record: Any) -> None:
-    record.info[_USED] = monotonic()
+    record.info[USED] = monotonic()
 
 
 def _ping_idle(engine: Engine, driver: Any, record: Any) -> None:
     """Like the pool's own pre-ping, but not of a connection that was in use a moment ago."""
-    if monotonic() - record.info.get(_USED, 0.0) < _TRUSTED and not driver.closed:
+    if monotonic() - record.info.get(USED, 0.0) < kept_connections.TRUSTED and not driver.closed:
         return
     try:
         alive = engine.dialect.do_ping(driver)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from sync.database import GATHERING
+from sync.kept_connections import GATHERING
 from sync.master.bulk import (
     KINDS,
     PLACEHOLDERS,

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from sync import database as module
+from sync import kept_connections as module
 from sync.database import Database
 from sync.master.bulk import bulk_for
 from tests.master_kit import master
@@ -71,7 +71,7 @@ def test_a_session_that_has_ended_while_nobody_used_it_is_replaced(
     lost = pid(database)
     with database.transaction() as other:
         bulk_for(other).fetch("SELECT pg_terminate_backend(?::int, 5000)", lost)
-    monkeypatch.setattr(module, "_TRUSTED", 0.0)
+    monkeypatch.setattr(module, "TRUSTED", 0.0)
     assert pid(database) != lost
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -16,16 +12,9 @@ from sync.master.candidates import Edge, find_edges, store_edges
 from sync.master.inforce import DEFAULT_CAP, InForce
 from sync.master.records import LandedRecord, pack_ids, unpack_ids
 from sync.master.tables import match_edge, match_key
-from tests.master_kit import MATCHER, land, master, record
+from tests.master_kit import MATCHER, land, record
 
 BIGINT = st.integers(-(2**63), 2**63 - 1)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

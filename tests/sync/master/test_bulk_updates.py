@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -15,7 +12,6 @@ from sqlalchemy import select
 from sync.database import Database
 from sync.master.bulk import KINDS, Columns, bulk_for
 from sync.master.tables import source_record
-from tests.master_kit import master
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 CONTENT: Columns = (
@@ -37,13 +33,6 @@ CHANGES = st.tuples(
     st.none() | TEXT | AWKWARD,
     st.none() | st.just(NOW),
 )
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
 
 
 def new(number: int, now: Any) -> tuple[Any, ...]:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from sync.database import Database
 from sync.master import queries
 from sync.master.identity import founder_id, public_id
-from tests.master_kit import consistent, master, record, sync
+from tests.master_kit import consistent, record, sync
 
 ERP, SHOP = 1, 2
 E1 = public_id(founder_id("erp", "customers", "1"))
 E2 = public_id(founder_id("erp", "customers", "2"))
 S1 = public_id(founder_id("shop", "customers", "1"))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
 
 
 def events(database: Database, after: int = 0) -> list[tuple[str, str, dict[str, Any]]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 
@@ -12,14 +9,7 @@ from mappings.contract import Evidence, Features
 from sync.database import Database
 from sync.master import resolving
 from sync.master.tables import match_edge
-from tests.master_kit import MATCHER, TokenMatcher, dump, land, master, record, replayed, resolve, sync
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
+from tests.master_kit import MATCHER, TokenMatcher, dump, land, record, replayed, resolve, sync
 
 
 @pytest.fixture(params=[resolving.FEW, 0], ids=["few", "many"], autouse=True)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
-import sync.database
+from sync import kept_connections
 from sync.database import Database, database_errors
 from sync.master import candidates, components, resolving
 from sync.master.bulk import bulk_for
@@ -157,7 +157,7 @@ def test_another_thread_begins_a_transaction_of_its_own(database: Database) -> N
 @pytest.mark.services
 def test_a_transaction_that_nobody_goes_on_with_is_ended(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     begun(database, 1)
-    monkeypatch.setattr(sync.database, "_TRUSTED", -1.0)
+    monkeypatch.setattr(kept_connections, "TRUSTED", -1.0)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(begun, database, 2, 78).result(20)
     with database.hot_transaction() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,14 +16,7 @@ from sync.master import streams
 from sync.master.landing import Counts
 from sync.master.records import unpack_ids
 from sync.master.tables import landing, match_key, source_record
-from tests.master_kit import MAPPING, MATCHER, NOW, consistent, dump, land, master, record, resolve, sync
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
+from tests.master_kit import MAPPING, MATCHER, NOW, consistent, dump, land, record, resolve, sync
 
 
 def count(database: Database, table: Any) -> int:

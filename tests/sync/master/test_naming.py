@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -34,19 +33,6 @@ def founded(stream: int, key: str) -> str:
 def bearer(database: Database, stream: int, key: str) -> str:
     """The id of the customer that has the record."""
     return str(dump(database)["crosswalk"]["erp" if stream == ERP else "shop", "customers", key, ""])
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
-
-
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[Database]:
-    with master(f"sqlite:///{tmp_path}/m.db") as made:
-        yield made
 
 
 def of(stream: int, database: Database, **tags: str) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from sqlalchemy import func, select
 
@@ -16,23 +13,10 @@ from sync.master.tables import change
 from sync.stewardship import acts
 from sync.stewardship import services as s
 from sync.stewardship.services import Steward
-from tests.master_kit import MATCHER, NOW, consistent, dump, land, master, record, resolve, sync, today, without_ids
+from tests.master_kit import MATCHER, NOW, consistent, dump, land, record, resolve, sync, today, without_ids
 from tests.steward_kit import WideMapping, customers, do, fingerprint, golden_of, number_of, rebuild, rehearse
 
 ANN, BOB, CAT = "erp/customers/1", "shop/customers/2", "shop/customers/3"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
-
-
-@pytest.fixture
-def embedded(tmp_path: Any) -> Iterator[Database]:
-    with master(f"sqlite:///{tmp_path}/m.db") as made:
-        yield made
 
 
 def strangers(database: Database) -> None:

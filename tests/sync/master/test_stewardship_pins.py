@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,23 +12,10 @@ from sync.master import queries
 from sync.provenance import of_customer
 from sync.stewardship import services as s
 from sync.stewardship.pinning import canonical_value
-from tests.master_kit import RULES, consistent, master, record, sync
+from tests.master_kit import RULES, consistent, record, sync
 from tests.steward_kit import customers, do, golden_of, number_of, rebuild
 
 ANN, BOB, CAT = "erp/customers/1", "shop/customers/2", "shop/customers/3"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
-
-
-@pytest.fixture
-def embedded(tmp_path: Any) -> Iterator[Database]:
-    with master(f"sqlite:///{tmp_path}/m.db") as made:
-        yield made
 
 
 def pair(database: Database) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from mappings.contract import Evidence, Features
 from sync.database import Database
 from sync.master import resolving
 from sync.stewardship import services as s
-from tests.master_kit import RULES, TokenMatcher, land, master, record, resolve, sync
+from tests.master_kit import RULES, TokenMatcher, land, record, resolve, sync
 from tests.steward_kit import customers, do
 
 
@@ -30,13 +29,6 @@ class Cautious(TokenMatcher):
 
     def cluster(self, members: Any, decisions: Any) -> list[list[int]]:
         return TokenMatcher().cluster(members, decisions)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
 
 
 def unclear(database: Database) -> None:

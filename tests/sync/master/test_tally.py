@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from sqlalchemy import text
 
@@ -12,14 +9,7 @@ from sync.database import Database
 from sync.master import tally
 from sync.master.bulk import bulk_for
 from sync.master.tally import Tallying
-from tests.master_kit import master, record, sync
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def database(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with master(url) as made:
-        yield made
+from tests.master_kit import record, sync
 
 
 def read(database: Database) -> tally.Tally:

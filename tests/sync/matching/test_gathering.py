@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,20 +21,6 @@ from tests.master_kit import consistent, record, without_ids
 from tests.matching_kit import customer, land, resolve, switch, versioned
 
 Edges = list[tuple[Any, ...]]
-
-
-@pytest.fixture
-def databases(tmp_path: Path) -> Iterator[Any]:
-    made: list[Any] = []
-
-    def make(**more: Any) -> Database:
-        manager = versioned(f"sqlite:///{tmp_path}/m{len(made)}-{random.random()}.db", **more)
-        made.append(manager)
-        return manager.__enter__()
-
-    yield make
-    for manager in made:
-        manager.__exit__(None, None, None)
 
 
 def fill(database: Database, made: list[dict[str, Any]]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +28,6 @@ from tests.matching_kit import customer, land, resolve, switch, versioned
 
 ROOT = Path(__file__).parents[3]
 Key = tuple[int, str]
-
-
-@pytest.fixture
-def databases(tmp_path: Path) -> Iterator[Any]:
-    made: list[Any] = []
-
-    def make(**more: Any) -> Database:
-        manager = versioned(f"sqlite:///{tmp_path}/m{len(made)}-{random.random()}.db", **more)
-        made.append(manager)
-        return manager.__enter__()
-
-    yield make
-    for manager in made:
-        manager.__exit__(None, None, None)
 
 
 def version_b(database: Database) -> int:
