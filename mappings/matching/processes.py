@@ -3,7 +3,7 @@
 Children are forks: they see the tables without copying them, and answer through pipes. What a child leaves unanswered
 (it was killed, memory ran out) is worked out here, so that the results never depend on how many there were.
 
-``concurrent.futures`` would send each task with all its tables through a pipe, and gives up all when one child is killed.
+``concurrent.futures`` would send each task with its tables through a pipe, and gives up all when one child is killed.
 """
 
 from __future__ import annotations
