@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,11 @@ import requests
 
 from benchmarks.sync.measure import Cost, run, server_work
 from benchmarks.sync.project import LAND_ONLY, WHOLE, write_project
+from benchmarks.sync.worker import worker
 from sync.database import Database
 from sync.schema import metadata
 from tests.processes import cache_folder, free_port
-from tests.services import PostgresServer, postgres
+from tests.services import PostgresServer, postgres, valkey
 
 REAL = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
 
@@ -83,9 +84,7 @@ class Bench:
                 self._kehu(name, url, folder, self.server.pid, further)
 
     def _kehu(self, name: str, url: str, folder: Path, postmaster: int | None, further: bool) -> None:
-        database = Database(url)
-        metadata.create_all(database.engine)
-        database.dispose()
+        _create(url)
 
         def sync(mode: str) -> Cost:
             return run([sys.executable, "-m", "benchmarks.sync.subject", str(folder), mode], postmaster)
@@ -97,8 +96,37 @@ class Bench:
             self.settle(url, postmaster)
         self.report(f"kehu: {name}, incremental, nothing changed", sync("incremental"))
         self.report(f"kehu: {name}, full read, nothing changed", sync("full"))
-        requests.post(f"{self.address}/change?percent=1", timeout=60)
+        self.change()
         self.report(f"kehu: {name}, incremental, 1 % changed", sync("incremental"))
+
+    def workers(self) -> None:
+        """On both databases."""
+        with self.server.database() as url:
+            self.by_worker("PostgreSQL", url, self.server.pid)
+        self.by_worker("SQLite", "", None)
+
+    def by_worker(self, name: str, url: str, postmaster: int | None) -> None:
+        """The same runs by a worker that keeps running; of the later ones the median of five."""
+        folder = self.folder / f"worker-{name}"
+        folder.mkdir(parents=True)
+        url = url or f"sqlite:///{folder}/kehu.db"
+        _create(url)
+        with valkey() as broker:
+            write_project(folder, self.address, url, WHOLE, broker=broker.url())
+            with worker(folder, broker.pid, postmaster) as running:
+                self.report(f"a worker, {name}", running.sync())
+                if postmaster is not None:
+                    self.settle(url, postmaster)
+                self.report(f"a worker, {name}, nothing changed", _median([running.sync() for _ in range(5)]))
+                costs = []
+                for _ in range(5):
+                    self.change()
+                    costs.append(running.sync())
+                self.report(f"a worker, {name}, 1 % changed", _median(costs))
+
+    def change(self) -> None:
+        """Change one record in a hundred at the source."""
+        requests.post(f"{self.address}/change?percent=1", timeout=60)
 
     def peer(self) -> None:
         """dlt, first load and incremental runs."""
@@ -108,8 +136,19 @@ class Bench:
             self.report("dlt (merge, csv loader)", run(command, self.server.pid))
             self.settle(url, self.server.pid)
             self.report("dlt, incremental, nothing changed", run(command, self.server.pid))
-            requests.post(f"{self.address}/change?percent=1", timeout=60)
+            self.change()
             self.report("dlt, incremental, 1 % changed", run(command, self.server.pid))
+
+
+def _create(url: str) -> None:
+    database = Database(url)
+    metadata.create_all(database.engine)
+    database.dispose()
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    """The one in the middle by CPU seconds."""
+    return sorted(costs, key=lambda cost: cost.cpu)[len(costs) // 2]
 
 
 def peer_python() -> str:
@@ -138,7 +177,7 @@ def main() -> None:
     """The whole table, or the scenarios named by ``--only``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
-    parser.add_argument("--only", default="floor,peer,land,postgres,sqlite")
+    parser.add_argument("--only", default="floor,peer,land,postgres,sqlite,worker")
     chosen = parser.parse_args()
     with api(chosen.records) as address, postgres(REAL) as server, tempfile.TemporaryDirectory() as folder:
         _compile_once(Path(folder))
@@ -149,6 +188,7 @@ def main() -> None:
             "land": lambda: bench.kehu("land only", LAND_ONLY),
             "postgres": lambda: bench.kehu("PostgreSQL", WHOLE, further=True),
             "sqlite": lambda: bench.kehu("SQLite", WHOLE, sqlite=True, further=True),
+            "worker": bench.workers,
             "probability": lambda: bench.kehu("by probability", WHOLE, further=True, model="probability"),
         }
         print(f"{'':<44}  client  server   total")

@@ -65,16 +65,29 @@ def server_work(statement: str, url: str, postmaster: int) -> Cost:
 
 def server_cpu(postmaster: int | None) -> float:
     """CPU seconds of a PostgreSQL: the postmaster, its living children, and those it has already waited for."""
-    if postmaster is None:
+    return 0.0 if postmaster is None else tree_cpu(postmaster)
+
+
+def tree_cpu(pid: int) -> float:
+    """CPU seconds of a process, of its living descendants, and of those that were waited for."""
+    try:
+        total = sum(_stat(pid)[:4]) / _TICK
+        return total + sum(tree_cpu(child) for child in _children(pid))
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
         return 0.0
-    total = sum(_stat(postmaster)[:4])
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    for child in children:
-        try:
-            total += sum(_stat(int(child))[:2])
-        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-            continue
-    return total / _TICK
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process, or one of its living descendants, has held so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    own = next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    return max([own, *(peak_mb(child) for child in _children(pid))])
+
+
+def _children(pid: int) -> list[int]:
+    """Of every thread: each has a list of what it started."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for one in lists for child in one.read_text().split()]
 
 
 def _stat(pid: int) -> list[int]:

@@ -25,7 +25,7 @@ streams:
 
 SETTINGS = """\
 database: {database}
-matching: {{model: {model}}}
+{broker}matching: {{model: {model}}}
 connections:
   api:
     connector: bench
@@ -58,12 +58,17 @@ customer:
 LAND_ONLY = "when: {field: id, equals: nobody}\n" + WHOLE
 
 
-def write_project(folder: Path, address: str, database: str, mapping: str, model: str = "rules") -> None:
-    """Lay out the project folder; ``model``: by which its customers are matched."""
+def write_project(
+    folder: Path, address: str, database: str, mapping: str, model: str = "rules", broker: str = ""
+) -> None:
+    """Lay out the project folder; ``model``: by which its customers are matched; ``broker``: where workers are rung."""
     for name in ("connectors", "mappings"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "connectors" / "bench.yaml").write_text(MANIFEST, encoding="utf-8")
     (folder / "mappings" / "customers.yaml").write_text(mapping, encoding="utf-8")
     (folder / "kehu.yaml").write_text(
-        SETTINGS.format(database=database, address=address, model=model), encoding="utf-8"
+        SETTINGS.format(
+            database=database, address=address, model=model, broker=f"broker: {broker}\n" if broker else ""
+        ),
+        encoding="utf-8",
     )
