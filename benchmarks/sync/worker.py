@@ -38,7 +38,7 @@ class Worker:
             self._stream = requests.find_stream(connection, "api", "customers").id
 
     def sync(self) -> Cost:
-        """One incremental run, which must succeed: what the worker with its children and Valkey used, and PostgreSQL."""
+        """One incremental run, which must succeed: what the worker with its children, Valkey and the server used."""
         ours, server, began = self._own_cpu(), server_cpu(self._postmaster), time.monotonic()
         with self._project.database.transaction() as connection:
             run = requests.request_run(connection, self._stream, RunMode.INCREMENTAL, trigger=Trigger.MANUAL).run_id
