@@ -26,6 +26,7 @@ _GATHERED = 200
 """So many statements wait at most."""
 _IDLE = int(pq.TransactionStatus.IDLE)
 _DONE = frozenset({int(pq.ExecStatus.TUPLES_OK), int(pq.ExecStatus.COMMAND_OK)})
+_COPYING = int(pq.ExecStatus.COPY_IN)
 
 
 class _Call(NamedTuple):
@@ -187,6 +188,39 @@ class Statements:
         binary = [BINARY] * len(arrays)
         return self._answer(statement, list(arrays), (0,) * len(arrays), binary).command_tuples or 0
 
+    def copy(self, statement: str, portions: Sequence[bytes | bytearray]) -> None:
+        """``COPY … FROM STDIN`` once for each portion of data, which is all that one of them is given."""
+        self.flush()
+        self._begin()
+        self._answers.clear()
+        self._pgconn.nonblocking = 1
+        try:
+            self._pgconn.send_query("; ".join([statement] * len(portions)).encode())
+            self._pass_on()
+            fault = self._copied(portions)
+            while self._result() is not None:
+                pass
+        except BaseException:
+            self._pgconn.finish()
+            raise
+        self._pgconn.nonblocking = 0
+        if fault is not None:
+            self._checked(fault)
+
+    def _copied(self, portions: Sequence[bytes | bytearray]) -> Any:
+        """Give each COPY its data; answers the result of the first that fails, after which the server does no other."""
+        for portion in portions:
+            begun = self._result()
+            if begun is None or begun.status != _COPYING:
+                return begun
+            if not (self._pgconn.put_copy_data(portion) and self._pgconn.put_copy_end()):
+                raise OperationalError("no memory for what is to be copied")
+            self._pass_on()
+            ended = self._result()
+            if ended is None or ended.status not in _DONE:
+                return ended
+        return None
+
     def _answer(
         self, statement: str, data: list[bytes | None], types: tuple[int, ...], formats: list[int] | None
     ) -> Any:
@@ -269,18 +303,25 @@ class Statements:
         """The results of so many statements. Waits without holding up other threads, as libpq's own waiting would: they
         may hold the lock that the server waits for.
         """
-        is_busy, get_result, results = self._pgconn.is_busy, self._pgconn.get_result, []
+        get_result, results = self._pgconn.get_result, []
         for place in range(count + 1):  # the last one is the end of the pipeline
-            while is_busy():
-                self._poll(select.POLLIN)
-                self._pgconn.consume_input()
-            result = get_result()
-            if result is None or self._pgconn.status == pq.ConnStatus.BAD:
+            result = self._result()
+            if result is None:
                 raise OperationalError("the connection is lost")
             results.append(result)
             if place < count:
                 get_result()  # that nothing more comes of it
         return results[:count]
+
+    def _result(self) -> Any:
+        """The next result; None: there is none."""
+        while self._pgconn.is_busy():
+            self._poll(select.POLLIN)
+            self._pgconn.consume_input()
+        result = self._pgconn.get_result()
+        if self._pgconn.status == pq.ConnStatus.BAD:
+            raise OperationalError("the connection is lost")
+        return result
 
     def _pass_on(self) -> None:
         """Wait until all is on its way. The server may have to be listened to before it goes on reading."""
