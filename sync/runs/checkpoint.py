@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from connectors.contract import Page
 from sync.errors import SyncError
 from sync.master import landing
+from sync.master.bulk import bulk_for
 from sync.master.landing import Counts, Landed
 from sync.master.records import pack_ids
 from sync.runs import clock, doubts, events, hints, lease, quarantine, seen, unforeseen
@@ -31,21 +32,17 @@ class CountsWrong(SyncError):
     default_remedy = "Report this with the run's log. Nothing of the page was stored."
 
 
-_SAVE_CURSOR = text(
-    "UPDATE stream_cursor SET cursor = :cursor, pages = pages + 1, updated_at = :now "
-    "WHERE stream_id = :stream AND run_id = :owner AND partition = :partition"
+_SAVE_CURSOR = (
+    "UPDATE stream_cursor SET cursor = ?, pages = pages + 1, updated_at = ? "
+    "WHERE stream_id = ? AND run_id = ? AND partition = ?"
 )
-_COUNT = text(
-    "UPDATE sync_run SET pages = pages + :pages, read = read + :read, created = created + :created, "
-    "updated = updated + :updated, unchanged = unchanged + :unchanged, quarantined = quarantined + :quarantined, "
-    "deleted = deleted + :deleted, ignored = ignored + :ignored, expected = coalesce(:expected, expected), "
+_COUNT = (
+    "UPDATE sync_run SET pages = pages + ?, ignored = ignored + ?, expected = coalesce(?, expected), "  # noqa: S608 - ours
+    f"{', '.join(f'{name} = {name} + ?' for name in Counts._fields)}, "
     "attempts = 1, retries = 0, error_code = NULL, error = NULL, remedy = NULL "
-    "WHERE id = :run RETURNING cancel_requested"
+    "WHERE id = ? RETURNING cancel_requested"
 )
-_SAW = text(
-    "INSERT INTO seen_page (stream_id, generation, partition, page, record_ids) "
-    "VALUES (:stream, :generation, :partition, :page, :ids)"
-)
+_SAW = "INSERT INTO seen_page (stream_id, generation, partition, page, record_ids) VALUES (?, ?, ?, ?, ?)"
 
 
 def store(session: Session, opened: Opened, position: Position, page: Page) -> Landed:
@@ -100,8 +97,8 @@ def count(
     """Add to the run's counters, and learn whether somebody has asked to cancel. Raises CountsWrong."""
     if not counts.adds_up():
         raise CountsWrong("The counts of a page do not add up: {counts}.", counts=str(counts))
-    values = {**counts._asdict(), "pages": pages, "ignored": ignored, "expected": expected, "run": session.run.id}
-    session.cancelled = bool(connection.execute(_COUNT, values).scalar_one())
+    rows = bulk_for(connection).fetch(_COUNT, pages, ignored, expected, *counts, session.run.id)
+    session.cancelled = bool(rows[0][0])
 
 
 def _land(session: Session, opened: Opened, connection: Connection, page: Page) -> Landed:
@@ -125,16 +122,9 @@ def _look_for_drift(session: Session, opened: Opened, connection: Connection, pa
 
 
 def _save_cursor(session: Session, connection: Connection, position: Position, page: Page) -> None:
-    connection.execute(
-        _SAVE_CURSOR,
-        {
-            "cursor": orjson.dumps(dict(page.cursor)).decode(),
-            "now": _instant(connection),
-            "stream": session.stream.id,
-            "owner": position.owner,
-            "partition": position.partition,
-        },
-    )
+    bulk, cursor = bulk_for(connection), orjson.dumps(dict(page.cursor)).decode()
+    now = bulk.instant(clock.now())
+    bulk.later(_SAVE_CURSOR, cursor, now, session.stream.id, position.owner, position.partition)
 
 
 def _remember_seen(
@@ -148,8 +138,8 @@ def _remember_seen(
         known = quarantine.known_ids(connection, session.stream.id, doubtful)
         doubts.add(connection, session.stream.id, opened.reading.generation, len(doubtful) - len(known))
     if seen:
-        values = {"stream": session.stream.id, "generation": opened.reading.generation, "ids": seen}
-        connection.execute(_SAW, {**values, "partition": position.partition, "page": position.pages})
+        of = (session.stream.id, opened.reading.generation, position.partition, position.pages)
+        bulk_for(connection).later(_SAW, *of, seen)
 
 
 def _quarantine(session: Session, connection: Connection, landed: Landed) -> int:
@@ -163,8 +153,3 @@ def _quarantine(session: Session, connection: Connection, landed: Landed) -> int
         return 0
     held.update(quarantine.key_of(rejection) for rejection in landed.rejections)
     return quarantine.keep(connection, stream_id, session.run.id, landed.rejections)
-
-
-def _instant(connection: Connection) -> object:
-    now = clock.now()
-    return now if connection.dialect.name == "postgresql" else now.replace(tzinfo=None).isoformat(" ", "microseconds")

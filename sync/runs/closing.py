@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, update
 
+from sync.master import tally
 from sync.master.landing import Counts
 from sync.runs import clock, events, hints, lease, positions
 from sync.runs.checkpoint import CountsWrong
@@ -19,7 +19,7 @@ from sync.runs.tables import stream_state, sync_run
 
 def close(session: Session, opened: Opened) -> Status:
     """End a run that has read all there was: succeeded, or partial if something new is in quarantine. Commits."""
-    with around("close"), _transaction(session, opened) as connection:
+    with around("close"), session.database.hot_transaction() as connection:
         row = connection.execute(select(sync_run).where(sync_run.c.id == session.run.id)).one()
         with around("reconcile"):
             _reconcile(session, opened, connection, row)
@@ -38,24 +38,15 @@ def close(session: Session, opened: Opened) -> Status:
     return status
 
 
-def _transaction(session: Session, opened: Opened) -> AbstractContextManager[Connection]:
-    """By the connection that the run has anyway, unless all records are counted: that is no work for pinned plans."""
-    database = session.database
-    return database.transaction() if opened.reading.mode is RunMode.FULL else database.hot_transaction()
-
-
 def _reconcile(session: Session, opened: Opened, connection: Connection, row: Any) -> None:
     """Every record that was read is accounted for, and a full read has met as many as the source says there are."""
     counts = Counts(row.read, row.created, row.updated, row.unchanged, row.quarantined, row.deleted)
     if not counts.adds_up():
         raise CountsWrong("The counts of the run do not add up: {counts}.", counts=str(counts))
-    if opened.reading.mode is not RunMode.FULL:
+    if opened.reading.mode is not RunMode.FULL or row.expected is None:
         return
-    live = connection.execute(
-        text("SELECT count(*) FROM source_record WHERE stream_id = :stream AND part = '' AND deleted_at IS NULL"),
-        {"stream": session.stream.id},
-    ).scalar_one()
-    if row.expected is not None and live + row.quarantined < row.expected:
+    live = tally.read(connection).records.get(session.stream.id, 0)
+    if live + row.quarantined < row.expected:
         events.add(
             connection,
             session.run.id,

@@ -163,6 +163,7 @@ class LedgerConfig(Config):
     lookback: int = 0
     delay: float = 0.0
     total: bool = False
+    unseen: int = 0  # so many more the source says it has than it gives
     partitions: tuple[str, ...] = ("",)
 
 
@@ -248,7 +249,7 @@ class Ledger(Connector[LedgerConfig]):
             for key, stamp, body in rows
             if key not in {bad.key for bad in rejected} and key not in self.illegible
         ]
-        total = len(self.source.keys()) if self.config.total else None
+        total = len(self.source.keys()) + self.config.unseen if self.config.total else None
         return Page(records, cursor, rejected=rejected, total=total)
 
     @property

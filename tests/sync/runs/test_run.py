@@ -159,6 +159,12 @@ def test_a_source_that_says_it_has_more_is_told(lab: Lab) -> None:
     assert run.expected == 12
     with lab.reading() as connection:
         assert not [line for line in events(connection, run.id) if "speaks of" in line]
+    lab.source.remove("k0001", "k0002")
+    lab.workspace.config["unseen"] = 5
+    run = lab.sync(RunMode.FULL)
+    with lab.reading() as connection:
+        told = [line for line in events(connection, run.id) if "speaks of" in line]
+    assert told == ["The source speaks of 15 records, 10 are here and 0 in quarantine."]
 
 
 def test_a_changed_mapping_derives_stored_records_again(lab: Lab) -> None:
