@@ -22,13 +22,15 @@ from mappings.readings import of_whole_numbers
 from mappings.sources import (
     Build,
     Field,
+    Filling,
     Getter,
     Location,
     Notes,
     compile_each,
     compile_field,
     compile_source,
-    fill,
+    fill_all,
+    filling,
     one,
     reader,
 )
@@ -179,15 +181,16 @@ def _compile_customer(entry: CustomerSpec, build: Build, at: Location, defaults:
     fields = _scalar_fields(entry, build, at)
     base: dict[str, Any] = {}
     if _is_constant(entry.kind):
-        fill(fields[:1], {}, {}, base, [])
+        fill_all(filling(fields[:1]), {}, {}, base, [])
         fields = fields[1:]
+    scalars = filling(fields)
     lists = compile_lists(entry, build, at)
     groups = _object_fields(entry, build, at, defaults)
     organisation = _organisation(entry, build, at)
 
     def customer(item: Any, root: Any, notes: Notes) -> dict[str, Any]:
         out = base.copy()
-        fill(fields, item, root, out, notes)
+        fill_all(scalars, item, root, out, notes)
         if "kind" not in out:
             raise RecordInvalid(
                 "{path}: neither person nor organisation",
@@ -197,13 +200,14 @@ def _compile_customer(entry: CustomerSpec, build: Build, at: Location, defaults:
             )
         if "name" not in out and (name := display_name(out)) is not None:
             out["name"] = name
-        for name, listed in lists:
-            found = listed(item, root, notes)
-            if found is not None:
-                out[name] = found
+        for name, add, settle in lists:
+            found: list[Any] = []
+            add(item, root, notes, found)
+            if found:
+                out[name] = found if len(found) == 1 else settle(found, notes)
         for name, members in groups:
             inner: dict[str, Any] = {}
-            fill(members, item, root, inner, notes)
+            fill_all(members, item, root, inner, notes)
             if inner:
                 out[name] = inner
         if organisation is not None and out["kind"] == "person":
@@ -232,7 +236,7 @@ def _is_constant(kind: Source) -> bool:
 
 def _object_fields(
     entry: CustomerSpec, build: Build, at: Location, defaults: MappingDefaults
-) -> tuple[tuple[str, tuple[Field, ...]], ...]:
+) -> tuple[tuple[str, Filling], ...]:
     groups = []
     if entry.external_ids:
         convert = of_whole_numbers(text_up_to(200))
@@ -240,10 +244,10 @@ def _object_fields(
             compile_field(name, source, convert, build, (*at, "external_ids", name), raw=200)
             for name, source in sorted(entry.external_ids.items())
         )
-        groups.append(("external_ids", tuple(ids)))
+        groups.append(("external_ids", filling(ids)))
     if entry.attributes:
         names = sorted(entry.attributes)
-        groups.append(("attributes", tuple(_attribute(name, entry, build, at, defaults) for name in names)))
+        groups.append(("attributes", filling(_attribute(name, entry, build, at, defaults) for name in names)))
     return tuple(groups)
 
 
@@ -274,7 +278,8 @@ def _attribute(name: str, entry: CustomerSpec, build: Build, at: Location, defau
 
 
 def _list_attribute(name: str, base: Field, source: Any, build: Build, place: Location, convert: Convert) -> Field:
-    return base._replace(key=None, get=reader(compile_source(source, build, place)), convert=convert)
+    get = reader(compile_source(source, build, place))
+    return base._replace(key=None, get=get, convert=convert, nested=None)
 
 
 def _part_namer(entry: CustomerSpec, build: Build, at: Location) -> Callable[[Any, Any], str]:
@@ -305,7 +310,7 @@ def _organisation(entry: CustomerSpec, build: Build, at: Location) -> Any:
     given = given if isinstance(given, OrganisationSource) else OrganisationSource()
     automatic = entry.part is not None and given.source_id is None
     limits = {"source_id": 200, "stream": 80, "role": 120}
-    fields = tuple(
+    fields = filling(
         compile_field(name, source, text_up_to(limit), build, (*at, "organisation", name))
         for name, limit in limits.items()
         if (source := getattr(given, name)) is not None
@@ -313,7 +318,7 @@ def _organisation(entry: CustomerSpec, build: Build, at: Location) -> Any:
 
     def add(item: Any, root: Any, out: dict[str, Any], notes: Notes) -> None:
         found: dict[str, Any] = {"source_id": SAME_RECORD} if automatic else {}
-        fill(fields, item, root, found, notes)
+        fill_all(fields, item, root, found, notes)
         if not automatic and found.get("source_id", "").startswith(SAME_RECORD):
             found["source_id"] = SAME_RECORD + found["source_id"]
         if "source_id" in found and len(found["source_id"]) <= 200:

@@ -18,7 +18,7 @@ from mappings.language import (
     Source,
     SpecModel,
 )
-from mappings.normalise.emails import normalise_email
+from mappings.normalise.emails import normalise_email, plain_email
 from mappings.normalise.identifiers import normalise_identifier
 from mappings.readings import (
     SCHEME,
@@ -27,6 +27,7 @@ from mappings.readings import (
     ensure_whole,
     extension_of,
     phones_in,
+    plain_phone,
     region_of,
     scheme_of,
     set_postcode,
@@ -35,6 +36,7 @@ from mappings.readings import (
 from mappings.sources import (
     Build,
     Field,
+    Filling,
     Getter,
     Location,
     Notes,
@@ -42,7 +44,8 @@ from mappings.sources import (
     compile_field,
     compile_source,
     failing,
-    fill,
+    fill_all,
+    filling,
     reader,
 )
 from mappings.targets import MAX_ITEMS, MAX_TAGS, channel, instant, texts_of
@@ -51,7 +54,15 @@ from mappings.values import Convert, boolean_of, excerpt, text_of, text_up_to
 Add = Callable[[Any, Any, Notes, list[Any]], None]
 """(item, root, notes, out): append what one entry of the file finds."""
 
-Listed = Callable[[Any, Any, Notes], list[Any] | None]
+Settle = Callable[[list[Any], Notes], list[Any]]
+"""Several entries -> those that stay: distinct ones, not too many."""
+
+Listed = tuple[str, Add, Settle]
+"""A list field: its name, what appends its entries, and what becomes of several."""
+
+Plain = Callable[[str], str | None]
+"""The value of an entry out of a text that is one such value as it stands; None if ``Parse`` has to look at it."""
+
 Parse = Callable[[Any, Any, Any], list[dict[str, Any]]]
 """(value, item, root) -> the entries found in one raw value. Raises ``RecordInvalid``."""
 
@@ -62,7 +73,7 @@ _ADDRESS_TEXTS = {
 _label, _tag_text = text_up_to(LABEL), text_up_to(TAG)
 
 
-def compile_lists(entry: CustomerSpec, build: Build, at: Location) -> tuple[tuple[str, Listed], ...]:
+def compile_lists(entry: CustomerSpec, build: Build, at: Location) -> tuple[Listed, ...]:
     """The list fields that an entry sets, in the canonical order."""
     compilers: tuple[tuple[str, Callable[[Any, Build, Location], Add], Callable[[Any], Any], int], ...] = (
         ("identifiers", _identifier, lambda one: (one["scheme"], one["value"]), MAX_ITEMS),
@@ -77,26 +88,30 @@ def compile_lists(entry: CustomerSpec, build: Build, at: Location) -> tuple[tupl
         sources = getattr(entry, name)
         if sources:
             adds = [compiler(source, build, (*at, name, i)) for i, source in enumerate(sources)]
-            found.append((name, _listed(name, adds, identity, limit)))
+            found.append((name, _all_of(adds), _settling(name, identity, limit)))
     return tuple(found)
 
 
-def _listed(name: str, adds: list[Add], identity: Callable[[Any], Any], limit: int) -> Listed:
-    first, more = adds[0], tuple(adds[1:])
+def _all_of(adds: list[Add]) -> Add:
+    if len(adds) == 1:
+        return adds[0]
 
-    def build(item: Any, root: Any, notes: Notes) -> list[Any] | None:
-        out: list[Any] = []
-        first(item, root, notes, out)
-        for add in more:
+    def every(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
+        for add in adds:
             add(item, root, notes, out)
-        if len(out) > 1:
-            out = _distinct(out, identity)
-            if len(out) > limit:
-                notes.append(_too_many(name, len(out), limit))
-                del out[limit:]
-        return out or None
 
-    return build
+    return every
+
+
+def _settling(name: str, identity: Callable[[Any], Any], limit: int) -> Settle:
+    def settle(entries: list[Any], notes: Notes) -> list[Any]:
+        kept = _distinct(entries, identity)
+        if len(kept) > limit:
+            notes.append(_too_many(name, len(kept), limit))
+            del kept[limit:]
+        return kept
+
+    return settle
 
 
 def _distinct(entries: list[Any], identity: Callable[[Any], Any]) -> list[Any]:
@@ -125,7 +140,8 @@ def _email(source: EmailSource, build: Build, at: Location) -> Add:
     def keep(text: str) -> dict[str, Any]:
         return {"value": text}
 
-    return _repeated(source, build, at, lambda inner: parse, keep, 254, {"label": _label, "verified": boolean_of})
+    extras: dict[str, Convert] = {"label": _label, "verified": boolean_of}
+    return _repeated(source, build, at, lambda inner: parse, keep, 254, extras, plain_email)
 
 
 def _phone(source: PhoneSource, build: Build, at: Location) -> Add:
@@ -143,7 +159,8 @@ def _phone(source: PhoneSource, build: Build, at: Location) -> Add:
         return parse
 
     extras: dict[str, Convert] = {"extension": extension_of, "label": _label, "verified": boolean_of}
-    return _repeated(source, build, at, parser, lambda text: {"value": text}, 40, extras)
+    plain = plain_phone(build.context.region) if source.region is None else None
+    return _repeated(source, build, at, parser, lambda text: {"value": text}, 40, extras, plain)
 
 
 def _identifier(source: IdentifierSource, build: Build, at: Location) -> Add:
@@ -200,39 +217,44 @@ def _repeated(
     keep: Callable[[str], dict[str, Any]],
     raw: int,
     extras: dict[str, Convert],
+    plain: Plain | None = None,
 ) -> Add:
     each, path = compile_each(source.each, build, at)
     inner = build.inside(path)
     value = compile_source(source, inner, at)
     read, parse, fail = reader(value), parser(inner), failing(value.path, source.on_error, raw)
+    key = value.key if value.finish is None else None
     fields = _extras(source, extras, inner, at)
     constants: dict[str, Any] = {}
-    fill(
-        tuple(field for field in fields if field.get and field.key is None and _is_const(source, field.name)),
-        {},
-        {},
-        constants,
-        [],
-    )
-    fields = tuple(field for field in fields if not _is_const(source, field.name))
+    fixed = [field for field in fields if field.get and field.key is None and _is_const(source, field.name)]
+    fill_all(filling(fixed), {}, {}, constants, [])
+    more = filling(field for field in fields if not _is_const(source, field.name))
     if constants.get("verified") is False:
         del constants["verified"]
+    simply = plain if plain is not None and not more else _not_plain
 
     def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
         found: Any = None
         try:
-            found = read(item, root)
+            found = read(item, root) if key is None or item.__class__ is not dict else item.get(key)
             if found is None or found is False or found == []:
+                return
+            if found.__class__ is str and (value := simply(found)) is not None:
+                out.append({"value": value, **constants})
                 return
             entries = parse(found, item, root) if found.__class__ is not list else _all(found, item, root, parse)
         except RecordInvalid as error:
             text = fail(error, found, notes)
             entries = [] if text is None else [keep(text)]
-        if constants or fields:
-            _complete(entries, constants, fields, item, root, notes)
+        if constants or more:
+            _complete(entries, constants, more, item, root, notes)
         out.extend(entries)
 
     return add if each is None else _over(each, source.each or "", add)
+
+
+def _not_plain(text: str) -> None:
+    return None
 
 
 def _all(values: list[Any], item: Any, root: Any, parse: Parse) -> list[dict[str, Any]]:
@@ -254,7 +276,7 @@ def _over(each: Getter, path: str, add: Add) -> Add:
 def _complete(
     entries: list[dict[str, Any]],
     constants: dict[str, Any],
-    fields: tuple[Field, ...],
+    fields: Filling,
     item: Any,
     root: Any,
     notes: Notes,
@@ -262,7 +284,7 @@ def _complete(
     more = constants
     if fields and entries:
         more = dict(constants)
-        fill(fields, item, root, more, notes)
+        fill_all(fields, item, root, more, notes)
         if more.get("verified") is False:
             del more["verified"]
     for entry in entries:
@@ -300,15 +322,15 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
     )
     base: dict[str, Any] = {}
     if source.label is not None and _is_const(source, "label"):
-        fill(fields[:1], {}, {}, base, [])
+        fill_all(filling(fields[:1]), {}, {}, base, [])
         fields = fields[1:]
-    split = source.split
+    parts, split = filling(fields), source.split
 
     def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
         if applies is not None and not applies(item, root):
             return
         entry = base.copy()
-        fill(fields, item, root, entry, notes)
+        fill_all(parts, item, root, entry, notes)
         if len(entry) > 1 or (entry and "label" not in entry):
             if "postcode" in entry:
                 set_postcode(entry)
@@ -327,13 +349,13 @@ def _consent(source: ConsentSource, build: Build, at: Location) -> Add:
         "channel": channel, "purpose": text_up_to(60), "granted": boolean_of, "source": text_up_to(120),
         "at": instant(build.context.zone),
     }  # fmt: skip
-    fields = _extras(source, setters, inner, at)
+    fields = filling(_extras(source, setters, inner, at))
 
     def add(item: Any, root: Any, notes: Notes, out: list[Any]) -> None:
         if applies is not None and not applies(item, root):
             return
         entry: dict[str, Any] = {}
-        fill(fields, item, root, entry, notes)
+        fill_all(fields, item, root, entry, notes)
         if "channel" in entry and "granted" in entry:
             out.append(entry)
 

@@ -55,6 +55,12 @@ class Path:
         plain = len(self.steps) == 1 and self.steps[0].kind == "name" and not self.rooted
         return self.steps[0].name if plain else None
 
+    @property
+    def nested(self) -> tuple[str, str] | None:
+        """The two names if the path is nothing but a field of an object."""
+        plain = len(self.steps) == 2 and not self.rooted and all(step.kind == "name" for step in self.steps)
+        return (self.steps[0].name, self.steps[1].name) if plain else None
+
 
 class PathError(ValueError):
     """A path that cannot be read: what is wrong and where."""
@@ -78,8 +84,8 @@ def compile_path(path: Path) -> Getter:
     """The function that reads ``path``."""
     if path.key is not None:
         return _field(path.key)
-    if len(path.steps) == 2 and not path.rooted and all(step.kind == "name" for step in path.steps):
-        return _nested(path.steps[0].name, path.steps[1].name)
+    if path.nested is not None:
+        return _nested(*path.nested)
     walk = _walk(path.steps)
     if path.rooted:
         return lambda item, root: walk(root)

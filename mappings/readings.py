@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mappings.errors import RecordInvalid
@@ -19,7 +20,7 @@ SCHEME = re.compile(r"[a-z][a-z0-9_.-]{0,39}\Z")
 _EXTENSION = 12
 _ONE_NUMBER = 16
 """Text up to this length holds one number at most, of those that are valid."""
-_DIGITS = {"CN": 6, "US": 5, "DE": 5, "FR": 5}
+_DIGITS_KEPT = 20
 
 
 def emails_in(text: str) -> list[str]:
@@ -49,6 +50,15 @@ def phones_in(text: str, region: str) -> list[dict[str, Any]]:
             entry["extension"] = number.extension
         found.append(entry)
     return found
+
+
+def plain_phone(region: str) -> Callable[[str], str | None]:
+    """What ``phones_in`` finds in a text that is one plain number; None where it has to look closer."""
+
+    def read(text: str) -> str | None:
+        return plain_e164(text, region) if len(text) <= _ONE_NUMBER else None
+
+    return read
 
 
 def ensure_whole(text: str, rule: str) -> None:
@@ -96,8 +106,8 @@ def country_of(value: Any) -> str | None:
 def set_postcode(entry: dict[str, Any]) -> None:
     """Bring an address's postcode into its country's form, where that is known."""
     written = entry["postcode"]
-    if written.isascii() and written.isdigit() and len(written) == _DIGITS.get(entry.get("country", "")):
-        return
+    if written.isascii() and written.isdigit() and len(written) <= _DIGITS_KEPT and entry.get("country") != "JP":
+        return  # digits alone have one form but in Japan
     entry["postcode"] = normalise_postcode(written, entry.get("country")) or written.upper()[:20]
 
 

@@ -19,6 +19,7 @@ from mappings.normalise.dates import normalise_birth_date
 from mappings.values import (
     Convert,
     boolean_of,
+    clean,
     decimal_of,
     decimal_text,
     excerpt,
@@ -33,6 +34,7 @@ AttributeType = Literal["text", "integer", "decimal", "boolean", "date", "dateti
 """What an attribute declared in kehu.yaml may hold; ``list`` is a list of texts."""
 
 NAME, PERSON_NAME, MAX_ITEMS, MAX_TAGS = 300, 120, 50, 200
+_LONGEST_TAG = 35
 
 TEXT_FIELDS = {
     "name": NAME,
@@ -71,7 +73,9 @@ _CURRENCIES = {
 }  # fmt: skip
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}\Z")
-_WEBSITE = re.compile(r"(?:(?i:https?)://)?[^\s/<>\"'@:]+\.[^\s/<>\"'@:.]{2,}(?::\d{1,5})?(?:[/?#][^\s<>\"]*)?\Z")
+_WEBSITE = r"(?:(?i:https?)://)?[^\s/<>\"'@:]+\.[^\s/<>\"'@:.]{2,}(?::\d{1,5})?(?:[/?#][^\s<>\"]*)?\Z"
+_PRINTABLE_WEBSITE = re.compile(_WEBSITE.replace(r"\s", " "))
+"""The same of printable text, whose only white space is the blank: sets of single characters are searched faster."""
 
 
 def setter(field: str, zone: tzinfo) -> Convert:
@@ -173,11 +177,13 @@ def currency(value: Any) -> str | None:
 
 def language(value: Any) -> str | None:
     """A BCP 47 tag; zh_CN is zh-CN."""
+    if value.__class__ is str and len(value) <= _LONGEST_TAG and (known := _known_tag(value)) is not None:
+        return known
     text = text_of(value)
     if text is None:
         return None
     written = text.partition(".")[0]
-    tag = _language_tag(written) if len(written) <= 35 else None
+    tag = _language_tag(written) if len(written) <= _LONGEST_TAG else None
     if tag is None:
         raise RecordInvalid(
             "{path}: “{value}” is no language tag such as zh-CN", path="", rule="language", value=excerpt(value)
@@ -186,6 +192,11 @@ def language(value: Any) -> str | None:
 
 
 @lru_cache(maxsize=1024)
+def _known_tag(text: str) -> str | None:
+    """The tag in a short text, as ``language`` finds it; None if there is none."""
+    return _language_tag(clean(text).partition(".")[0])
+
+
 def _language_tag(written: str) -> str | None:
     tag = written.replace("_", "-")
     if not _LANGUAGE.match(tag):
@@ -196,12 +207,12 @@ def _language_tag(written: str) -> str | None:
 
 def website(value: Any) -> str | None:
     """A web address: http, https or none given."""
-    if value.__class__ is str and len(value) <= NAME and value.isprintable() and _WEBSITE.match(value):
+    if value.__class__ is str and len(value) <= NAME and value.isprintable() and _PRINTABLE_WEBSITE.match(value):
         return str(value)
     text = text_of(value)
     if text is None:
         return None
-    if len(text) > NAME or not _WEBSITE.match(text):
+    if len(text) > NAME or not re.match(_WEBSITE, text):
         raise RecordInvalid("{path}: “{value}” is no web address", path="", rule="website", value=excerpt(value))
     return text
 

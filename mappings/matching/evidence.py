@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 
 from mappings.contract import Canonical, Evidence, Features
 from mappings.matching.names import Agreement, comparable_names, names_agree
-from mappings.normalise.emails import fold_email
+from mappings.normalise.emails import fold_mailbox
 from mappings.normalise.identifiers import tax_authority
 from mappings.normalise.names import split_person_name
 from mappings.normalise.placeholders import (
     is_placeholder_date,
-    is_placeholder_email,
     is_placeholder_identifier,
+    is_placeholder_mailbox,
     is_placeholder_phone,
 )
 from mappings.normalise.scripts import fold
@@ -73,11 +73,11 @@ def features_of(customer: Canonical) -> Features:
     tax: list[str] = []
     if identifiers := customer.get("identifiers"):
         _add_identifiers(identifiers, ids, tax, contacts)
-    for system, value in customer.get("external_ids", {}).items():
-        contacts.append(f"i:{system}={value}")
-    birth = customer.get("birth_date", "") if person else ""
-    birth = "" if is_placeholder_date(birth) else birth
-    given = _given_name(customer) if birth else ""
+    if external := customer.get("external_ids"):
+        contacts.extend(f"i:{system}={value}" for system, value in external.items())
+    birth = given = ""
+    if person and (born := customer.get("birth_date")) and not is_placeholder_date(born):
+        birth, given = born, _given_name(customer)
     forms, natives = comparable_names(customer)
     return (
         "p" if person else "o",
@@ -183,14 +183,15 @@ def _stronger(one: Evidence | None, other: Evidence | None) -> Evidence | None:
 
 def _add_emails(emails: Any, person: bool, contacts: list[str], bare: list[str], verified: list[str]) -> None:
     for email in emails:
-        address = email["value"]
-        if is_placeholder_email(address):
+        mailbox, _, domain = email["value"].lower().rpartition("@")
+        if is_placeholder_mailbox(mailbox, domain):
             continue
-        contact = "e:" + fold_email(address)
+        mailbox, domain = fold_mailbox(mailbox, domain)
+        contact = f"e:{mailbox}@{domain}"
         if contact in contacts:
             continue
         contacts.append(contact)
-        if person and contact[2 : contact.rindex("@")] not in _SHARED_MAILBOXES:
+        if person and mailbox not in _SHARED_MAILBOXES:
             bare.append(contact)
         if email.get("verified"):
             verified.append(contact)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
 
 from mappings.contract import Canonical
 from mappings.normalise.divisions import leading_city, leading_province
@@ -31,23 +30,16 @@ class Agreement(IntEnum):
     EXACT = 3
 
 
-class ComparableNames(NamedTuple):
-    """Distinct forms of all names, and the distinct names in Chinese characters (persons: whole,
-    organisations: brand).
+def comparable_names(customer: Canonical) -> tuple[list[str], list[str]]:
+    """Distinct forms of all names, and the distinct names in Chinese characters (persons: whole, organisations:
+    brand); no forms for a nameless customer.
     """
-
-    forms: list[str]
-    natives: list[str]
-
-
-def comparable_names(customer: Canonical) -> ComparableNames:
-    """What is compared of a customer's names; no forms for a nameless customer."""
     read, texts = _READERS[customer["kind"]](customer)
     if len(texts) == 1:
         form, native = read(texts[0])
-        return ComparableNames([form] if form else [], [native] if native else [])
+        return [form] if form else [], [native] if native else []
     found = [read(text) for text in dict.fromkeys(texts)]
-    return ComparableNames(sorted({f for f, _ in found if f}), sorted({n for _, n in found if n}))
+    return sorted({f for f, _ in found if f}), sorted({n for _, n in found if n})
 
 
 def anchors(form: str) -> tuple[str, ...]:
@@ -88,7 +80,10 @@ _Reader = Callable[[str], tuple[str, str]]
 
 
 def _person_texts(customer: Canonical) -> tuple[_Reader, list[str]]:
-    texts = [t for f in ("name", "native_name", "latin_name") if (t := customer.get(f))]
+    name, native, latin = customer.get("name"), customer.get("native_name"), customer.get("latin_name")
+    if name and not native and not latin:
+        return _read_person, [name]
+    texts = [text for text in (name, native, latin) if text]
     if not texts:
         given, family = customer.get("given_name", ""), customer.get("family_name", "")
         texts = [f"{family}{given}" if has_han(family) else f"{given} {family}"] if given and family else []
@@ -107,9 +102,8 @@ def _read_person(text: str) -> tuple[str, str]:
     tokens = person_tokens(text)
     if not tokens:
         return "", ""
-    form = " ".join(tokens)
-    native = _native_person(text) if not text.isascii() and has_han(text) else ""
-    return (PINYIN + form if is_pinyin_name(tokens) else form), native
+    form = PINYIN + " ".join(tokens) if is_pinyin_name(tokens) else " ".join(tokens)
+    return form, ("" if text.isascii() or not has_han(text) else _native_person(text))
 
 
 @lru_cache(maxsize=32768)

@@ -80,7 +80,7 @@ class RuleMatcher:
 
     def _coarse_keys(self, features: Features) -> list[int]:
         kind, bare = features[KIND], features[BARE]
-        proofs = [_proof(kind + value) for value in features[IDS]]
+        proofs = [kind + value for value in features[IDS]]
         texts: list[str] = []
         named = None
         for contact in features[CONTACTS]:
@@ -92,7 +92,10 @@ class RuleMatcher:
                 named = _anchors(features[FORMS])
             for anchor in named:
                 texts.append(f"{kind}{contact} {anchor}")
-        return list(dict.fromkeys([*proofs, *map(_hash, texts)]))
+        keys = _hashes(texts)
+        if proofs:
+            keys = [*(key | 1 for key in _hashes(proofs)), *keys]
+        return list(dict.fromkeys(keys))
 
     def compare(self, left: Features, right: Features) -> Evidence | None:
         """The strongest rule that holds, the veto that forbids it, or None. Symmetric."""
@@ -132,6 +135,13 @@ def _proof(text: str) -> int:
 
 
 def _hash(text: str) -> int:
-    """xxh3 as a signed 64-bit integer, as databases store it; even, unlike proof keys."""
-    number = xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & ~1
-    return number - _RANGE if number >= _SIGN else number
+    return _hashes([text])[0]
+
+
+def _hashes(texts: list[str]) -> list[int]:
+    """xxh3 of each as a signed 64-bit integer, as databases store it; even, unlike proof keys."""
+    try:
+        numbers = [xxh3_64_intdigest(text.encode()) & -2 for text in texts]
+    except UnicodeEncodeError:
+        numbers = [xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & -2 for text in texts]
+    return [number - _RANGE if number >= _SIGN else number for number in numbers]

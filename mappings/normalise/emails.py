@@ -40,6 +40,7 @@ _HYPHEN_IGNORED = words(
     yahoo.com yahoo.co.uk yahoo.co.jp yahoo.de yahoo.fr ymail.com
     """
 )
+_PARTICULAR = _SAME_DOMAIN.keys() | _PLUS_IGNORED | _HYPHEN_IGNORED | _DOTS_IGNORED
 _FREE = words(
     """
     gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com yahoo.co.uk
@@ -62,11 +63,17 @@ def normalise_email(text: str) -> str | None:
     punctuation. The local part is lower-cased too: RFC 5321 allows servers to tell cases apart, no provider
     in use does.
     """
-    if _PLAIN.fullmatch(text) and len(text) <= _MAX_ADDRESS:
-        return text.lower()
+    plain = plain_email(text)
+    if plain is not None:
+        return plain
     if len(text) > MAX_TEXT:
         return None
     return _parse(_bare_address(text))
+
+
+def plain_email(text: str) -> str | None:
+    """The same of a text that is a usual ASCII address and nothing else; None for any other."""
+    return text.lower() if len(text) <= _MAX_ADDRESS and _PLAIN.fullmatch(text) else None
 
 
 def split_emails(text: str) -> list[str]:
@@ -83,6 +90,13 @@ def split_emails(text: str) -> list[str]:
 def fold_email(address: str) -> str:
     """A comparison key: equal for addresses that reach the same mailbox at providers whose rules are known."""
     local, _, domain = address.lower().rpartition("@")
+    return "@".join(fold_mailbox(local, domain))
+
+
+def fold_mailbox(local: str, domain: str) -> tuple[str, str]:
+    """The same of an address in its two parts, in lower case."""
+    if domain not in _PARTICULAR:
+        return local, domain
     domain = _SAME_DOMAIN.get(domain, domain)
     if domain in _PLUS_IGNORED:
         local = local.partition("+")[0] or local
@@ -90,7 +104,7 @@ def fold_email(address: str) -> str:
         local = local.partition("-")[0] or local
     if domain in _DOTS_IGNORED:
         local = local.replace(".", "") or local
-    return f"{local}@{domain}"
+    return local, domain
 
 
 def email_domain(address: str) -> str:

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from mappings.normalise.placeholders import is_placeholder_text
+from mappings.normalise.placeholders import PLACEHOLDERS, is_placeholder_text
 from mappings.normalise.scripts import fold, half_width, has_cjk, has_han, is_han, latin_text, pinyin, simplify
 from mappings.normalise.surnames import COMPOUND, READINGS, SURNAMES, SYLLABLES, is_pinyin, syllables
 from mappings.normalise.vocabulary import words
@@ -216,25 +216,42 @@ def person_tokens(text: str) -> tuple[str, ...]:
     王小明 all give (ming, wang, xiao). Titles, suffixes and bracketed remarks are left out; empty for
     placeholders.
     """
-    if len(text) > MAX_TEXT or is_placeholder_text(text):
+    if len(text) > MAX_TEXT:
         return ()
-    if not text.isascii():
-        text = half_width(text)
-        if has_han(text):
-            return _chinese_tokens(text)
-    if "(" in text or "[" in text:
-        text = _BRACKETED.sub(" ", text)
-    words = fold(text).split()
+    words = _plain_words(text)
+    if words is None:
+        if is_placeholder_text(text):
+            return ()
+        if not text.isascii():
+            text = half_width(text)
+            if has_han(text):
+                return _chinese_tokens(text)
+        if "(" in text or "[" in text:
+            text = _BRACKETED.sub(" ", text)
+        words = fold(text).split()
     if len(words) > 1 and (words[0] in _TITLES or words[-1] in _SUFFIXES):
         words = _untitled(words)
     return tuple(sorted(_as_syllables(words)))
+
+
+def _plain_words(text: str) -> list[str] | None:
+    """The folded words of ASCII letters and digits with single blanks between them, as most names are written; None
+    for any other text, and for one that may be a placeholder.
+    """
+    if not text.isascii():
+        return None
+    lowered = text.lower()
+    words = lowered.split(" ")
+    if "" in words or lowered[0] in "x0" or lowered in PLACEHOLDERS or not "".join(words).isalnum():
+        return None
+    return words
 
 
 def is_pinyin_name(words: tuple[str, ...]) -> bool:
     """Whether the words (of ``person_tokens``) are a Chinese name in pinyin: all are syllables and one is a
     surname.
     """
-    return len(words) > 1 and SYLLABLES.issuperset(words) and not SURNAMES.isdisjoint(words)
+    return len(words) > 1 and not SURNAMES.isdisjoint(words) and SYLLABLES.issuperset(words)
 
 
 @lru_cache(maxsize=32768)

@@ -68,7 +68,9 @@ class Plan(NamedTuple):
 
 def plain_e164(text: str, region: str | None) -> str | None:
     """E.164 of a plain valid number, equal to the library's answer; None where the library has to decide."""
-    digits = text if text.removeprefix("+").isdigit() else text.translate(_PUNCTUATION)
+    if text[:1] == "+" and (bare := text[1:]).isdigit():
+        return _international(bare)
+    digits = text if text.isdigit() else text.translate(_PUNCTUATION)
     if digits[:1] == "+":
         return _international(digits[1:])
     if region is None or not (digits.isascii() and digits.isdigit()):
@@ -88,19 +90,19 @@ def plan_of_region(region: str) -> Plan | None:
 
 
 @lru_cache(maxsize=1024)
-def _plan_of_code(code: str) -> Plan | None:
-    regions = COUNTRY_CODE_TO_REGION_CODE.get(int(code))
-    return plan_of_region(regions[0]) if regions else None
+def _plan_at(start: str) -> Plan | None:
+    """The plan of an international number by its first three digits (calling codes are prefix-free)."""
+    for length in (1, 2, 3):
+        if start[:length] in _CODES:
+            return plan_of_region(COUNTRY_CODE_TO_REGION_CODE[int(start[:length])][0])
+    return None
 
 
 def _international(digits: str) -> str | None:
-    if not (digits.isascii() and digits.isdigit()) or digits[0] == "0":
+    if not (digits.isascii() and digits.isdigit()):
         return None
-    for length in (1, 2, 3):  # calling codes are prefix-free
-        if digits[:length] in _CODES:
-            plan = _plan_of_code(digits[:length])
-            return _national(digits[length:], plan) if plan else None
-    return None
+    plan = _plan_at(digits[:3])
+    return None if plan is None else _national(digits[len(plan.code) :], plan)
 
 
 def _may_hold_code(digits: str, plan: Plan) -> bool:
@@ -111,16 +113,15 @@ def _may_hold_code(digits: str, plan: Plan) -> bool:
 
 
 def _national(digits: str, plan: Plan) -> str | None:
-    number = _without_trunk_prefix(digits, plan)
+    number: str | None = digits
+    if plan.trunk is not None and (found := plan.trunk(digits)) is not None:
+        number = _without_trunk_prefix(digits, found, plan)
     if number is None or len(number) not in plan.lengths or not _valid(number, plan.zones):
         return None
     return f"+{plan.code}{number}"
 
 
-def _without_trunk_prefix(digits: str, plan: Plan) -> str | None:
-    found = plan.trunk(digits) if plan.trunk else None
-    if found is None:
-        return digits
+def _without_trunk_prefix(digits: str, found: re.Match[str], plan: Plan) -> str | None:
     if plan.transforms and found.lastindex:
         return None
     rest: str = digits[found.end() :]

@@ -10,7 +10,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from mappings.normalise.vocabulary import words
 
-_TEXTS = words(
+PLACEHOLDERS = words(
     """
     n/a na n.a. n.a none null nil nan unknown unk not available not applicable not known tbd tba tbc
     - -- --- . ? ?? ??? x xx xxx xxxx test testing tester dummy asdf qwerty anonymous no name
@@ -18,6 +18,7 @@ _TEXTS = words(
     不详 不詳 暂无 暫無 没有 沒有 空 未填 未填写 待定 待补 不清楚 测试 測試 匿名 未提供 保密 无名 佚名 なし 不明 없음
     """
 ) | {"not available", "not applicable", "not known", "no name", "not provided"}
+"""Texts that say "unknown", in lower case."""
 
 _EMAIL_LOCALS = words(
     """
@@ -44,7 +45,7 @@ def is_placeholder_text(text: str) -> bool:
     bare = text.casefold()
     if not bare or not (bare[0].isalnum() and bare[-1].isalnum()):
         bare = bare.strip(_WRAPPING)
-    if bare in _TEXTS:
+    if bare in PLACEHOLDERS:
         return True
     return (not bare or bare[0] in _FILLERS) and len(bare) < 40 and _FILLER.fullmatch(bare) is not None
 
@@ -52,7 +53,14 @@ def is_placeholder_text(text: str) -> bool:
 def is_placeholder_email(address: str) -> bool:
     """Whether an address is nobody's (noemail@…, test@…, anything under .invalid, RFC 2606)."""
     local, _, domain = address.lower().rpartition("@")
-    if local in _EMAIL_LOCALS or domain in _EMAIL_DOMAINS or domain.endswith(".invalid") or _one_character(local):
+    return is_placeholder_mailbox(local, domain)
+
+
+def is_placeholder_mailbox(local: str, domain: str) -> bool:
+    """The same of an address in its two parts, in lower case."""
+    if local in _EMAIL_LOCALS or domain in _EMAIL_DOMAINS or domain.endswith(".invalid"):
+        return True
+    if local[:1] == local[1:2] and _one_character(local):
         return True
     return "+" in local and local.partition("+")[0] in _EMAIL_LOCALS
 
