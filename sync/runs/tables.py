@@ -15,11 +15,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     text,
 )
 
 from sync.database import PARTIAL, UtcDateTime, metadata
-from sync.master.tables import BigId
+from sync.master.tables import UNCOMPRESSED_IDS, BigId
 
 
 def _pause_columns() -> list[Column[str]]:
@@ -97,6 +98,7 @@ seen_page = Table(
     Column("record_ids", LargeBinary, nullable=False, comment="int64 little-endian: records seen on this page"),
     comment="Which records a full read has seen, so that the sweep of deletes survives a crash.",
 )
+event.listen(seen_page, "after_create", UNCOMPRESSED_IDS)
 
 sync_run = Table(
     "sync_run",

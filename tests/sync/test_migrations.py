@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,19 @@ def test_tables_without_row_ids_are_made_so(tmp_path: Path) -> None:
     assert without_rowid(migrated) == without_rowid(created) != set()
     migrated.dispose()
     created.dispose()
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("make", [migrations.migrate, lambda database: metadata.create_all(database.engine)])
+def test_lists_of_ids_are_kept_as_they_are(postgres_url: str, make: Callable[[Database], object]) -> None:
+    database = Database(postgres_url)  # the comparison of tables does not see how values are stored
+    make(database)
+    with database.reading() as connection:
+        rows = connection.execute(
+            text("SELECT attrelid::regclass::text FROM pg_attribute WHERE attname = 'record_ids' AND attstorage = 'e'")
+        )
+        assert {row[0] for row in rows} == {"landing", "seen_page"}
+    database.dispose()
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
