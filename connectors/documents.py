@@ -79,6 +79,7 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 def parse_document(text: bytes, path: Path) -> Document:
     """The document in ``text``; ``path`` is only named in errors."""
+    _require_utf8(text, path)
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -88,11 +89,30 @@ def parse_document(text: bytes, path: Path) -> Document:
         return Document(path, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
+        if "'\\t'" in (error.problem or ""):
+            raise BadDocument(
+                "{file}, line {line}: a tab stands where YAML allows spaces only.", file=path.name, line=line
+            ) from None
         raise BadDocument(
             "{file}, line {line}: not valid YAML ({reason}).", file=path.name, line=line, reason=error.problem
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BadDocument("{file} is not valid YAML ({reason}).", file=path.name, reason=type(error).__name__) from None
+
+
+def _require_utf8(text: bytes, path: Path) -> None:
+    """Raises BadDocument with the line of the first bytes that are not UTF-8. UTF-16 with its mark is YAML too."""
+    if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise BadDocument(
+            "{file}, line {line}: this is not UTF-8 text.",
+            remedy="Save the file as UTF-8.",
+            file=path.name,
+            line=text.count(b"\n", 0, error.start) + 1,
+        ) from None
 
 
 def _lines(root: yaml.MappingNode, path: Path) -> Iterator[tuple[Place, int]]:

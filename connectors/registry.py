@@ -138,15 +138,7 @@ class Registry:
         """The connector of that id, broken or not; raises BadConfiguration with the nearest id."""
         if connector in self._infos:
             return self._infos[connector]
-        allowed = sorted(self._infos)
-        raise BadConfiguration(
-            "There is no connector {connector}. Nearest: {nearest}. Installed: {allowed}.",
-            setting="connector",
-            remedy="Correct the connector's name, or install the plugin that brings it.",
-            connector=connector[:60],
-            nearest=nearest(connector, allowed) or "-",
-            allowed=", ".join(allowed),
-        )
+        raise _unknown(connector, sorted(self._infos))
 
     def create(self, connector: str, settings: Mapping[str, Any], context: Context) -> Connector[Any]:
         """A connector with these settings; raises BadConfiguration naming setting, allowed and nearest."""
@@ -281,6 +273,26 @@ def _require_contract(manifest: Manifest) -> None:
             theirs=manifest.contract,
             ours=CONTRACT_VERSION,
         )
+
+
+def _unknown(connector: str, installed: list[str]) -> BadConfiguration:
+    meant, allowed = nearest(connector, installed), ", ".join(installed)
+    if meant is None:
+        return BadConfiguration(
+            "There is no connector {connector}. Installed: {allowed}.",
+            setting="connector",
+            remedy="Correct the connector's name, or install the plugin that brings it.",
+            connector=connector[:60],
+            allowed=allowed,
+        )
+    return BadConfiguration(
+        "There is no connector {connector}. Did you mean {nearest}? Installed: {allowed}.",
+        setting="connector",
+        remedy="Correct the connector's name, or install the plugin that brings it.",
+        connector=connector[:60],
+        nearest=meant,
+        allowed=allowed,
+    )
 
 
 def _import_class(connector: str, reference: str) -> AnyConnector:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.budget import Budget, LocalBudget, Rate
+from connectors.errors import BadConfiguration
 from connectors.importing import IMPORTING
 
 if TYPE_CHECKING:
@@ -65,4 +66,11 @@ class Broker:
         with IMPORTING:
             import redis
 
-        return redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=5)
+        try:
+            return redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=5)
+        except ValueError:  # its text may quote the URL, and that a password
+            raise BadConfiguration(
+                "The broker's URL cannot be read.",
+                setting="broker",
+                remedy="Write it like redis://host:6379/0, the password as a reference.",
+            ) from None

@@ -63,8 +63,8 @@ def _project(project: Project, online: bool) -> Iterator[Finding]:
     count = len(project.settings.connections)
     yield Finding("kehu.yaml", Verdict.OK, _("The configuration is right: {count} connections.", count=count))
     yield from _secrets_file(project)
+    yield from _regions(project)
     yield from _guarded("database", lambda: _database(project))
-    yield from _guarded("streams", lambda: _work(project))
     yield from _guarded("broker", lambda: _broker(project))
     yield from _guarded("web", lambda: _web(project))
     yield from _connectors(project)
@@ -86,6 +86,22 @@ def _secrets_file(project: Project) -> Iterator[Finding]:
         )
 
 
+def _regions(project: Project) -> Iterator[Finding]:
+    """Countries that there are none of: their phone numbers would never be understood."""
+    from phonenumbers import SUPPORTED_REGIONS  # slow to import
+
+    connections = project.settings.connections
+    given = {"region": project.settings.region} | {f"{name}.region": one.region for name, one in connections.items()}
+    for key, region in given.items():
+        if region is not None and region not in SUPPORTED_REGIONS:
+            yield Finding(
+                "kehu.yaml",
+                Verdict.WARNING,
+                _("{key} is {region}, and there is no such country.", key=key, region=region),
+                _("Write the two letters of ISO 3166-1, e.g. CN, US or DE."),
+            )
+
+
 def _database(project: Project) -> Iterator[Finding]:
     schema = migrations.inspect(project.database)
     if project.embedded_database:
@@ -103,12 +119,12 @@ def _database(project: Project) -> Iterator[Finding]:
         migrations.require_current(project.database)
     kind = "PostgreSQL" if project.database.is_postgres else "SQLite"
     yield Finding("database", Verdict.OK, _("{kind} answers; schema {revision}.", kind=kind, revision=schema.head))
+    if schema.state is SchemaState.CURRENT:
+        yield from _work(project)
 
 
 def _work(project: Project) -> Iterator[Finding]:
     """What stands still, and why; nothing to tell before the first sync."""
-    if migrations.inspect(project.database).state is not SchemaState.CURRENT:
-        return
     with project.database.reading() as connection:
         streams, stuck = overview.streams(connection), services.stuck_landings(connection)
     for stream in streams:

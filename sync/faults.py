@@ -61,6 +61,11 @@ def faults_of(
     return list(faults.values())
 
 
+def line_of(document: Document, place: Place) -> Phrase:
+    """Where something stands, to fill a place of a message: ``kehu.yaml, line 7``."""
+    return Phrase("{file}, line {line}", file=document.path.name, line=document.line(place))
+
+
 def _is_other_member(details: ErrorDetails, every: list[ErrorDetails]) -> bool:
     """Whether it only says that a union's other member was not meant: one that got deeper into the data was."""
     above = details["loc"][:-1]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sync import collector
 from sync.errors import Misused
 from sync.project import Project
-from sync.runs import claim, events, history, pending, requests, run
+from sync.runs import claim, events, history, pauses, pending, requests, run
 from sync.runs.events import Event
 from sync.runs.history import RunView
 from sync.runs.states import RunMode, Status
@@ -57,6 +57,13 @@ def targets(project: Project, names: Sequence[str]) -> list[Target]:
             raise _without_streams(connection)
         found |= dict.fromkeys(Target(connection, one) for one in ([stream] if stream else streams))
     return list(found)
+
+
+def split_paused(project: Project, wanted: Sequence[Target]) -> tuple[list[Target], list[Target]]:
+    """The targets that may run, and those that somebody has paused."""
+    with project.database.hot_reading() as connection:
+        paused = pauses.on_purpose(connection)
+    return [one for one in wanted if one not in paused], [one for one in wanted if one in paused]
 
 
 def _without_streams(connection: str) -> Misused:

@@ -24,7 +24,7 @@ from connectors.registry import ConnectorInfo, Registry, find_connector, load_re
 from sync.broker import Broker
 from sync.database import Database
 from sync.errors import NotFound, raise_faults
-from sync.faults import faults_of
+from sync.faults import faults_of, line_of
 from sync.included import mapping_name, stamp_of, with_included
 from sync.master.tombstones import VAULT
 from sync.secrets import Secrets
@@ -226,9 +226,9 @@ class Project:
         """
         settings = self.connection(name)
         document, place = self.place_of(name, "settings")
-        where = f"{document.path.name}, line {document.line(place)}"
         kind = self.connector_info(name).load()
-        values = self._with_vault.resolve(settings.settings, where=where, key=".".join(map(str, place)))
+        key, where = ".".join(map(str, place)), line_of(document, place)
+        values = self._with_vault.resolve(settings.settings, where=where, key=key)
         try:
             config = kind.config_model.model_validate(values)
         except ValidationError as error:
@@ -346,7 +346,7 @@ class Project:
         given = self.settings.web.sign_on
         if given is None or given.client_secret is None:
             return None
-        where = f"{self.path.name}, line {self.document.line(('web', 'sign_on'))}"
+        where = line_of(self.document, ("web", "sign_on"))
         found = self._with_vault.resolve(given.client_secret, where=where, key="web.sign_on.client_secret")
         return found.get_secret_value() if isinstance(found, SecretStr) else str(found)
 
@@ -392,8 +392,7 @@ class Project:
         return compile_mapping(spec, defaults=defaults)
 
     def _resolved(self, value: str, key: str) -> Any:
-        where = f"{self.path.name}, line {self.document.line((key,))}"
-        return self.secrets.resolve(value, where=where, key=key)
+        return self.secrets.resolve(value, where=line_of(self.document, (key,)), key=key)
 
     def close(self) -> None:
         """Give back pooled database connections."""

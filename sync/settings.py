@@ -38,9 +38,11 @@ RoleName = Literal["admin", "operator", "steward", "integrator", "service", "vie
 
 
 def country(value: str | None) -> str | None:
-    """The code itself if it is of two capital letters; ValueError if not."""
+    """The code itself if it is of two capital letters; ValueError if not. Which codes exist is asked by the doctor."""
     if value is not None and not re.fullmatch(r"[A-Z]{2}", value):
         raise ValueError("a country is written with two capital letters, e.g. CN, US or DE")
+    if value == "UK":
+        raise ValueError("the United Kingdom is written GB")
     return value
 
 
@@ -342,6 +344,14 @@ class Settings(Section):
     def _known_zone(cls, value: str) -> str:
         return known_zone(value)
 
+    @field_validator("broker")
+    @classmethod
+    def _redis(cls, value: str | None) -> str | None:
+        """A URL of Redis, or wholly a reference to one."""
+        if value is None or value.startswith(("redis://", "rediss://", "unix://", "$", "file:", "keyring:")):
+            return value
+        raise ValueError("a broker is written like redis://host:6379/0")
+
 
 def known_zone(name: str) -> str:
     """The name itself if it is an IANA time zone; ValueError if not."""
@@ -362,7 +372,7 @@ def find_settings(start: Path) -> Path:
     raise BadConfiguration(
         "There is no kehu.yaml in {folder} or above it.",
         remedy="Go to the project's folder, name it with --project, or make one with `kehu init`.",
-        folder=start.name or str(start),
+        folder=str(start.resolve()),
     )
 
 

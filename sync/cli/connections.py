@@ -13,7 +13,7 @@ import typer
 from connectors.contract import Connector, Mode, Read, Record, Stream
 from connectors.errors import ConnectorError
 from sync import language, oneshot
-from sync.cli.console import emit, emit_json, emit_table, next_step, say
+from sync.cli.console import emit, emit_json, emit_table, next_step, say, word
 from sync.cli.exits import Exit, exit_code, worst
 from sync.cli.options import Connection, DryRun, Json, Limit
 from sync.cli.reporting import report
@@ -79,7 +79,8 @@ def discover(
         say(f"{stream.name}  {stream.title}  [{capabilities}; {_('deletes')}: {stream.deletes}]", "bold")
         emit_table((_("Field"), _("Type"), _("Title")), [(f.path, f.type, f.title) for f in stream.fields])
         _show_mapping(connection, stream.name, mapped[stream.name])
-    next_step(f"kehu connection preview {connection} --stream {streams[0].name}" if streams else "kehu doctor")
+    preview_of = f"kehu connection preview {word(connection)} --stream "
+    next_step(preview_of + word(streams[0].name) if streams else "kehu doctor")
 
 
 @app.command(help=_("Read a few records and show what the mapping makes of them; nothing is stored."))
@@ -99,9 +100,9 @@ def preview(
     records = sample(project, connection, name, limit)
     if not raw and not project.has_mapping(connection, name):
         say(_("There is no mapping yet: these are the records as they came."), "yellow")
-        raw, step = True, f"kehu mapping suggest {connection}.{name}"
+        raw, step = True, f"kehu mapping suggest {word(f'{connection}.{name}')}"
     else:
-        step = f"kehu sync run {connection}.{name}"
+        step = f"kehu sync run {word(f'{connection}.{name}')}"
     shown = [_raw(record) for record in records] if raw else _mapped(project, connection, name, records)
     if as_json:
         emit_json("preview", shown)
@@ -119,7 +120,7 @@ def pause(context: typer.Context, connection: Connection, dry_run: DryRun = Fals
         with project.database.transaction() as unit:
             services.pause_connection(unit, connection)
     say(_("{name} is paused.", name=connection))
-    next_step(f"kehu connection resume {connection}")
+    next_step(f"kehu connection resume {word(connection)}")
 
 
 @app.command(help=_("Sync a paused connection again."))
@@ -132,7 +133,7 @@ def resume(context: typer.Context, connection: Connection, dry_run: DryRun = Fal
         with project.database.transaction() as unit:
             resumed = services.resume_connection(unit, connection)
     say(_("{name} goes on.", name=connection) if resumed else _("{name} was not paused.", name=connection))
-    next_step(f"kehu sync run {connection}")
+    next_step(f"kehu sync run {word(connection)}")
 
 
 @contextmanager
@@ -233,7 +234,7 @@ def _show_mapping(connection: str, stream: str, mapped: MappedBy) -> None:
     if mapped.proposal is not None:
         say(_("There is no mapping yet. This one is proposed from the fields' names and values:"), "yellow")
         emit(mapped.proposal.rstrip("\n"))
-        say(_("Save it with `kehu mapping suggest {target}`.", target=f"{connection}.{stream}"))
+        say(_("Save it with `kehu mapping suggest {target}`.", target=word(f"{connection}.{stream}")))
 
 
 def _accept(context: typer.Context, connection: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +12,11 @@ from connectors.errors import BadConfiguration
 from connectors.quality import Grade
 from connectors.registry import ConnectorInfo, Registry, load_registry
 from sync import language
-from sync.cli.console import emit, emit_json, emit_table, next_step, say
+from sync.cli.console import emit, emit_json, emit_table, next_step, say, word
 from sync.cli.exits import Exit
 from sync.cli.options import DryRun, Json
 from sync.cli.session import session
+from sync.errors import NotFound
 from sync.language import _
 
 if TYPE_CHECKING:
@@ -33,13 +35,13 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
         return
     columns = (_("Connector"), _("Title"), _("Kind"), _("Grade"), _("Maturity"), _("From"), _("State"))
     emit_table(columns, [_row(info) for info in infos])
-    next_step("kehu connector show CONNECTOR")
+    next_step("kehu connector show files")
 
 
 @app.command(help=_("Show one connector: its streams and the settings it takes."))
 def show(context: typer.Context, connector: Name, as_json: Json = False) -> None:
     """Show one connector."""
-    info = registry(context).get(connector)
+    info = _named(registry(context), connector)
     if as_json:
         emit_json("connector", {**_data(info), "settings": _settings(info)})
         return
@@ -54,7 +56,7 @@ def show(context: typer.Context, connector: Name, as_json: Json = False) -> None
     _show_quality(info)
     if info.docs:
         say(_("Read more in {path}", path=str(info.docs)))
-    next_step(f"kehu init --connection NAME={info.id}")
+    next_step(f"kehu init my-company --connection {info.id}={info.id}")
 
 
 @app.command(help=_("Make a plugin package for a new connector; it passes the conformance suite as it is."))
@@ -72,7 +74,7 @@ def new(
     for path in written:
         emit(str(path))
     if not dry_run:
-        next_step(f"pip install -e '{target}[test]' && pytest {target}")
+        next_step(f"pip install -e {shlex.quote(f'{target}[test]')} && pytest {word(str(target))}")
 
 
 @app.command(help=_("Load connectors and check what they promise about themselves."))
@@ -83,7 +85,7 @@ def check(
 ) -> None:
     """Import connectors and tell which are broken and why."""
     known = registry(context)
-    infos = [known.get(connector)] if connector else list(known)
+    infos = [_named(known, connector)] if connector else list(known)
     for info in infos:
         try:
             info.load()
@@ -103,6 +105,14 @@ def registry(context: typer.Context) -> Registry:
         return session(context).project.registry
     except BadConfiguration:
         return load_registry()
+
+
+def _named(known: Registry, connector: str) -> ConnectorInfo:
+    """The connector of that id; NotFound, for what was typed is no fault of a configuration."""
+    try:
+        return known.get(connector)
+    except BadConfiguration as error:
+        raise NotFound(error.template, remedy=error.remedy, **error.params) from None
 
 
 def _row(info: ConnectorInfo) -> tuple[object, ...]:

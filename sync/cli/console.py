@@ -24,6 +24,7 @@ from sync.language import _
 
 SCHEMA_VERSION = 1
 _PREFIX: ContextVar[str] = ContextVar("kehu_as_typed", default="kehu")
+_PLAIN_WORD = re.compile(r"[\w@%+=:,./-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -62,6 +63,11 @@ def begin(program: str, project: Path) -> None:
     if project != Path():
         words += ["-C", shlex.quote(str(project))]
     _PREFIX.set(" ".join(words))
+
+
+def word(value: str) -> str:
+    """A name as a word of a command to be typed: in quotes where the shell would take it apart."""
+    return value if _PLAIN_WORD.fullmatch(value) else shlex.quote(value)
 
 
 def _program(called: str) -> str:

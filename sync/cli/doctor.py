@@ -37,4 +37,5 @@ def doctor(
         raise typer.Exit(Exit.CONFIGURATION)
     if not as_json:
         emit(_("Everything needed is there."))
-        next_step("kehu up")
+        running = any(finding.subject == "web" for finding in findings)
+        next_step("kehu sync run" if running else "kehu up")

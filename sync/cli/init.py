@@ -14,7 +14,7 @@ from sync.cli.console import emit, emit_json, next_step, say
 from sync.cli.options import DryRun, Json, Yes
 from sync.cli.reporting import refuse_without_terminal
 from sync.cli.skeleton import Wanted, drafted_name, files
-from sync.errors import Misused
+from sync.errors import Misused, NotFound
 from sync.language import _
 from sync.settings import Settings
 
@@ -52,7 +52,7 @@ def init(
         region=_region(region, ask),
         time_zone=_time_zone(time_zone, ask),
         database=database,
-        broker=broker,
+        broker=_broker(broker),
         connections={name: "files" if name in begun else connector for name, connector in connections.items()},
         begun=begun,
     )
@@ -101,13 +101,20 @@ def _first_command(folder: Path) -> str:
 def _region(given: str | None, ask: bool) -> str:
     default = "CN" if language.current() == "zh" else "US"
     value = given or (typer.prompt(_("Default country of phone numbers"), default=default) if ask else default)
-    return str(_checked("region", value.strip().upper(), _("Write the two letters of ISO 3166-1, e.g. CN, US or DE.")))
+    remedy = _("Write the two letters of ISO 3166-1, e.g. CN, US or DE.")
+    return _require_region(_checked("region", value.strip().upper(), remedy), remedy)
 
 
 def _time_zone(given: str | None, ask: bool) -> str:
     default = "Asia/Shanghai" if language.current() == "zh" else "UTC"
     value = given or (typer.prompt(_("Time zone of your systems"), default=default) if ask else default)
-    return str(_checked("time_zone", value.strip(), _("Write an IANA name, e.g. Asia/Shanghai or UTC.")))
+    return _checked("time_zone", value.strip(), _("Write an IANA name, e.g. Asia/Shanghai or UTC."))
+
+
+def _broker(given: str | None) -> str | None:
+    if given is None:
+        return None
+    return _checked("broker", given, _("Write it like redis://host:6379/0, the password as a reference."))
 
 
 def _checked(key: str, value: str, remedy: str) -> str:
@@ -120,20 +127,38 @@ def _checked(key: str, value: str, remedy: str) -> str:
     return value
 
 
+def _require_region(value: str, remedy: str) -> str:
+    """The code itself if phone numbers of that country are known. Raises Misused."""
+    from phonenumbers import SUPPORTED_REGIONS  # slow to import
+
+    if value not in SUPPORTED_REGIONS:
+        raise Misused("{value} cannot be the {key}.", value=value[:60], key="region", remedy=remedy)
+    return value
+
+
 def _connections(given: list[str], ask: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in given:
         name, equals, connector = pair.partition("=")
         if not (name and equals and connector):
             raise Misused("{pair} is not of the form NAME=CONNECTOR.", pair=pair[:80])
+        if name in found:
+            raise Misused("The connection {name} is named twice.", name=name[:80], remedy="Give each its own name.")
         found[name] = connector
     if ask and not found:
         connector = typer.prompt(_("First system to connect (`kehu connector list`; empty for none)"), default="")
         if connector.strip():
             found[connector.strip()] = connector.strip()
-    for name in found:
+    for name, connector in found.items():
         _checked_name(name)
+        _require_file(connector)
     return found
+
+
+def _require_file(given: str) -> None:
+    """What is written like a file must be one: a connector's id has no dots and no folders. Raises NotFound."""
+    if ("." in given or "/" in given or "\\" in given) and not Path(given).is_file():
+        raise NotFound("There is no file {file}.", file=given[:400], remedy="Check the path; it is taken from here.")
 
 
 def _checked_name(name: str) -> None:

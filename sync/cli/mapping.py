@@ -16,7 +16,7 @@ from mappings.contract import Mapped
 from mappings.spec import load_spec
 from sync import language, oneshot
 from sync.cli.connections import sample
-from sync.cli.console import emit, emit_json, emit_table, field_rows, is_terminal, next_step, say
+from sync.cli.console import emit, emit_json, emit_table, field_rows, is_terminal, next_step, say, word
 from sync.cli.exits import Exit
 from sync.cli.options import DryRun, Json, Limit, Target
 from sync.cli.session import session
@@ -48,7 +48,7 @@ def check(
                 say(f"    {line}")
     if any(row["error"] for row in rows):
         raise typer.Exit(Exit.CONFIGURATION)
-    next_step("kehu mapping preview CONNECTION.STREAM")
+    next_step(f"kehu mapping preview {word(rows[0]['stream'])}" if rows else "kehu connection list")
 
 
 def _show_mapped(mapped: Mapped) -> None:
@@ -85,7 +85,7 @@ def preview(
     own = file is not None or not project.is_mapped_by_default(connection, stream)
     for path, meant in trial.absent(mapping, records) if records and own else ():
         say(_absent(path, meant, len(records)), "yellow")
-    next_step(f"kehu sync run {target}")
+    next_step(f"kehu sync run {word(target)}")
 
 
 def _absent(path: str, meant: str, count: int) -> str:
@@ -152,7 +152,7 @@ def suggest(
     emit(str(path))
     if own is None or own.mapping is None:
         say(_("It is used from now on; check every line."), "yellow")
-    next_step(f"kehu mapping preview {target}")
+    next_step(f"kehu mapping preview {word(target)}")
 
 
 def _one(project: Project, target: str) -> tuple[str, str]:

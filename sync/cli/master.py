@@ -89,7 +89,7 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
     emit_table((_("What"), _("Count")), rows, right=(1,))
     columns = (_("Connection"), _("Stream"), _("Records"))
     emit_table(columns, [(s["connection"], s["stream"], number(s["records"])) for s in streams], right=(2,))
-    next_step("kehu master search NAME")
+    next_step("kehu changes tail")
 
 
 privacy.add_to(app)

@@ -94,7 +94,8 @@ def show(
     shown = _payload(found)
     console.emit(console.clean(shown if isinstance(shown, str) else orjson.dumps(shown).decode()))
     refused = found.code == RecordRejected.code  # replaying maps again what could be read
-    next_step(f"kehu sync run {found.connection}.{found.stream}" if refused else f"kehu quarantine replay {found.id}")
+    stream = console.word(f"{found.connection}.{found.stream}")
+    next_step(f"kehu sync run {stream}" if refused else f"kehu quarantine replay {found.id}")
 
 
 @app.command(help=_("Map and store records again, e.g. after the mapping was corrected."))

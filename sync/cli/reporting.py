@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import typer
@@ -9,7 +10,7 @@ from typer.exceptions import TyperException
 
 from sync import language
 from sync.cli.console import err, say
-from sync.errors import ConfigurationFaults
+from sync.errors import ConfigurationFaults, SyncError
 from sync.language import Phrase, _
 
 
@@ -17,6 +18,8 @@ def report(error: BaseException) -> None:
     """Say on stderr what is wrong and what to do about it."""
     if isinstance(error, typer.Abort):
         say(_("Interrupted."))
+    elif isinstance(error, TyperException) and _HELP.match(_message(error)):
+        say(_message(error))
     elif isinstance(error, TyperException):
         say(_("Usage error: {reason}", reason=_plain(error)), "red")
         say(_("Add --help to the command to see what it accepts."))
@@ -30,12 +33,26 @@ def report(error: BaseException) -> None:
 
 
 def translated(error: Exception) -> Exception:
-    """The database driver's errors as ours; others as they are."""
+    """The errors of the database driver and of the file system as ours; others as they are."""
     from sqlalchemy.exc import DBAPIError
 
     from sync.migrations import unavailable
 
-    return unavailable(error) if isinstance(error, DBAPIError) else error
+    if isinstance(error, DBAPIError):
+        return unavailable(error)
+    return _unusable(error) or error if isinstance(error, OSError) else error
+
+
+def _unusable(error: OSError) -> SyncError | None:
+    """A file or folder that the command could not use, by its name; None if the system named none."""
+    if not isinstance(error.filename, str | os.PathLike) or isinstance(error, ConnectionError):
+        return None
+    return SyncError(
+        "{path} cannot be used: {reason}.",
+        remedy="Check that it exists, that this user may use it, and that there is room.",
+        path=os.fsdecode(error.filename),
+        reason=error.strerror or type(error).__name__,
+    )
 
 
 def _told(error: Exception) -> None:
@@ -55,7 +72,7 @@ def _faults(error: ConfigurationFaults) -> None:
 
 def _plain(error: TyperException) -> str:
     """The command line's own complaint; in our words for the likeliest ones, which then are translated."""
-    message = str(error.format_message()) if hasattr(error, "format_message") else str(error)
+    message = _message(error)
     for pattern, words in _USAGE:
         found = pattern.match(message)
         if found is not None:
@@ -63,12 +80,29 @@ def _plain(error: TyperException) -> str:
     return message
 
 
+def _message(error: TyperException) -> str:
+    return str(error.format_message()) if hasattr(error, "format_message") else str(error)
+
+
+_HELP = re.compile(r"Usage: kehu")
+"""A group that was named without a command: the message is its whole help."""
+_VALUE = r"Invalid value for '(?P<name>[^']*)'[^:]*: "
 _USAGE = (
     (re.compile(r"No such command '(?P<name>.*)'\.$"), Phrase("there is no command {name}.")),
     (re.compile(r"No such option: (?P<name>\S+)$"), Phrase("there is no option {name}.")),
     (re.compile(r"Missing argument '(?P<name>.*)'\.$"), Phrase("{name} must be given.")),
     (re.compile(r"Missing command\.$"), Phrase("a command must be given.")),
     (re.compile(r"Option '(?P<name>.*)' requires an argument\.$"), Phrase("{name} needs a value.")),
+    (re.compile(_VALUE + r"Input should be a valid integer"), Phrase("{name} must be a whole number.")),
+    (re.compile(_VALUE + r"Input should be a valid number"), Phrase("{name} must be a number.")),
+    (re.compile(_VALUE + r".* greater than or equal to (?P<limit>\S+)$"), Phrase("{name} must not be below {limit}.")),
+    (re.compile(_VALUE + r".* less than or equal to (?P<limit>\S+)$"), Phrase("{name} must not be above {limit}.")),
+    (re.compile(_VALUE + r"\w+ '(?P<file>.*)' does not exist\.$"), Phrase("there is no file {file}.")),
+    (re.compile(_VALUE + r"\w+ '(?P<file>.*)' is not readable\.$"), Phrase("{file} cannot be read.")),
+    (
+        re.compile(_VALUE + r".* is not one of (?P<choices>.*)\.$"),
+        Phrase("{name} must be one of {choices}."),
+    ),
     (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((?P<name>.*)\)$"), Phrase("{name} is too much.")),
 )
 

@@ -45,6 +45,8 @@ def run_(
     """Sync streams, by the workers if they answer, else in this process."""
     project = session(context).ready
     wanted = oneshot.targets(project, targets or [])
+    if not targets:
+        wanted = _without_paused(project, wanted)
     mode = RunMode.FULL if full else RunMode.INCREMENTAL
     if _dry(wanted, mode, dry_run, as_json):
         return
@@ -220,6 +222,16 @@ def data(view: RunView) -> dict[str, Any]:
     }
 
 
+def _without_paused(project: Project, wanted: list[Stream]) -> list[Stream]:
+    """All that were not named one by one: what somebody has paused is left out, and told, if anything is left."""
+    going, paused = oneshot.split_paused(project, wanted)
+    if not going:
+        return wanted
+    for one in paused:
+        say(_("{stream} is paused and left out.", stream=f"{one.connection}.{one.stream}"), "yellow")
+    return going
+
+
 def _dry(wanted: Sequence[Stream], mode: RunMode, dry_run: bool, as_json: bool) -> bool:
     if dry_run and as_json:
         emit_json("plan", [{"connection": c, "stream": s, "mode": mode} for c, s in wanted])
@@ -237,8 +249,10 @@ def _follow(project: Project, run_ids: list[int], *, wait: bool, as_json: bool) 
         rung = oneshot.ring(project, run_ids)
         if as_json:
             emit_json("requested", {"runs": run_ids, "workers_told": rung})
-        elif not rung:
-            say(_("The runs are queued; no workers are running yet."), "yellow")
+        else:
+            emit_table((_("Run"),), [(run_id,) for run_id in run_ids], right=(0,))
+            if not rung:
+                say(_("The runs are queued; no workers are running yet."), "yellow")
         next_step("kehu sync watch" if rung else "kehu up")
         return
     try:
@@ -321,7 +335,7 @@ def _summary(project: Project, views: Sequence[RunView]) -> None:
     elif any(view.status is Status.FAILED for view in views):
         next_step("kehu doctor")
     else:
-        next_step("kehu master search NAME")
+        next_step("kehu master stats")
 
 
 def _leave(views: Sequence[RunView]) -> None:

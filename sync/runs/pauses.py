@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Table, update
+from sqlalchemy import Connection, Table, and_, or_, select, update
 
 from sync.errors import Refused
 from sync.runs.tables import connection as connections
@@ -42,6 +42,16 @@ def resume_connection(connection: Connection, connection_id: int) -> bool:
 def resume_stream(connection: Connection, stream_id: int) -> bool:
     """Let the stream run again. Answers whether it was paused."""
     return _resume(connection, stream_state, stream_id)
+
+
+def on_purpose(connection: Connection) -> set[tuple[str, str]]:
+    """The streams that somebody has paused, themselves or with their connection: names of connection and stream."""
+    both = connections.join(stream_state, stream_state.c.connection_id == connections.c.id)
+    paused = or_(
+        *(and_(table.c.state == "paused", table.c.reason_code == BY_USER) for table in (connections, stream_state))
+    )
+    rows = connection.execute(select(connections.c.name, stream_state.c.name).select_from(both).where(paused))
+    return {(row[0], row[1]) for row in rows}
 
 
 def _pause(connection: Connection, table: Table, row_id: int, why: Exception) -> None:

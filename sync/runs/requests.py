@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, insert, select, text, update
 
 from sync.errors import Misused, NotFound, Refused
+from sync.language import Phrase
 from sync.master.streams import StreamRef
 from sync.runs import clock, events, pauses
 from sync.runs.claim import end_row, lease_name
@@ -91,7 +92,8 @@ def cancel(connection: Connection, run_id: int) -> Status:
     if row is None:
         raise NotFound("There is no run {run}.", run=run_id, remedy="`kehu sync list` shows the runs.")
     if row.finished_at is not None:
-        raise Refused("Run {run} has ended already: {status}.", run=run_id, status=row.status, remedy="Nothing to do.")
+        ended = Phrase(Status(row.status).value)
+        raise Refused("Run {run} has ended already: {status}.", run=run_id, status=ended, remedy="Nothing to do.")
     if row.status in (Status.QUEUED, Status.WAITING) and not _held(connection, row.stream_id):
         end_row(connection, run_id, Status.CANCELLED)
         events.add(connection, run_id, Level.INFO, "The run was cancelled.")
@@ -121,7 +123,8 @@ def _resume_or_refuse(connection: Connection, stream: Any, trigger: Trigger) -> 
     for row, name in ((parent, parent.name), (stream, f"{parent.name}.{stream.name}")):
         if row.state == "paused" and row.reason_code in pauses.ON_PURPOSE:
             reason = unpacked(row.reason)
-            raise Refused("{name} is paused: {reason}", name=name, reason=str(reason or ""), remedy=row.remedy)
+            why = Phrase(reason.template, **reason.params) if reason else ""
+            raise Refused("{name} is paused: {reason}", name=name, reason=why, remedy=row.remedy)
     if trigger is Trigger.MANUAL:
         pauses.resume_connection(connection, parent.id)
         pauses.resume_stream(connection, stream.id)

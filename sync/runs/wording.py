@@ -10,7 +10,10 @@ import orjson
 from connectors.errors import ConnectorError, fill
 from mappings.errors import MappingError
 from sync.errors import SyncError
+from sync.language import Phrase
 
+_PHRASE = "phrase"
+"""Marks a parameter that is a text of the program itself and translated with the whole."""
 LONGEST = 1_000
 """No parameter is stored longer than this many characters."""
 
@@ -50,7 +53,7 @@ def unpacked(stored: str | None) -> Wording | None:
     if stored is None:
         return None
     data = orjson.loads(stored)
-    return Wording(data["template"], data["params"])
+    return Wording(data["template"], {name: _phrase(value) for name, value in data["params"].items()})
 
 
 def failure(error: BaseException) -> Failure:
@@ -65,6 +68,15 @@ def failure(error: BaseException) -> Failure:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Phrase):
+        return {_PHRASE: value.template, "params": {name: _plain(one) for name, one in value.params.items()}}
     if value is None or isinstance(value, bool | int | float):
         return value
     return storable(str(value))
+
+
+def _phrase(stored: Any) -> Any:
+    """The inverse of ``_plain``."""
+    if not isinstance(stored, dict):
+        return stored
+    return Phrase(stored[_PHRASE], **{name: _phrase(value) for name, value in stored["params"].items()})

@@ -144,7 +144,7 @@ def test_two_connectors_of_one_id_are_both_listed_and_the_first_one_counts(make_
 
 
 def test_an_unknown_connector_names_the_nearest(make_plugin):
-    with pytest.raises(BadConfiguration, match="Nearest: pipedrife"):
+    with pytest.raises(BadConfiguration, match="Did you mean pipedrife"):
         plugins_only(make_plugin("pipedrife")).get("pipedrive")
 
 
@@ -221,7 +221,7 @@ def test_a_built_in_is_not_replaced_by_a_manifest_of_the_project(tmp_path: Path)
 
 
 def test_an_unknown_connector_is_refused_with_the_nearest_of_all(tmp_path: Path):
-    with pytest.raises(BadConfiguration, match="Nearest: directus"):
+    with pytest.raises(BadConfiguration, match="Did you mean directus"):
         find_connector("directuss", [tmp_path])
     with pytest.raises(BadConfiguration, match="There is no connector"):
         find_connector("../files", [tmp_path])

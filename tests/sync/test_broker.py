@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.budget import LocalBudget, Rate
+from connectors.errors import BadConfiguration
 from connectors.redis_budget import RedisBudget
 from sync.broker import Broker
 
@@ -40,6 +41,12 @@ def test_a_broker_of_somebody_else_that_is_down_is_told_by_silence() -> None:
     assert not broker.answers()
     assert broker.calls_left("erp", RATE) is None
     assert isinstance(broker.budget("erp", RATE), RedisBudget), "it may come back: nobody must count calls alone"
+
+
+def test_a_url_that_makes_no_sense_is_a_fault_of_the_configuration_and_not_quoted() -> None:
+    with pytest.raises(BadConfiguration, match="URL cannot be read") as caught:
+        Broker("http://:geheim@localhost", None).answers()
+    assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.services

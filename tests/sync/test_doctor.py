@@ -131,3 +131,14 @@ def test_a_state_folder_that_cannot_be_made_is_told_with_its_place(folder: Path)
     found = wrong(folder)
     assert found
     assert {finding.message for finding in found} == {f"The folder {folder / '.kehu'} cannot be used: File exists."}
+
+
+def test_a_country_that_there_is_not_is_a_warning(folder: Path) -> None:
+    (folder / "kehu.yaml").write_text("region: XX\n" + GOOD)
+    (found,) = [one for one in examine(folder, online=False) if one.verdict is Verdict.WARNING]
+    assert found.message == "region is XX, and there is no such country."
+
+
+def test_a_database_that_cannot_be_reached_is_told_once(folder: Path) -> None:
+    (folder / "kehu.yaml").write_text("database: postgresql://kehu:x@127.0.0.1:1/kehu\n" + GOOD)
+    assert [one.subject for one in wrong(folder)] == ["database"]

@@ -95,7 +95,7 @@ def test_wrong_settings_of_a_connector_are_told_in_the_file_all_at_once(folder: 
 def test_an_unknown_connector_and_an_unknown_connection_name_what_there_is(folder: Path) -> None:
     (folder / "kehu.yaml").write_text(ONE_SHEET.replace("connector: files", "connector: fils"))
     project = Project.load(folder)
-    with pytest.raises(BadConfiguration, match="Nearest: files"):
+    with pytest.raises(BadConfiguration, match="Did you mean files"):
         project.open("sheet")
     with pytest.raises(NotFound, match="Configured: sheet"):
         project.open("shet")

@@ -68,6 +68,38 @@ def test_a_key_written_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("# 客户\nregion: CN\n".encode("gbk"), "kehu.yaml, line 1: this is not UTF-8 text."),
+        ("region: CN\n# 客户\n".encode("gbk"), "kehu.yaml, line 2: this is not UTF-8 text."),
+        (b"web:\n\tport: 1\n", "kehu.yaml, line 2: a tab stands where YAML allows spaces only."),
+    ],
+)
+def test_what_editors_save_wrongly_is_told_with_its_line(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "kehu.yaml").write_bytes(content)
+    with pytest.raises(BadConfiguration) as caught:
+        load_settings(tmp_path / "kehu.yaml")
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_with_a_byte_order_mark_are_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "kehu.yaml").write_text("region: CN  # 中国\n", encoding=encoding)
+    assert load_settings(tmp_path / "kehu.yaml")[0].region == "CN"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("region: UK", "region is not right: the United Kingdom is written GB."),
+        ("broker: http://x", "broker is not right: a broker is written like redis://host:6379/0."),
+    ],
+)
+def test_likely_slips_are_told_with_how_it_is_written(tmp_path: Path, line: str, told: str) -> None:
+    assert faults(tmp_path, line + "\n") == [f"kehu.yaml, line 1: {told}"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "a: &a [x, x]\nb: &b [*a, *a, *a, *a]\n" + "".join(f"c{i}: [*b, *b, *b, *b, *b]\n" for i in range(2000)),

@@ -68,7 +68,7 @@ def test_a_sync_without_workers_runs_here_and_its_summary_adds_up(
     assert out.split("\t")[1:5] == ["sheet.customers", "succeeded", "2", "2"]
     assert "Read 2 = created 2 + updated 0 + unchanged 0 + quarantined 0 + deleted 0." in err
     assert "The master holds 1 customers from 2 source records." in err
-    assert "Next: kehu master search NAME" in err
+    assert "Next: kehu master stats" in err
 
 
 def test_a_record_that_does_not_fit_ends_with_4_and_can_be_replayed(
@@ -244,7 +244,7 @@ def test_reconcile_compares_with_the_source(folder: Path, capsys: pytest.Capture
         (("sync", "run", "nowhere"), 2, "There is no connection nowhere. Configured: sheet."),
         (("sync", "run", "sheet.nothing"), 2, "has no stream nothing"),
         (("master", "get", "C0"), 2, "There is no customer C0."),
-        (("connector", "show", "fils"), 3, "Nearest: files"),
+        (("connector", "show", "fils"), 2, "Did you mean files"),
         (("quarantine", "show", "1"), 2, "There is no record 1"),
         (("quarantine", "replay"), 2, "Name the records, or use --all."),
         (("--project", "/nonexistent", "sync", "run"), 3, "There is no kehu.yaml"),

@@ -1,0 +1,165 @@
+"""What somebody who sees the program for the first time does wrong, and that each is told its place and its remedy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sync import language
+from sync.cli import run
+from sync.project import LOCK_FILE, STATE_FOLDER
+from sync.up import only_one
+
+SETTINGS = """\
+language: en
+connections:
+  sheet:
+    connector: files
+    settings: {streams: {客户 名单: {path: customers.csv, key: id}}, settle_seconds: 0}
+    streams: {客户 名单: {mapping: customers.yaml}}
+  other:
+    connector: files
+    settings: {streams: {customers: {path: customers.csv, key: id}}, settle_seconds: 0}
+    streams: {customers: {mapping: customers.yaml}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEHU_LANG", "en")
+    language.use("en")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "customers.csv").write_text("id,name,email\n1,张伟,zhang@example.com\n2,李娜,li@example.com\n")
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "customers.yaml").write_text("customer:\n  kind: person\n  name: name\n  emails: email\n")
+    (tmp_path / "kehu.yaml").write_text(SETTINGS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def kehu(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = run(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "following"),
+    [
+        (["connection", "discover", "sheet"], "kehu connection preview sheet --stream '客户 名单'"),
+        (["connection", "preview", "sheet"], "kehu sync run 'sheet.客户 名单'"),
+        (["mapping", "preview", "sheet"], "kehu sync run sheet"),
+        (["mapping", "check", "other"], "kehu mapping preview other.customers"),
+    ],
+)
+def test_the_command_proposed_next_can_be_typed_whatever_a_stream_is_called(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], following: str
+) -> None:
+    code, _out, err = kehu(capsys, *arguments)
+    assert code == 0, err
+    assert err.splitlines()[-1] == f"Next: {following}"
+
+
+def test_a_paused_connection_does_not_keep_the_others_from_syncing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kehu(capsys, "connection", "pause", "sheet")
+    code, out, err = kehu(capsys, "sync", "run")
+    assert code == 0
+    assert "sheet.客户 名单 is paused and left out." in err
+    assert [line.split("\t")[1] for line in out.splitlines()] == ["other.customers"]
+    code, _out, err = kehu(capsys, "sync", "run", "sheet", "--lang", "zh")
+    assert code == 1
+    assert "sheet 已暂停：sheet 已被手动暂停。" in err
+    assert "`kehu connection resume sheet`" in err
+
+
+def test_what_became_of_a_run_is_told_in_the_users_language(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kehu(capsys, "sync", "run", "other")
+    assert "运行 1 已经结束：成功。" in kehu(capsys, "sync", "cancel", "1", "--lang", "zh")[2]
+
+
+def test_a_run_that_is_only_asked_for_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kehu(capsys, "sync", "run", "other", "--no-wait")[1] == "1\n"
+
+
+def test_a_group_without_a_command_shows_its_help_and_no_error(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = kehu(capsys, "sync")
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: kehu sync")
+    assert "Add --help" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "chinese"),
+    [
+        (["sync", "cancel", "x"], "run must be a whole number.", "run 必须是整数。"),
+        (["sync", "list", "--limit", "x"], "--limit must be a whole number.", "--limit 必须是整数。"),
+        (["changes", "tail", "--after", "-5"], "--after must not be below 0.", "--after 不得小于 0。"),
+        (["mapping", "diff", "sheet", "no.yaml"], "there is no file no.yaml.", "没有文件 no.yaml。"),
+    ],
+)
+def test_a_wrong_value_is_told_in_the_users_language(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], english: str, chinese: str
+) -> None:
+    code, _out, err = kehu(capsys, *arguments)
+    assert code == 2
+    assert english in err
+    assert chinese in kehu(capsys, "--lang", "zh", *arguments)[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--connection", "x=missing.csv"], "There is no file missing.csv."),
+        (["--connection", "x=files", "--connection", "x=sql"], "The connection x is named twice."),
+        (["--region", "XX"], "XX cannot be the region."),
+        (["--region", "UK"], "UK cannot be the region."),
+        (["--broker", "http://localhost:6379"], "cannot be the broker."),
+    ],
+)
+def test_init_refuses_what_would_fail_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    code, out, err = kehu(capsys, "init", str(tmp_path / "new"), *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for arguments in (["init", str(tmp_path / "file" / "new")], ["connector", "new", "acme", "--folder", "file/x"]):
+        os.chdir(tmp_path)
+        code, _out, err = kehu(capsys, *arguments)
+        assert code == 1
+        assert "cannot be used: Not a directory." in err
+        assert "Check that it exists" in err
+
+
+@pytest.mark.parametrize(("spoken", "place"), [("en", "kehu.yaml, line 9:"), ("zh", "kehu.yaml 第 9 行：")])
+def test_a_reference_to_nothing_is_told_wholly_in_the_users_language(
+    folder: Path, capsys: pytest.CaptureFixture[str], spoken: str, place: str
+) -> None:
+    (folder / "kehu.yaml").write_text(
+        SETTINGS.replace("{customers: {path: customers.csv", "{customers: {path: '${NO}'")
+    )
+    kehu(capsys, "sync", "run", "other")
+    assert place in kehu(capsys, "sync", "watch", "1", "--lang", spoken)[2]
+
+
+def test_the_doctor_proposes_what_makes_sense_while_everything_runs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kehu(capsys, "sync", "run")
+    with only_one(folder / STATE_FOLDER / LOCK_FILE):
+        assert kehu(capsys, "doctor")[2].splitlines()[-1] == "Next: kehu sync run"
