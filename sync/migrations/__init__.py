@@ -121,8 +121,25 @@ def plan(database: Database) -> str:
 
 def unavailable(error: DBAPIError) -> DatabaseUnavailable:
     """The driver's error as ours, without the statement, its parameters and any password."""
-    reason = str(error.orig).strip().splitlines() or [type(error).__name__]
-    return DatabaseUnavailable("The database cannot be used: {reason}.", reason=reason[0][:300].rstrip("."))
+    reason = (str(error.orig).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+    if any(sign in reason for sign in _NO_ROOM):
+        return DatabaseUnavailable(
+            "The database cannot be used: {reason}.",
+            remedy="Let this user write in the folder of the database, and make room there.",
+            reason=reason,
+        )
+    if any(sign in reason for sign in _DAMAGED):
+        return DatabaseUnavailable(
+            "The database cannot be used: {reason}.",
+            remedy="The file is damaged or not ours: go back to a backup with `kehu restore`, or move it away.",
+            reason=reason,
+        )
+    return DatabaseUnavailable("The database cannot be used: {reason}.", reason=reason)
+
+
+_NO_ROOM = ("readonly database", "disk is full", "unable to open database file", "disk I/O error")
+_DAMAGED = ("file is not a database", "database disk image is malformed")
+"""What SQLite says where no server is to blame."""
 
 
 def _inspect(connection: Connection) -> Schema:

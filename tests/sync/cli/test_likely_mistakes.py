@@ -163,3 +163,24 @@ def test_the_doctor_proposes_what_makes_sense_while_everything_runs(
     kehu(capsys, "sync", "run")
     with only_one(folder / STATE_FOLDER / LOCK_FILE):
         assert kehu(capsys, "doctor")[2].splitlines()[-1] == "Next: kehu sync run"
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (b"no database at all, " * 50, "go back to a backup with `kehu restore`"),
+        (None, "Let this user write in the folder"),
+    ],
+)
+def test_a_database_file_that_cannot_be_used_is_not_blamed_on_a_server(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, remedy: str
+) -> None:
+    database = folder / "elsewhere.db"
+    if content is None:
+        database.mkdir()
+    else:
+        database.write_bytes(content)
+    (folder / "kehu.yaml").write_text(f"database: sqlite:///{database}\n" + SETTINGS)
+    code, _out, err = kehu(capsys, "master", "stats")
+    assert code == 5
+    assert remedy in err
