@@ -79,10 +79,8 @@ class RuleMatcher:
         return "", ""
 
     def _coarse_keys(self, features: Features) -> list[int]:
-        kind, bare = features[KIND], features[BARE]
-        proofs = [kind + value for value in features[IDS]]
+        kind, bare, named = features[KIND], features[BARE], None
         texts: list[str] = []
-        named = None
         for contact in features[CONTACTS]:
             if contact in bare:
                 texts.append(kind + contact)
@@ -92,10 +90,14 @@ class RuleMatcher:
                 named = _anchors(features[FORMS])
             for anchor in named:
                 texts.append(f"{kind}{contact} {anchor}")
-        keys = _hashes(texts)
-        if proofs:
-            keys = [*(key | 1 for key in _hashes(proofs)), *keys]
-        return list(dict.fromkeys(keys))
+        keys = dict.fromkeys([_proof(kind + value) for value in features[IDS]])
+        try:
+            for text in texts:  # as ``_hash`` does
+                number = xxh3_64_intdigest(text.encode()) & -2
+                keys[number - _RANGE if number >= _SIGN else number] = None
+        except UnicodeEncodeError:
+            keys.update(dict.fromkeys(map(_hash, texts)))
+        return list(keys)
 
     def compare(self, left: Features, right: Features) -> Evidence | None:
         """The strongest rule that holds, the veto that forbids it, or None. Symmetric."""
@@ -135,13 +137,6 @@ def _proof(text: str) -> int:
 
 
 def _hash(text: str) -> int:
-    return _hashes([text])[0]
-
-
-def _hashes(texts: list[str]) -> list[int]:
-    """xxh3 of each as a signed 64-bit integer, as databases store it; even, unlike proof keys."""
-    try:
-        numbers = [xxh3_64_intdigest(text.encode()) & -2 for text in texts]
-    except UnicodeEncodeError:
-        numbers = [xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & -2 for text in texts]
-    return [number - _RANGE if number >= _SIGN else number for number in numbers]
+    """xxh3 as a signed 64-bit integer, as databases store it; even, unlike proof keys."""
+    number = xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & -2
+    return number - _RANGE if number >= _SIGN else number

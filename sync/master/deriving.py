@@ -50,7 +50,7 @@ def derive(bodies: Sequence[bytes], mapping: CompiledMapping, matcher: Matcher) 
 
 
 def _derive(bodies: Sequence[bytes], mapping: CompiledMapping, matcher: Matcher) -> list[list[Derived] | Exception]:
-    mapped = _stage(lambda body: mapping(_parsed(body)), bodies)
+    mapped = _stage(mapping, _stage(_parsed, bodies))
     found = [one for outcome in mapped if isinstance(outcome, list) for one in outcome]
     try:
         derived = iter(_all_derived(found, matcher))
@@ -58,7 +58,14 @@ def _derive(bodies: Sequence[bytes], mapping: CompiledMapping, matcher: Matcher)
         raise
     except Exception:  # which record is at fault shows one by one
         return _stage(lambda parts: _all_derived(parts, matcher), mapped)
-    return [list(islice(derived, len(parts))) if isinstance(parts, list) else parts for parts in mapped]
+    return [
+        parts
+        if isinstance(parts, Exception)
+        else [next(derived)]
+        if len(parts) == 1
+        else list(islice(derived, len(parts)))
+        for parts in mapped
+    ]
 
 
 def _all_derived(found: Sequence[Mapped], matcher: Matcher) -> list[Derived]:
