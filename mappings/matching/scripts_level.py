@@ -7,14 +7,15 @@ How often that happens depends on the data alone, for customers as for strangers
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mappings.matching.model import MatchModel, compile_model
-from mappings.matching.table import Table
+from mappings.matching.table import Coded, Table
+from mappings.normalise.surnames import SURNAMES, is_pinyin
 
 LABEL = "{} in both scripts"
 AGREE = 0.8
@@ -42,14 +43,29 @@ def with_scripts(model: MatchModel, records: Table, counts: Sequence[Counts]) ->
 
 
 def _shares(records: Table, name: str) -> tuple[float, float]:
-    """Of random pairs of records that have the name: the share in both scripts, and of equal pinyin besides."""
+    """Of random pairs of records that have the name: the share in characters and pinyin, and of equal pinyin besides.
+
+    Among Europeans nobody is in characters, so that more pairs of one customer than of strangers are in both scripts;
+    but given and family name would both say so, of one thing that is seen once.
+    """
     written, latin = records.column(name), records.column(f"{name}_latin")
     known = (written.codes >= 0) & (latin.codes >= 0)
     count = int(known.sum())
-    if not count:
+    in_characters = _that(written, lambda text: not text.isascii()) & known
+    in_pinyin = _chinese_in_latin(records) & known & ~in_characters
+    characters, pinyin = int(in_characters.sum()), int(in_pinyin.sum())
+    if not characters or characters == count:
         return 0.0, 0.0
-    chinese = np.array([not text.isascii() for text in written.pool])[written.codes[known]]
-    sound, size = latin.codes[known], len(latin.pool)
-    one, other = np.bincount(sound[chinese], minlength=size), np.bincount(sound[~chinese], minlength=size)
-    share = float(chinese.mean())
-    return 2 * share * (1 - share), 2 * float((one / count) @ (other / count))
+    size = len(latin.pool)
+    one, other = (np.bincount(latin.codes[mask], minlength=size) for mask in (in_characters, known & ~in_characters))
+    return 2 * characters * pinyin / count**2, 2 * float((one / count) @ (other / count))
+
+
+def _chinese_in_latin(records: Table) -> NDArray[np.bool_]:
+    """The records whose names in Latin letters may be pinyin: a Chinese surname, and syllables."""
+    surname = _that(records.column("family_latin"), SURNAMES.__contains__)
+    return surname & _that(records.column("given_latin"), lambda text: all(is_pinyin(word) for word in text.split()))
+
+
+def _that(column: Coded, test: Callable[[str], bool]) -> NDArray[np.bool_]:
+    return np.array([*map(test, column.pool), False])[column.codes]

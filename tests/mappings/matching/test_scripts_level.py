@@ -38,6 +38,25 @@ def test_m_is_the_share_of_pairs_in_both_scripts_that_agree() -> None:
     assert level(model, "family")["m_probability"] == pytest.approx(AGREE * 2 * 0.75 * 0.25)
 
 
+def test_europeans_are_no_chinese_in_pinyin() -> None:
+    europeans = ["Anna Smith", "Li Smith", "Susan Wang-Meier", "John Li", "Nina Berg", "Émile Dubois"]
+    records = [person(name) for name in [*NAMES[:4], "Wang Xiaoming", "Li Na", *europeans]]
+    base = default_model("person")
+    drawn = [np.ones(len(c.levels), dtype=np.int64) for c in base.comparisons]
+    model, _counts = with_scripts(base, Table(PERSON_COLUMNS, records), drawn)
+    for name in ("given", "family"):
+        assert level(model, name)["m_probability"] == pytest.approx(AGREE * 2 * (4 / 12) * (2 / 12))
+
+
+def test_without_anybody_in_pinyin_the_level_keeps_what_it_says() -> None:
+    base = default_model("person")
+    counts = [np.full(len(c.levels), 10_000, dtype=np.int64) for c in base.comparisons]
+    records = Table(PERSON_COLUMNS, [person(name) for name in [*NAMES, "Anna Smith"]])
+    model, found = with_scripts(base, records, counts)
+    assert level(model, "given") == level(base, "given")
+    assert all((one == other).all() for one, other in zip(found, counts, strict=True))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from([*NAMES, "Wang Xiaoming", "Li Na", "Ann Smith"]), min_size=1, max_size=20))
 def test_the_counts_are_those_of_all_pairs_with_replacement(names: list[str]) -> None:
@@ -54,7 +73,8 @@ def test_the_counts_are_those_of_all_pairs_with_replacement(names: list[str]) ->
     ]
     agreeing = sum(one[latin] == other[latin] for one, other in crossing) / len(records) ** 2
     place = next(i for i, v in enumerate(model.comparisons[0].levels) if v.label == LABEL.format("given"))
-    expected = round(agreeing * counts[0].sum()) if crossing else 10_000
+    both = {"Wang Xiaoming", "Li Na"} & {*names} and {*NAMES} & {*names}
+    expected = round(agreeing * counts[0].sum()) if both else 10_000
     assert abs(int(found[0][place]) - expected) <= 1
 
 
