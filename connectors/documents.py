@@ -149,7 +149,7 @@ def _entries(node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, int, yam
 def validate(
     model: type[ModelT], data: Any, *, document: Document | None = None, where: str = "", connection: str = ""
 ) -> ModelT:
-    """``data`` as ``model``; raises one BadConfiguration for the first fault and notes the others.
+    """``data`` as ``model``; raises a BadConfiguration for the first fault, which knows the others (``also``).
 
     ``where`` is said in front when there is no document. Values of secret fields are never quoted.
     """
@@ -162,8 +162,7 @@ def validate(
             for details in sorted(error.errors(include_url=False), key=_urgency)
         ]
     first, *others = faults
-    for other in others:
-        first.add_note(str(other))
+    first.also = tuple(others)
     raise first
 
 
@@ -181,9 +180,19 @@ def _urgency(details: ErrorDetails) -> bool:
 def _fault(
     model: type[BaseModel], details: ErrorDetails, document: Document | None, where: str, connection: str
 ) -> BadConfiguration:
+    if document is None:
+        return _worded(model, details, None, where, connection)
+    line = document.line(tuple(details["loc"]))
+    fault = _worded(model, details, document, f"{document.path.name}, line {line}", connection)
+    fault.template = fault.template.replace("{where}", "{file}, line {line}", 1)  # as texts are translated
+    fault.params.update(file=document.path.name, line=line)
+    return fault
+
+
+def _worded(
+    model: type[BaseModel], details: ErrorDetails, document: Document | None, where: str, connection: str
+) -> BadConfiguration:
     place = tuple(details["loc"])
-    if document is not None:
-        where = f"{document.path.name}, line {document.line(place)}"
     key = _spell(place, document)
     kind = details["type"]
     common: dict[str, Any] = {"setting": key, "where": where, "key": key}

@@ -68,9 +68,13 @@ class PermissionMissing(NeedsHuman):
 
 
 class BadConfiguration(NeedsHuman):
-    """A setting of the connection is wrong. ``setting`` names it as it is written in kehu.yaml."""
+    """A setting of the connection is wrong. ``setting`` names it as it is written in kehu.yaml.
+
+    ``also`` are other faults of the same file or settings that were found with it.
+    """
 
     code = "bad_configuration"
+    also: tuple[BadConfiguration, ...] = ()
 
     def __init__(self, template: str, *, setting: str | None = None, remedy: str | None = None, **params: Any) -> None:
         self.setting = setting

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
-from connectors.errors import ConnectorError
+from connectors.errors import BadConfiguration, ConnectorError
 from mappings.errors import MappingError
 from sync import language, migrations, overview
 from sync.children import valkey_binary, web_listener
@@ -218,7 +218,11 @@ def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Fi
 
 
 def _wrong(subject: str, error: Told) -> Iterator[Finding]:
-    faults = error.faults if isinstance(error, ConfigurationFaults) else [error]
+    faults = error.faults if isinstance(error, ConfigurationFaults) else [error, *_others(error)]
     for fault in faults:
         message, remedy = language.told(fault)
         yield Finding(subject, Verdict.WRONG, message, remedy)
+
+
+def _others(error: Told) -> tuple[BadConfiguration, ...]:
+    return error.also if isinstance(error, BadConfiguration) else ()

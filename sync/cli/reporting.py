@@ -8,6 +8,7 @@ import re
 import typer
 from typer.exceptions import TyperException
 
+from connectors.errors import BadConfiguration
 from sync import language
 from sync.cli.console import err, say
 from sync.errors import ConfigurationFaults, SyncError
@@ -58,8 +59,8 @@ def _unusable(error: OSError) -> SyncError | None:
 def _told(error: Exception) -> None:
     message, remedy = language.told(error)
     say(message, "red")
-    for note in getattr(error, "__notes__", ()):
-        say(note, "red")
+    for other in error.also if isinstance(error, BadConfiguration) else ():
+        say(language.told(other)[0], "red")
     if remedy:
         say(remedy)
 

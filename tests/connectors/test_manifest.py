@@ -34,7 +34,7 @@ def manifest_error(tmp_path: Path, text: str) -> str:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadConfiguration) as caught:
         load_manifest(path)
-    return "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    return "\n".join([str(caught.value), *map(str, caught.value.also)])
 
 
 def test_a_good_manifest_is_read(tmp_path):

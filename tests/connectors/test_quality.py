@@ -67,7 +67,7 @@ def test_what_is_open_is_listed_with_its_reason(tmp_path):
 def test_a_wrong_scale_says_what_is_wrong(tmp_path, line, expected):
     with pytest.raises(BadConfiguration) as caught:
         scale(tmp_path, line)
-    assert expected in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert expected in "\n".join([str(caught.value), *map(str, caught.value.also)])
 
 
 def test_what_could_not_be_verified_is_told(tmp_path):

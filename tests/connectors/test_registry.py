@@ -163,16 +163,14 @@ def test_a_wrong_setting_is_named_and_values_are_not_shown(make_plugin, settings
         registry.create("strict", settings, Context("crm"))
     assert expected in str(caught.value)
     assert "connection crm" in str(caught.value)
-    assert "hunter2" not in str(caught.value) + repr(
-        caught.value.__notes__ if hasattr(caught.value, "__notes__") else ""
-    )
+    assert "hunter2" not in str(caught.value) + repr("".join(map(str, caught.value.also)))
 
 
 def test_all_faults_are_told_at_once(make_plugin):
     registry = plugins_only(make_plugin("many"))
     with pytest.raises(BadConfiguration) as caught:
         registry.create("many", {"tokn": "x"}, Context("crm"))
-    told = [str(caught.value), *caught.value.__notes__]
+    told = [str(caught.value), *map(str, caught.value.also)]
     assert len(told) == 3
 
 

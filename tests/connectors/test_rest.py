@@ -498,7 +498,7 @@ def test_a_wrong_manifest_says_where_and_what(tmp_path, right, wrong, expected):
     path.write_text(TYPICAL.replace(right, wrong, 1), encoding="utf-8")
     with pytest.raises(BadConfiguration) as caught:
         bind_file(path)
-    told = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    told = "\n".join([str(caught.value), *map(str, caught.value.also)])
     assert expected in told
     assert "manifest.yaml, line" in told
 

@@ -291,4 +291,4 @@ def test_a_manifest_without_webhooks_takes_none_and_fetches_nothing(connect: Con
 def test_a_webhook_that_cannot_work_is_refused_by_its_manifest(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(BadConfiguration) as caught:
         bind_file(write_folder(tmp_path / "m", text) / "manifest.yaml")
-    assert says in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert says in "\n".join([str(caught.value), *map(str, caught.value.also)])

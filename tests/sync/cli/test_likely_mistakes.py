@@ -184,3 +184,17 @@ def test_a_database_file_that_cannot_be_used_is_not_blamed_on_a_server(
     code, _out, err = kehu(capsys, "master", "stats")
     assert code == 5
     assert remedy in err
+
+
+def test_every_fault_of_a_manifest_is_told_wholly_in_the_users_language(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "connectors").mkdir()
+    manifest = "id: acme\ntitle: {en: A, zh: 甲}\nknd: crm\nkind: cmr\nstreems: {}\nbase_url: http://x\n"
+    (folder / "connectors" / "acme.yaml").write_text(manifest)
+    (folder / "kehu.yaml").write_text("connections:\n  a: {connector: acme}\n")
+    err = kehu(capsys, "connection", "test", "--lang", "zh")[2]
+    assert "acme.yaml 第 3 行：未知的设置 knd。是否想写 kind？" in err
+    assert "acme.yaml 第 5 行：未知的设置 streems。是否想写 streams？" in err
+    assert "acme.yaml 第 4 行：kind 不能是 cmr。" in err
+    assert "line" not in err
