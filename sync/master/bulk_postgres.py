@@ -7,7 +7,8 @@ from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from itertools import count
-from struct import Struct
+from operator import itemgetter
+from struct import pack
 from typing import Any
 
 from psycopg._copy_base import format_row_binary  # what Copy.write_row does, without a cursor around it
@@ -26,8 +27,8 @@ from sync.master.bulk import (
     insert_numbered_changes,
     next_numbers,
 )
-from sync.master.encoding import Unsupported, array_of
-from sync.master.packing import Unpackable, packed_array
+from sync.master.encoding import Packed, Unsupported, array_of
+from sync.master.packing import Unpackable, packed_array, spread
 from sync.master.prepared import Statements
 
 FEW = 8
@@ -253,7 +254,14 @@ def _sent(statement: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         raise TypeError("a value for each place, and a place for each value")
     if plain:
         return numbered, values
-    return numbered, [value if kind == "?" else array_of(value) for value, kind in zip(values, kinds, strict=True)]
+    return numbered, [value if kind == "?" else _array(kind, value) for value, kind in zip(values, kinds, strict=True)]
+
+
+def _array(kind: str, values: Sequence[Any]) -> str | Packed:
+    if kind == "{ints}" and len(values) > FEW_APPLIED:
+        with suppress(Unpackable):
+            return Packed(packed_array("int8", values))
+    return array_of(values)
 
 
 @lru_cache(maxsize=256)
@@ -302,12 +310,15 @@ _LANDING_ID: Question = ("SELECT nextval('landing_id_seq')",)
 _LANDING = "INSERT INTO landing (id, stream_id, record_ids, records, landed_at) VALUES (?, ?, ?, ?, ?)"
 _KEY_ROWS: Columns = (("key", "int8"), ("record_id", "int8"))
 _COPYING_KEYS = "COPY match_key (key, record_id) FROM STDIN (FORMAT BINARY)"
-_PAIR = Struct(">hiqiq")  # two fields of eight bytes each
+_PAIR = pack(">hiqiq", 2, 8, 0, 8, 0)  # two fields of eight bytes each
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END = b"\xff\xff"
 
 
 def _binary_pairs(pairs: Iterable[tuple[int, int]]) -> bytes:
-    """Two bigint columns in PostgreSQL's binary COPY format, sorted as the index is, but negative ones come last."""
-    pack = _PAIR.pack
-    return b"".join([_HEADER, *sorted([pack(2, 8, first, 8, second) for first, second in pairs]), _END])
+    """Two bigint columns in PostgreSQL's binary COPY format, sorted by the first as the index is."""
+    firsts, seconds = zip(*sorted(pairs, key=itemgetter(0)), strict=True)
+    rows = bytearray(_PAIR) * len(firsts)
+    spread(rows, len(_PAIR), 6, firsts)
+    spread(rows, len(_PAIR), 18, seconds)
+    return b"".join((_HEADER, rows, _END))

@@ -13,6 +13,10 @@ class Unsupported(Exception):
     """A value that only a cursor can send."""
 
 
+class Packed(bytes):
+    """A value in the binary format of the type that the statement says (``$1::bigint[]``)."""
+
+
 _INTEGERS = {int}
 
 
@@ -64,14 +68,14 @@ def encoded(values: Sequence[Any]) -> _Encoded:
         else:
             data.append(_rarer(value, kind))
             types.append(_RARER[kind])
-            binary |= kind is bytes
-    formats = [BINARY if kind == _BYTEA else TEXT for kind in types] if binary else None
+            binary |= kind in _BINARY
+    formats = [BINARY if type(value) in _BINARY else TEXT for value in values] if binary else None
     return data, tuple(types), formats
 
 
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
-_BYTEA = 17
-_RARER = {bool: 16, float: 701, bytes: _BYTEA, datetime: 1184}
+_RARER = {bool: 16, float: 701, bytes: 17, Packed: 0, datetime: 1184}
+_BINARY = frozenset({bytes, Packed})
 
 
 _latest: tuple[datetime | None, bytes] = (None, b"")
@@ -88,7 +92,7 @@ def _moment(value: datetime) -> bytes:
 
 
 def _rarer(value: Any, kind: type) -> bytes:
-    if kind is bytes:
+    if kind in _BINARY:
         return bytes(value)
     if kind is datetime and value.tzinfo is not None:
         return _moment(value)

@@ -29,6 +29,18 @@ def test_keys_arrive_as_they_were_sent(database: Database, pairs: list[tuple[int
         assert sorted(row[0] for row in found) == sorted(key for key, _ in pairs)
 
 
+def test_many_ids_are_looked_up_as_few_are(database: Database) -> None:
+    keys = [sign * number * 2**50 for number in range(1, 300) for sign in (1, -1)]
+    with database.hot_transaction() as connection:
+        bulk = bulk_for(connection)
+        bulk.insert_keys([(key, 1) for key in keys])
+        for some in ([], keys[:7], keys[:200], keys):
+            bulk.ahead(("SELECT key FROM match_key WHERE key {ints}", some))
+            assert {row[0] for row in bulk.fetch("SELECT key FROM match_key WHERE key {ints}", some)} == set(some)
+            statement = "SELECT record_id, ? FROM match_key WHERE key {ints} AND key {ints}"
+            assert len(bulk.fetch(statement, b"\x00" if bulk.is_postgres else 0, some, keys)) == len(some)
+
+
 @given(st.lists(st.integers(0, 2**63 - 1)))
 def test_packed_ids_read_back(ids: list[int]) -> None:
     assert list(unpack_ids(pack_ids(ids))) == ids
