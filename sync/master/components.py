@@ -8,7 +8,7 @@ guarded by the primary key of the crosswalk: whoever inserts second conflicts, a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,7 +94,7 @@ class Held:
     stored: dict[int, Stored] = field(default_factory=dict)
 
 
-def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_words: bool, met: set[int]) -> Held:
+def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Collection[int], has_words: bool, met: set[int]) -> Held:
     """Lock and read everything connected to the records in ``start``; ``batch`` tells the versions being resolved.
 
     ``has_words``: whether stewards are known to have said anything. Where not, it is asked again once customers are
@@ -104,6 +104,8 @@ def hold(bulk: Bulk, batch: Sequence[LandedRecord], start: Iterable[int], has_wo
     locks them all first, in order, and so waits for its turn instead of losing again.
     """
     held = Held(met=met)
+    if not start and not met:
+        return held
     resolving = {record.id: Standing.of(record) for record in batch}
     frontier = set(start) | _lock(bulk, held, set(met))
     at_once = not met and len(frontier) <= FEW

@@ -139,7 +139,8 @@ def land(
     force = landing_page_with(matcher, bulk)
     guard = tombstones.guard(connection)
     erased = {} if guard is None else _erased(guard, stream, [*latest, *(bad.key for bad in page.rejected)])
-    latest = {key: record for key, record in latest.items() if key not in erased}
+    if erased:
+        latest = {key: record for key, record in latest.items() if key not in erased}
     gone = [key for key in dict.fromkeys(page.deleted) if key not in latest]
     known = _look_up(bulk, stream.id, [*latest, *gone])
     sorting = _sort(latest, known, mapping, force.matcher, early)
@@ -281,7 +282,7 @@ def _ask_ahead(bulk: Bulk, stream: StreamRef, latest: Dict[str, Record], matcher
 
 
 def _known_as(stream_id: int, keys: Sequence[str]) -> Question:
-    return _KNOWN, stream_id, [key for key in keys if _storable(key)]
+    return _KNOWN, stream_id, list(keys) if _all_plain(keys) else [key for key in keys if _storable(key)]
 
 
 def _look_up(bulk: Bulk, stream_id: int, keys: list[str]) -> dict[str, _Known]:
@@ -326,12 +327,12 @@ def _derive_into(
     sorting: _Sorted, due: Sequence[_Due], mapping: CompiledMapping, matcher: Matcher, early: _Early | None = None
 ) -> None:
     """Add every record to the changes, or to the rejections."""
-    storable = []
-    for one in due:
-        if _storable(one.record.key):
-            storable.append(one)
-        else:
-            _reject(sorting, one.record, _unstorable(one.record.key))
+    storable = due
+    if not _all_plain([one.record.key for one in due]):
+        storable = [one for one in due if _storable(one.record.key)]
+        for one in due:
+            if not _storable(one.record.key):
+                _reject(sorting, one.record, _unstorable(one.record.key))
     if early is not None and early.matcher is matcher and len(storable) == len(early.outcomes):
         outcomes = early.outcomes
     else:
@@ -345,8 +346,13 @@ def _derive_into(
 
 def _accept(sorting: _Sorted, due: _Due, derived: list[Derived]) -> None:
     record, digest, prior = due
-    parts = {entry.part: entry for entry in derived}
-    main = parts.pop("") if "" in parts else None
+    main: Derived | None
+    parts: dict[str, Derived]
+    if len(derived) == 1 and not derived[0].part:
+        main, parts = derived[0], {}
+    else:
+        parts = {entry.part: entry for entry in derived}
+        main = parts.pop("", None)
     raw = record.body.decode()
     sorting.accepted.append(record.key)
     if prior is None:
@@ -381,6 +387,15 @@ def _unreadable(error: Exception) -> RecordRejected:
         detail=str(error).split("\n", 1)[0][:200],
         remedy="Correct the record in its system, or report the connector; then replay it.",
     )
+
+
+def _all_plain(keys: Sequence[str]) -> bool:
+    """Whether all keys can be stored, told without looking at each of them."""
+    together = "".join(keys)
+    if not together.isascii() or "\x00" in together:
+        return False
+    lengths = set(map(len, keys))
+    return 0 not in lengths and max(lengths, default=0) <= MAX_KEY
 
 
 def _storable(key: str) -> bool:

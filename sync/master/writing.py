@@ -147,6 +147,11 @@ class Writes:
     ) -> None:
         main = parent_id is None
         self._live += main
+        canonical = features = None
+        if derived is not None:
+            canonical, features = derived.canonical.decode(), features_text(derived.features)
+            self._keys_added += [(key, record_id) for key in derived.keys]
+            self._await_resolve(record_id, 1, 1, change.key, part, derived)
         self._rows.append(
             (
                 record_id,
@@ -157,15 +162,12 @@ class Writes:
                 1,
                 change.hash if main else None,
                 change.raw if main else None,
-                derived and derived.canonical.decode(),
-                derived and features_text(derived.features),
+                canonical,
+                features,
                 change.changed_at,
                 self._now,
             )
         )
-        if derived is not None:
-            self._keys_added += [(key, record_id) for key in derived.keys]
-            self._await_resolve(record_id, 1, 1, change.key, part, derived)
 
     def _update_main(self, change: Change, stored: _Stored) -> None:
         derived = change.main
@@ -256,10 +258,8 @@ class Writes:
     def _await_resolve(
         self, record_id: int, version: int, since: int, key: str, part: str, derived: Derived | None
     ) -> None:
-        canonical, features, keys = (None, None, ()) if derived is None else derived[1:]
-        self.batch.append(
-            LandedRecord(record_id, version, since, self._stream.id, key, part, canonical, features, keys)
-        )
+        found = (None, None, ()) if derived is None else derived[1:]
+        self.batch.append(LandedRecord(record_id, version, since, self._stream.id, key, part, *found))
 
     def _load(self, main_ids: Sequence[int], *, of_main: str = "canonical") -> dict[int, dict[str, _Stored]]:
         """Main records with their parts. ``of_main``: what is read of a main record's customer; NULL: nothing."""
