@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import yaml
 
+from connectors.wording import Phrase as Phrase  # everybody above asks here
+
 LANGUAGES = ("en", "zh")
 CATALOGUES = Path(__file__).parent / "locale"
 
@@ -117,19 +119,6 @@ class _Places(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         return key.upper()
-
-
-class Phrase(str):
-    """A text of the program that fills a place of another, e.g. a reason: translated with it."""
-
-    def __new__(cls, template: str, **params: Any) -> Phrase:
-        """The English text, which stands for itself wherever nobody translates."""
-        made = super().__new__(cls, template.format_map(_Places(params)))
-        made.template, made.params = template, params
-        return made
-
-    template: str
-    params: dict[str, Any]
 
 
 _NAMING = frozenset({"port", "line", "run", "record", "status", "id", "decision", "seq"})

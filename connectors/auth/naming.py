@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from connectors.errors import BadConfiguration, BadCredentials
+from connectors.wording import phrase_of
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def naming_settings(connection: str, settings: str) -> Iterator[None]:
         raise BadCredentials(
             "{reason} Settings to correct: {settings}.",
             remedy="Enter {settings} of the connection again; see the connector's README for how to get them.",
-            reason=str(error),
+            reason=phrase_of(error),
             settings=settings,
             connection=connection,
         ) from error
@@ -38,7 +39,7 @@ def naming_address(connection: str, settings: str) -> Iterator[None]:
             "{reason} Settings to correct: {settings}.",
             remedy="Enter {settings} of the connection again; see the connector's README for how to get them.",
             setting=settings.partition(",")[0],
-            reason=str(error),
+            reason=phrase_of(error),
             settings=settings,
             connection=connection,
         ) from error

@@ -20,6 +20,7 @@ from connectors.gmail.login import credential_settings
 from connectors.gmail.mail import GmailMail
 from connectors.naming import ensure_known
 from connectors.rest.sampling import SAMPLE, fields_of
+from connectors.wording import phrase_of
 
 CONTACTS, CORRESPONDENTS = "contacts", "correspondents"
 WEEK = 7 * 86_400
@@ -118,7 +119,7 @@ class GmailConnector(Connector[GmailConfig]):
                 raise
             raise PermissionMissing(
                 "{reason} Is {mailbox} the mailbox of the user who granted access?",
-                reason=str(error),
+                reason=phrase_of(error),
                 mailbox=config.mailbox,
                 remedy="Correct the setting `mailbox`, or let its own user grant access.",
             ) from error

@@ -18,6 +18,7 @@ from connectors.kingdee.customers import KEY, NUMBER, Customers, quoted
 from connectors.listed.numbered import whole_number
 from connectors.listed.stream import Row
 from connectors.listed.writing import KeyedWriter
+from connectors.wording import phrase_of
 from connectors.writing import differing
 
 DRAFT = ("A", "D", "Z")
@@ -127,7 +128,7 @@ class CustomerWriter(KeyedWriter):
                 raise RecordRejected(
                     "The customer {key} was made in Kingdee, but it could not be approved: {reason}",
                     key=key,
-                    reason=str(error),
+                    reason=phrase_of(error),
                     remedy="Submit and audit it in Kingdee, or set `after_create: draft`.",
                 ) from error
 

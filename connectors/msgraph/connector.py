@@ -33,6 +33,7 @@ from connectors.msgraph.writing import ContactWriter
 from connectors.naming import ensure_known
 from connectors.odata.tracked_connector import TrackedConnector
 from connectors.odata.tracking import TrackedReader
+from connectors.wording import phrase_of
 
 CONTACTS, CORRESPONDENTS = "contacts", "correspondents"
 WEEK = 7 * 86_400
@@ -183,7 +184,7 @@ class GraphConnector(TrackedConnector[GraphConfig]):
         return BadConfiguration(
             "{reason} Settings to correct: {settings}.",
             setting=settings.partition(",")[0],
-            reason=str(error),
+            reason=phrase_of(error),
             settings=settings,
             remedy="Enter {settings} of the connection again; see the connector's README for how to get them.",
         )
@@ -197,7 +198,7 @@ class GraphConnector(TrackedConnector[GraphConfig]):
         return BadConfiguration(
             "{reason} Is {mailbox} a mailbox of the tenant?",
             setting="mailbox",
-            reason=str(error),
+            reason=phrase_of(error),
             mailbox=self.config.mailbox,
             remedy="Correct the setting `mailbox`: the sign-in name of a user with a mailbox in Exchange Online.",
         )

@@ -40,6 +40,7 @@ from connectors.rest.rules import Rules
 from connectors.rest.sampling import SAMPLE, fields_of
 from connectors.rest.slicing import find
 from connectors.rest.templates import fill
+from connectors.wording import phrase_of
 
 
 class RestConnector(Connector[Config]):
@@ -192,7 +193,7 @@ class RestConnector(Connector[Config]):
         return PermissionMissing(
             "{reason} Settings to correct: {settings}.",
             remedy="Correct {settings} of the connection, or grant the integration user the right to read it.",
-            reason=str(error),
+            reason=phrase_of(error),
             settings=names,
             connection=self.context.connection,
         )
@@ -245,7 +246,7 @@ class RestConnector(Connector[Config]):
             raise BadCredentials(
                 "{reason} Settings to correct: {settings}.",
                 remedy="Enter {settings} of the connection again; see the connector's README for how to get them.",
-                reason=str(error),
+                reason=phrase_of(error),
                 settings=names,
                 connection=self.context.connection,
             ) from error

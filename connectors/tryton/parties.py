@@ -29,6 +29,7 @@ from connectors.tryton.parts import (
     changed_at,
 )
 from connectors.tryton.values import plain, stamp_of, tagged
+from connectors.wording import phrase_of
 
 LOOKBACK = 300
 """Seconds: Tryton stamps with the start of a transaction, which may commit this much later.
@@ -282,7 +283,7 @@ class Parties:
 def _unreadable(error: ConnectorError) -> PermissionMissing:
     return PermissionMissing(
         "The parties cannot be read: {reason}",
-        reason=str(error),
+        reason=phrase_of(error),
         remedy="Give the integration user access to the parties, and activate the module party in Tryton.",
     )
 

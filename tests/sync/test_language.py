@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from connectors.auth.naming import naming_settings
 from connectors.contract import Checked
-from connectors.errors import BadConfiguration, RetryLater
+from connectors.errors import BadConfiguration, BadCredentials, RetryLater
 from sync import language
 from tests.collected import templates
 
@@ -97,3 +98,11 @@ def test_counts_and_moments_are_written_for_people() -> None:
 def test_a_place_that_nobody_filled_reads_like_a_placeholder() -> None:
     error = BadConfiguration("Wrong.")
     assert language.told(error, "en")[1].endswith("`kehu connection test CONNECTION`.")
+
+
+def test_an_error_that_tells_another_is_translated_whole() -> None:
+    refused = "{connection}: the credentials were refused by {method} {path}{excerpt}"
+    with pytest.raises(BadCredentials) as caught, naming_settings("crm", "api_key"):
+        raise BadCredentials(refused, connection="crm", method="GET", path="/me", excerpt="")
+    assert language.told(caught.value, "zh")[0] == "crm：GET /me 拒绝了凭据 需更正的设置：api_key。"
+    assert str(caught.value) == "crm: the credentials were refused by GET /me Settings to correct: api_key."
