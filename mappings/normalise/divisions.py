@@ -5,6 +5,7 @@ numbers.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -18,11 +19,14 @@ _STREET = ("路", "街", "道", "大道", "大街", "东路", "西路", "南路"
 
 
 class Divisions(NamedTuple):
-    """Lookup tables: every spelling (full and short name) of provinces, and of cities with their province."""
+    """Lookup tables: every spelling (full and short name) of provinces, and of cities with their province; and how
+    long the names are, longest first, that begin with the same two characters.
+    """
 
     provinces: dict[str, str]
     cities: dict[str, tuple[str, str]]
-    longest: int
+    province_lengths: dict[str, tuple[int, ...]]
+    city_lengths: dict[str, tuple[int, ...]]
 
 
 class Found(NamedTuple):
@@ -39,10 +43,10 @@ _NOTHING = Found("", 0)
 
 def leading_province(text: str) -> Found:
     """The province that a simplified Chinese text starts with, with or without 省/市/自治区."""
-    table = divisions().provinces
-    for length in range(min(len(text), 8), 1, -1):
-        name = table.get(text[:length])
-        if name is not None and not text.startswith(_STREET, length):
+    known = divisions()
+    for length in known.province_lengths.get(text[:2], ()):
+        name = known.provinces.get(text[:length])
+        if name is not None and len(text) >= length and not text.startswith(_STREET, length):
             return Found(name, length)
     return _NOTHING
 
@@ -52,9 +56,14 @@ def leading_city(text: str, province: str = "") -> Found:
     given.
     """
     known = divisions()
-    for length in range(min(len(text), known.longest), 1, -1):
+    for length in known.city_lengths.get(text[:2], ()):
         entry = known.cities.get(text[:length])
-        if entry and (not province or entry[1] == province) and not text.startswith(_STREET, length):
+        if (
+            entry
+            and len(text) >= length
+            and (not province or entry[1] == province)
+            and not text.startswith(_STREET, length)
+        ):
             return Found(entry[0], length)
     return _NOTHING
 
@@ -98,7 +107,15 @@ def divisions() -> Divisions:
         elif name.endswith("市"):
             minor[name] = (name, province)
             minor.setdefault(name[:-1] if len(name) > 2 else name, (name, province))
-    return Divisions(provinces, {**minor, **cities}, max(map(len, (*cities, *minor))))
+    towns = {**minor, **cities}
+    return Divisions(provinces, towns, _lengths(provinces), _lengths(towns))
+
+
+def _lengths(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, set[int]] = {}
+    for name in names:
+        found.setdefault(name[:2], set()).add(len(name))
+    return {start: tuple(sorted(lengths, reverse=True)) for start, lengths in found.items()}
 
 
 def _rows() -> list[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ GmbH & Co. KG).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -68,7 +69,17 @@ _LATIN_TRADES = words(
     media commerce ecommerce business
     """
 )
-_LONGEST_SUFFIX = max(map(len, _CHINESE_FORMS | _TRADES))
+
+
+def _by_end(suffixes: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """The suffixes by their last character, longest first."""
+    found: dict[str, list[str]] = {}
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        found.setdefault(suffix[-1], []).append(suffix)
+    return {end: tuple(same) for end, same in found.items()}
+
+
+_FORMS_BY_END, _TRADES_BY_END = _by_end(_CHINESE_FORMS), _by_end(_TRADES)
 _BRACKETS = re.compile(r"\(([^()]{1,20})\)")
 
 
@@ -165,7 +176,7 @@ def _split_chinese(name: str) -> OrganisationName:
     name, branch = _cut_branch(name)
     name, bracketed = _cut_region_in_brackets(name)
     region, rest = _cut_region(name)
-    legal = _suffix(rest, _CHINESE_FORMS)
+    legal = _suffix(rest, _FORMS_BY_END)
     middle = rest[: len(rest) - len(legal)]
     brand, trade = _cut_trade(middle)
     return OrganisationName(region or bracketed, brand, trade, legal + branch)
@@ -205,16 +216,16 @@ def _cut_region(name: str) -> tuple[str, str]:
 
 def _cut_trade(middle: str) -> tuple[str, str]:
     brand = middle
-    while found := _suffix(brand, _TRADES):
+    while found := _suffix(brand, _TRADES_BY_END):
         brand = brand[: -len(found)]
     return brand, middle[len(brand) :]
 
 
-def _suffix(text: str, suffixes: frozenset[str]) -> str:
+def _suffix(text: str, suffixes: Mapping[str, Sequence[str]]) -> str:
     """The longest of ``suffixes`` that ends the text and leaves two characters before it; "" if none does."""
-    for length in range(min(_LONGEST_SUFFIX, len(text) - 2), 0, -1):
-        if text[-length:] in suffixes:
-            return text[-length:]
+    for suffix in suffixes.get(text[-1:], ()):
+        if text.endswith(suffix) and len(text) - len(suffix) >= 2:
+            return suffix
     return ""
 
 

@@ -13,8 +13,10 @@ from mappings import targets
 from mappings.compile import Mapper, MappingDefaults, compile_mapping
 from mappings.errors import RecordInvalid
 from mappings.matching.rules import RuleMatcher
-from mappings.normalise import names
+from mappings.normalise import divisions as divisions_module
+from mappings.normalise import names, organisations
 from mappings.normalise.addresses import normalise_postcode
+from mappings.normalise.divisions import divisions, leading_city, leading_province
 from mappings.readings import set_postcode
 from mappings.sources import Field, Notes, failing, fill_all, filling
 from mappings.spec import load_spec
@@ -162,3 +164,27 @@ def test_text_that_is_no_utf_8_costs_its_neighbours_no_other_key() -> None:
         return RuleMatcher().keys(("p", ["ann lee"], [], [], list(contacts), [], [], [], "", ""))
 
     assert keys("p:1", "p:\ud800") == [*keys("p:1"), *keys("p:\ud800")]
+
+
+HAN = st.one_of(
+    st.text("深圳市上海广东省北京通州贸易科技有限公司店行aＡ路", max_size=12), st.sampled_from([*divisions().cities])
+)
+
+
+@given(HAN, st.text("路大道街市科技", max_size=3))
+def test_a_place_at_the_start_is_the_longest_that_the_table_names(place: str, rest: str) -> None:
+    text, known = place + rest, divisions()
+    for table, found in ((known.provinces, leading_province(text)), (known.cities, leading_city(text))):
+        lengths = [
+            length
+            for length in range(2, len(text) + 1)
+            if text[:length] in table and not text.startswith(divisions_module._STREET, length)
+        ]
+        assert found.length == max(lengths, default=0)
+
+
+@given(HAN, st.lists(st.sampled_from(sorted(organisations._TRADES)), max_size=2).map("".join))
+def test_a_trade_at_the_end_is_the_longest_that_leaves_two_characters(start: str, end: str) -> None:
+    text = start + end
+    found = [trade for trade in organisations._TRADES if text.endswith(trade) and len(text) - len(trade) >= 2]
+    assert organisations._suffix(text, organisations._TRADES_BY_END) == max(found, key=len, default="")
