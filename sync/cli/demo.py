@@ -12,7 +12,7 @@ import typer
 
 from sync import demo as company
 from sync import oneshot, overview
-from sync.cli import console, logfile, syncs
+from sync.cli import console, logfile, run_showing
 from sync.cli.console import emit, next_step, say
 from sync.cli.options import DryRun
 from sync.cli.session import Globals, Session
@@ -114,10 +114,10 @@ def _sync(project: Project, run_ids: list[int], supervisor: Supervisor) -> None:
         def show(views: Sequence[RunView]) -> None:
             if supervisor.stopped.is_set():
                 raise KeyboardInterrupt
-            syncs.show_progress(bar, views)
+            run_showing.show_progress(bar, views)
 
         views = oneshot.finish(project, run_ids, show)
-    syncs.show_table(views)
+    run_showing.show_table(views)
     _result(project)
 
 

@@ -37,6 +37,24 @@ def exit_code(error: BaseException) -> Exit:
     return Exit.FAULT
 
 
+def exit_of_code(code: str | None) -> Exit:
+    """The exit code of an error of which only the ``code`` is kept, as on the row of a run that failed."""
+    if code in _UPSTREAM:
+        return Exit.UPSTREAM
+    return Exit.CONFIGURATION if code in _CONFIGURATION else Exit.FAULT
+
+
+_UPSTREAM = frozenset({"retry_later", "wait_until", "database_unavailable", "broker_unavailable"})
+_CONFIGURATION = frozenset(
+    {
+        *("needs_human", "bad_credentials", "permission_missing"),
+        *("bad_configuration", "configuration_faults", "address_refused"),
+        *("stream_broken", "stream_missing", "listing_incomplete", "cursor_expired", "schema_drift", "endless_pages"),
+        *("mapping_invalid", "mapping_unusable", "cannot_backfill", "schema_mismatch", "schema_newer"),
+    }
+)
+
+
 def worst(codes: list[Exit]) -> Exit:
     """The exit code of several parts: a fault outweighs the rest, quarantine outweighs success."""
     order = [Exit.INTERRUPTED, Exit.FAULT, Exit.CONFIGURATION, Exit.UPSTREAM, Exit.USAGE, Exit.QUARANTINED, Exit.OK]

@@ -15,8 +15,8 @@ from sync.cli.console import emit_json, emit_table, moment, next_step, say
 from sync.cli.exits import Exit
 from sync.cli.options import DryRun, Json, Limit, Yes
 from sync.cli.reporting import refuse_without_terminal
+from sync.cli.run_showing import told
 from sync.cli.session import session
-from sync.cli.syncs import told
 from sync.errors import Misused
 from sync.language import _, text
 from sync.project import Project

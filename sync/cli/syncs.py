@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from sync import language, oneshot
+from sync import oneshot
 from sync.cli import console
 from sync.cli.console import emit_json, emit_json_line, emit_table, next_step, number, say
-from sync.cli.exits import Exit, worst
+from sync.cli.exits import Exit, exit_of_code, worst
 from sync.cli.options import DryRun, Json, Limit, Target
+from sync.cli.run_showing import data, show_progress, show_remarks, show_summary, show_table, told
 from sync.cli.session import session
 from sync.errors import Misused
 from sync.language import _
@@ -22,7 +23,6 @@ from sync.project import Project
 from sync.runs import history, requests, services
 from sync.runs.history import RunView
 from sync.runs.states import RunMode, Status
-from sync.runs.wording import Wording
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -195,33 +195,6 @@ def moment(text: str | None, option: str) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def told(wording: Wording | None) -> str:
-    """A stored text in the user's language."""
-    return "" if wording is None else language.text(wording.template, wording.params)
-
-
-def data(view: RunView) -> dict[str, Any]:
-    """A run as JSON."""
-    return {
-        "id": view.id,
-        "connection": view.connection,
-        "stream": view.stream,
-        "mode": view.mode,
-        "status": view.status,
-        "state": view.state,
-        **view.counts._asdict(),
-        "ignored": view.ignored,
-        "pages": view.pages,
-        "expected": view.expected,
-        "queued_at": view.queued_at,
-        "started_at": view.started_at,
-        "finished_at": view.finished_at,
-        "waiting_until": view.waiting_until,
-        "error": None if view.error is None else {"code": view.error_code, "message": told(view.error)},
-        "remedy": told(view.remedy) or None,
-    }
-
-
 def _without_paused(project: Project, wanted: list[Stream]) -> list[Stream]:
     """All that were not named one by one: what somebody has paused is left out, and told, if anything is left."""
     going, paused = oneshot.split_paused(project, wanted)
@@ -265,77 +238,14 @@ def _follow(project: Project, run_ids: list[int], *, wait: bool, as_json: bool) 
         emit_json("runs", [data(view) for view in views])
     else:
         show_table(views)
-        _summary(project, views)
+        show_remarks(project, views)
+        show_summary(project, views)
     _leave(views)
 
 
 def _open_runs(project: Project) -> list[int]:
     with project.database.reading() as connection:
         return [view.id for view in history.runs(connection, limit=500) if view.open]
-
-
-def show_progress(bar: console.Bar, views: Sequence[RunView]) -> None:
-    """Bring the bars up to date; say why a run waits."""
-    for view in views:
-        name = f"{view.connection}.{view.stream}"
-        bar.update(name, view.counts.read, view.expected, state_of(view))
-        if view.status is Status.WAITING and view.error is not None:
-            bar.note(f"{name}: {told(view.error)}")
-
-
-def state_of(view: RunView) -> str:
-    """A run's state in words."""
-    words = {
-        "queued": _("queued"),
-        "running": _("running"),
-        "waiting": _("waiting"),
-        "succeeded": _("succeeded"),
-        "partial": _("partial"),
-        "failed": _("failed"),
-        "cancelled": _("cancelled"),
-        "not_responding": _("not responding"),
-    }
-    return words.get(view.state, view.state)
-
-
-def show_table(views: Sequence[RunView]) -> None:
-    """Runs with their counts, then the reasons of those that failed."""
-    columns = (_("Run"), _("Stream"), _("State"), _("Read"), _("Created"), _("Updated"), _("Unchanged"))
-    rows = [(v.id, f"{v.connection}.{v.stream}", state_of(v), *(number(count) for count in v.counts)) for v in views]
-    emit_table((*columns, _("Quarantined"), _("Deleted")), rows, right=(0, 3, 4, 5, 6, 7, 8))
-    for view in views:
-        if view.error is not None:
-            say(f"{view.connection}.{view.stream}: {told(view.error)}", "red")
-            say("  " + told(view.remedy))
-
-
-def _summary(project: Project, views: Sequence[RunView]) -> None:
-    from sync.master import queries
-
-    with project.database.reading() as connection:
-        stats = queries.stats(connection)
-    total = [sum(counts) for counts in zip(*(view.counts for view in views), strict=True)]
-    say(
-        _(
-            "Read {read} = created {created} + updated {updated} + unchanged {unchanged} + quarantined {quarantined}"
-            " + deleted {deleted}.",
-            **dict(zip(("read", "created", "updated", "unchanged", "quarantined", "deleted"), total, strict=True)),
-        )
-    )
-    say(
-        _(
-            "The master holds {customers} customers from {records} source records.",
-            customers=stats.customers,
-            records=stats.source_records,
-        ),
-        "bold",
-    )
-    if any(view.counts.quarantined for view in views):
-        next_step("kehu quarantine list")
-    elif any(view.status is Status.FAILED for view in views):
-        next_step("kehu doctor")
-    else:
-        next_step("kehu master stats")
 
 
 def _leave(views: Sequence[RunView]) -> None:
@@ -351,22 +261,7 @@ def _code(view: RunView) -> Exit:
         return Exit.INTERRUPTED
     if view.status is not Status.FAILED:
         return Exit.OK
-    if view.error_code in ("retry_later", "wait_until"):
-        return Exit.UPSTREAM
-    return Exit.CONFIGURATION if view.error_code in _CONFIGURATION_CODES else Exit.FAULT
-
-
-_CONFIGURATION_CODES = frozenset(
-    {
-        "needs_human",
-        "bad_credentials",
-        "permission_missing",
-        "bad_configuration",
-        "configuration_faults",
-        "address_refused",
-        "mapping_invalid",
-    }
-)
+    return exit_of_code(view.error_code)
 
 
 def _reconciled(outcome: Any) -> dict[str, Any]:

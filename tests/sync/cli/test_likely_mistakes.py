@@ -198,3 +198,15 @@ def test_every_fault_of_a_manifest_is_told_wholly_in_the_users_language(
     assert "acme.yaml 第 5 行：未知的设置 streems。是否想写 streams？" in err
     assert "acme.yaml 第 4 行：kind 不能是 cmr。" in err
     assert "line" not in err
+
+
+def test_a_mapping_that_was_changed_is_told_to_have_been_applied(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kehu(capsys, "sync", "run", "other")
+    mapping = folder / "mappings" / "customers.yaml"
+    mapping.write_text(mapping.read_text() + "  language: const\n".replace("const", "{const: zh}"))
+    err = kehu(capsys, "sync", "run", "other")[2]
+    assert "other.customers: The mapping has changed: 2 stored records were derived again." in err
+    assert "The run starts." not in err
+    assert "derived again" not in kehu(capsys, "sync", "run", "other")[2]
