@@ -195,7 +195,7 @@ def _chosen(project: Project, ids: list[int] | None, *, every: bool, source: str
         raise Misused("Name the records, or use --all.")
     with project.database.reading() as connection:
         streams = _stream_ids(project, connection, source)
-        return [one.id for one in services.quarantined(connection, stream_ids=streams, path=path, limit=MOST)]
+        return services.open_quarantined_ids(connection, stream_ids=streams, path=path, limit=MOST)
 
 
 def _stream_ids(project: Project, connection: Any, source: str | None) -> list[int] | None:

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, select
 from connectors.contract import Connector, Hint, Inbound
 from sync.errors import NotFound, Refused
 from sync.runs import hints
+from sync.runs.quarantine import LONGEST_KEY
 from sync.runs.requests import request_run
 from sync.runs.states import RunMode, Trigger
 from sync.runs.tables import connection as connections
 from sync.runs.tables import stream_state
+from sync.runs.wording import storable
 from sync.runs.workspace import Workspace
 
 
@@ -60,14 +62,23 @@ def _kept(
     if not known:
         return 0, ()
     parent = next(iter(streams.values())).connection_id
-    delivered = [one.delivery_id[: hints.LONGEST_DELIVERY_ID] for one in known if one.delivery_id]
-    fresh = hints.new_deliveries(connection, parent, delivered)
+    fresh = hints.new_deliveries(connection, parent, filter(None, map(_delivery, known)))
     by_stream: dict[str, list[str | None]] = defaultdict(list)
     for one in known:
-        if not one.delivery_id or one.delivery_id[: hints.LONGEST_DELIVERY_ID] in fresh:
-            by_stream[one.stream].append(one.key)
+        delivery = _delivery(one)
+        if not delivery or delivery in fresh:
+            by_stream[one.stream].append(_key(one))
     runs = [_followed(connection, streams[stream].id, keys, connector) for stream, keys in by_stream.items()]
     return sum(map(len, by_stream.values())), tuple(run for run in runs if run is not None)
+
+
+def _delivery(one: Hint) -> str:
+    return storable((one.delivery_id or "")[: hints.LONGEST_DELIVERY_ID])
+
+
+def _key(one: Hint) -> str | None:
+    """The key that a hint names; None for one that no record can have, so that the stream is read instead."""
+    return None if one.key is None or one.key != storable(one.key, LONGEST_KEY) else one.key
 
 
 def _followed(

@@ -28,6 +28,8 @@ from sync.runs.wording import Failure, Wording, failure, unpacked
 from sync.runs.workspace import Workspace
 
 TOGETHER = 200
+IGNORED_TOGETHER = 5_000
+"""No database takes any number of parameters in a statement."""
 
 
 class Cause(NamedTuple):
@@ -120,6 +122,18 @@ def records(
     return [_view(row) for row in connection.execute(statement)]
 
 
+def open_ids(
+    connection: Connection, *, stream_ids: Collection[int] | None = None, path: str | None = None, limit: int
+) -> list[int]:
+    """The numbers of open records, oldest first, without what stands in them."""
+    statement = select(quarantine.c.id).where(quarantine.c.state == keeping.OPEN).order_by(quarantine.c.id).limit(limit)
+    if path is not None:
+        statement = statement.where(quarantine.c.path == path)
+    if stream_ids is not None:
+        statement = statement.where(quarantine.c.stream_id.in_(stream_ids))
+    return list(connection.execute(statement).scalars())
+
+
 def show(connection: Connection, quarantine_id: int) -> Quarantined:
     """One record in quarantine. Raises NotFound."""
     row = connection.execute(_records().where(quarantine.c.id == quarantine_id)).one_or_none()
@@ -132,9 +146,13 @@ def show(connection: Connection, quarantine_id: int) -> Quarantined:
 
 def ignore(connection: Connection, ids: Collection[int], note: str = "") -> int:
     """These records are to stay out for as long as they come with the same content. Answers how many."""
-    ignored = update(quarantine).where(quarantine.c.id.in_(ids), quarantine.c.state == keeping.OPEN)
     values = {"state": keeping.IGNORED, "closed_at": clock.now(), "note": note[:500]}
-    return connection.execute(ignored.values(**values)).rowcount
+    ignored, every = 0, list(ids)
+    for start in range(0, len(every), IGNORED_TOGETHER):
+        chunk = quarantine.c.id.in_(every[start : start + IGNORED_TOGETHER])
+        statement = update(quarantine).where(chunk, quarantine.c.state == keeping.OPEN)
+        ignored += connection.execute(statement.values(**values)).rowcount
+    return ignored
 
 
 def replay(workspace: Workspace, ids: Sequence[int], *, dry_run: bool = False) -> list[Replayed]:

@@ -24,6 +24,7 @@ from sync.runs.reconcile import CannotReconcile, Reconciliation, reconcile
 from sync.runs.reconcile import latest as latest_reconciliation
 from sync.runs.replay import Cause, Quarantined, Replayed, causes, replay
 from sync.runs.replay import ignore as ignore_quarantined
+from sync.runs.replay import open_ids as open_quarantined_ids
 from sync.runs.replay import records as quarantined
 from sync.runs.replay import show as show_quarantined
 from sync.runs.requests import Requested, cancel, find_stream, request_run
@@ -58,6 +59,7 @@ __all__ = [
     "ignore_quarantined",
     "latest_reconciliation",
     "list_schedules",
+    "open_quarantined_ids",
     "pause_connection",
     "pause_stream",
     "quarantined",

@@ -216,6 +216,16 @@ def test_a_hint_of_a_stream_that_is_not_configured_is_passed_over(shop: Lab) -> 
     assert ring(shop, webhook("k0003", stream="orders")) == Received(None, 0, ())
 
 
+@pytest.mark.parametrize("key", ["a\x00b", "k" * 501])
+def test_a_key_that_no_record_can_have_is_followed_by_an_incremental_read(shop: Lab, key: str) -> None:
+    shop.source.put("k0003", stamp=99, name="Renamed")
+    received = ring(shop, webhook(key, delivery="d\x00"))
+    assert shop.go_on(received.runs[0]) is Status.SUCCEEDED
+    assert shop.names()["k0003"] == "Renamed"
+    assert ring(shop, webhook(key, delivery="d\x00")).hints == 0
+    assert waiting(shop) == 0
+
+
 def test_a_bad_hinted_record_is_quarantined(shop: Lab) -> None:
     shop.source.put_raw({"k0003": {"name": 5}})
     received = ring(shop, webhook("k0003", "k0004"))

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from mappings.contract import Mapped
 from sync.errors import NotFound
 from sync.master.landing import Counts, Rejection
-from sync.runs import pending, quarantine
-from sync.runs.replay import causes, ignore, records, replay, show
+from sync.runs import clock, pending, quarantine, tables
+from sync.runs.replay import causes, ignore, open_ids, records, replay, show
 from sync.runs.states import RunMode, Status
 from tests.sync.runs.lab import Lab, NameMapping
 
@@ -191,6 +192,20 @@ def test_an_ignored_record_stays_out_while_it_is_the_same_and_leaves_the_run_gre
     assert (run.status, run.counts.quarantined, run.ignored) == (Status.SUCCEEDED, 1, 1)
     lab.source.put("k0003", stamp=5, name=8)
     assert lab.sync().status is Status.PARTIAL
+
+
+def test_any_number_of_records_can_be_ignored_at_once(lab: Lab) -> None:
+    now = clock.now()
+    common = {"stream_id": lab.stream.id, "state": "open", "code": "record_invalid", "path": "name", "value": ""}
+    common |= {"rule": "identity", "message": "{}", "remedy": "", "payload": b"{}", "attempts": 1}
+    common |= {"first_seen_at": now, "last_seen_at": now}
+    with lab.writing() as connection:
+        connection.execute(insert(tables.quarantine), [{**common, "source_id": f"k{one}"} for one in range(3)])
+        ids = open_ids(connection, path="name", stream_ids=[lab.stream.id], limit=1_000_000)
+        assert len(ids) == 3
+        assert open_ids(connection, path="email", limit=1) == []
+        assert ignore(connection, [*range(10**6, 10**6 + 70_000), *ids], "more than a statement holds") == 3
+        assert open_ids(connection, limit=10) == []
 
 
 def test_causes_group_what_failed_for_the_same_reason(lab: Lab) -> None:
