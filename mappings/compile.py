@@ -1,6 +1,6 @@
 """A mapping file compiled to functions: one raw record in, canonical customers out.
 
-Compiling does all checking and all parsing; calling runs flat closures over the record. See ``mappings.sources`` for
+Compiling does all checking and all parsing; calling runs flat closures over the record. See ``mappings.filling`` for
 the hot loop. Compiled mappings hold no state and may be shared between threads.
 """
 
@@ -14,6 +14,7 @@ from mappings.contract import Mapped
 from mappings.customer import SAME_RECORD
 from mappings.errors import RecordInvalid, SpecError
 from mappings.expressions import check_record
+from mappings.filling import Field, Filling, Notes, fill, filling
 from mappings.fingerprint import MappingDefaults, fingerprint
 from mappings.instants import zone_named
 from mappings.language import CustomerSpec, MappingSpec, OrganisationSource, Source
@@ -21,23 +22,18 @@ from mappings.lists import compile_lists
 from mappings.readings import of_whole_numbers
 from mappings.sources import (
     Build,
-    Field,
-    Filling,
     Getter,
     Location,
-    Notes,
     compile_each,
     compile_field,
     compile_source,
-    fill_all,
-    filling,
     one,
     reader,
 )
 from mappings.spec import nearest
 from mappings.targets import TEXT_FIELDS, attribute_setter, display_name, setter
 from mappings.transforms import Context
-from mappings.values import Convert, excerpt, relocate, text_of, text_up_to
+from mappings.values import Convert, TextUpTo, excerpt, relocate, text_of
 
 MAX_PARTS, MAX_KEY = 5_000, 160
 _SCALARS = (
@@ -181,7 +177,7 @@ def _compile_customer(entry: CustomerSpec, build: Build, at: Location, defaults:
     fields = _scalar_fields(entry, build, at)
     base: dict[str, Any] = {}
     if _is_constant(entry.kind):
-        fill_all(filling(fields[:1]), {}, {}, base, [])
+        fill(filling(fields[:1]), {}, {}, base, [])
         fields = fields[1:]
     scalars = filling(fields)
     lists = compile_lists(entry, build, at)
@@ -190,7 +186,7 @@ def _compile_customer(entry: CustomerSpec, build: Build, at: Location, defaults:
 
     def customer(item: Any, root: Any, notes: Notes) -> dict[str, Any]:
         out = base.copy()
-        fill_all(scalars, item, root, out, notes)
+        fill(scalars, item, root, out, notes)
         if "kind" not in out:
             raise RecordInvalid(
                 "{path}: neither person nor organisation",
@@ -207,7 +203,7 @@ def _compile_customer(entry: CustomerSpec, build: Build, at: Location, defaults:
                 out[name] = found if len(found) == 1 else settle(found, notes)
         for name, members in groups:
             inner: dict[str, Any] = {}
-            fill_all(members, item, root, inner, notes)
+            fill(members, item, root, inner, notes)
             if inner:
                 out[name] = inner
         if organisation is not None and out["kind"] == "person":
@@ -239,7 +235,7 @@ def _object_fields(
 ) -> tuple[tuple[str, Filling], ...]:
     groups = []
     if entry.external_ids:
-        convert = of_whole_numbers(text_up_to(200))
+        convert = of_whole_numbers(TextUpTo(200))
         ids = (
             compile_field(name, source, convert, build, (*at, "external_ids", name), raw=200)
             for name, source in sorted(entry.external_ids.items())
@@ -311,14 +307,14 @@ def _organisation(entry: CustomerSpec, build: Build, at: Location) -> Any:
     automatic = entry.part is not None and given.source_id is None
     limits = {"source_id": 200, "stream": 80, "role": 120}
     fields = filling(
-        compile_field(name, source, text_up_to(limit), build, (*at, "organisation", name))
+        compile_field(name, source, TextUpTo(limit), build, (*at, "organisation", name))
         for name, limit in limits.items()
         if (source := getattr(given, name)) is not None
     )
 
     def add(item: Any, root: Any, out: dict[str, Any], notes: Notes) -> None:
         found: dict[str, Any] = {"source_id": SAME_RECORD} if automatic else {}
-        fill_all(fields, item, root, found, notes)
+        fill(fields, item, root, found, notes)
         if not automatic and found.get("source_id", "").startswith(SAME_RECORD):
             found["source_id"] = SAME_RECORD + found["source_id"]
         if "source_id" in found and len(found["source_id"]) <= 200:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mappings.conditions import compile_condition
 from mappings.errors import RecordInvalid, SpecError
+from mappings.filling import Field, Filling, Notes, fill, filling
 from mappings.language import (
     AddressSource,
     ConsentSource,
@@ -35,21 +36,16 @@ from mappings.readings import (
 )
 from mappings.sources import (
     Build,
-    Field,
-    Filling,
     Getter,
     Location,
-    Notes,
     compile_each,
     compile_field,
     compile_source,
     failing,
-    fill_all,
-    filling,
     reader,
 )
 from mappings.targets import MAX_ITEMS, MAX_TAGS, channel, instant, texts_of
-from mappings.values import Convert, boolean_of, excerpt, text_of, text_up_to
+from mappings.values import Convert, TextUpTo, boolean_of, excerpt, text_of
 
 Add = Callable[[Any, Any, Notes, list[Any]], None]
 """(item, root, notes, out): append what one entry of the file finds."""
@@ -70,7 +66,7 @@ LABEL, TAG = 40, 200
 _ADDRESS_TEXTS = {
     "region": 120, "city": 120, "district": 120, "street": 300, "postcode": 40, "text": 600, "latin": 600,
 }  # fmt: skip
-_label, _tag_text = text_up_to(LABEL), text_up_to(TAG)
+_label, _tag_text = TextUpTo(LABEL), TextUpTo(TAG)
 
 
 def compile_lists(entry: CustomerSpec, build: Build, at: Location) -> tuple[Listed, ...]:
@@ -227,7 +223,7 @@ def _repeated(
     fields = _extras(source, extras, inner, at)
     constants: dict[str, Any] = {}
     fixed = [field for field in fields if field.get and field.key is None and _is_const(source, field.name)]
-    fill_all(filling(fixed), {}, {}, constants, [])
+    fill(filling(fixed), {}, {}, constants, [])
     more = filling(field for field in fields if not _is_const(source, field.name))
     if constants.get("verified") is False:
         del constants["verified"]
@@ -237,10 +233,12 @@ def _repeated(
         found: Any = None
         try:
             found = read(item, root) if key is None or item.__class__ is not dict else item.get(key)
-            if found is None or found is False or found == []:
+            if found is None:
                 return
             if found.__class__ is str and (value := simply(found)) is not None:
                 out.append({"value": value, **constants})
+                return
+            if found is False or found == []:
                 return
             entries = parse(found, item, root) if found.__class__ is not list else _all(found, item, root, parse)
         except RecordInvalid as error:
@@ -284,7 +282,7 @@ def _complete(
     more = constants
     if fields and entries:
         more = dict(constants)
-        fill_all(fields, item, root, more, notes)
+        fill(fields, item, root, more, notes)
         if more.get("verified") is False:
             del more["verified"]
     for entry in entries:
@@ -313,7 +311,7 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
     inner = build.inside(path)
     applies = None if source.when is None else compile_condition(source.when, inner, (*at, "when"))
     setters: dict[str, Convert] = {"label": _label, "country": country_of}
-    setters |= {name: text_up_to(limit) for name, limit in _ADDRESS_TEXTS.items()}
+    setters |= {name: TextUpTo(limit) for name, limit in _ADDRESS_TEXTS.items()}
     given = {name: getattr(source, name) for name in setters}
     fields = tuple(
         compile_field(name, one, setters[name], inner, (*at, name), raw=_ADDRESS_TEXTS.get(name, 0))
@@ -322,7 +320,7 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
     )
     base: dict[str, Any] = {}
     if source.label is not None and _is_const(source, "label"):
-        fill_all(filling(fields[:1]), {}, {}, base, [])
+        fill(filling(fields[:1]), {}, {}, base, [])
         fields = fields[1:]
     parts, split = filling(fields), source.split
 
@@ -330,7 +328,7 @@ def _address(source: AddressSource, build: Build, at: Location) -> Add:
         if applies is not None and not applies(item, root):
             return
         entry = base.copy()
-        fill_all(parts, item, root, entry, notes)
+        fill(parts, item, root, entry, notes)
         if len(entry) > 1 or (entry and "label" not in entry):
             if "postcode" in entry:
                 set_postcode(entry)
@@ -346,7 +344,7 @@ def _consent(source: ConsentSource, build: Build, at: Location) -> Add:
     inner = build.inside(path)
     applies = None if source.when is None else compile_condition(source.when, inner, (*at, "when"))
     setters: dict[str, Convert] = {
-        "channel": channel, "purpose": text_up_to(60), "granted": boolean_of, "source": text_up_to(120),
+        "channel": channel, "purpose": TextUpTo(60), "granted": boolean_of, "source": TextUpTo(120),
         "at": instant(build.context.zone),
     }  # fmt: skip
     fields = filling(_extras(source, setters, inner, at))
@@ -355,7 +353,7 @@ def _consent(source: ConsentSource, build: Build, at: Location) -> Add:
         if applies is not None and not applies(item, root):
             return
         entry: dict[str, Any] = {}
-        fill_all(fields, item, root, entry, notes)
+        fill(fields, item, root, entry, notes)
         if "channel" in entry and "granted" in entry:
             out.append(entry)
 

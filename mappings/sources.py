@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from mappings.errors import RecordInvalid, SpecError
 from mappings.expressions import Expression, ExpressionError, fields_read
+from mappings.filling import Fail, Field, Notes
 from mappings.language import MappingSpec, OnError, Source
 from mappings.paths import Getter, Path, PathError, compile_path, parse_path, quoted, spelled
 from mappings.tables import folded
@@ -18,10 +18,6 @@ from mappings.transforms.data import table_lookup
 from mappings.values import Convert, excerpt, is_empty, relocate, text_of, wrong_type
 
 Location = tuple[str | int, ...]
-Notes = list[RecordInvalid]
-"""What was left out of a record that was mapped all the same, as the errors they would have been."""
-
-Fail = Callable[[RecordInvalid, Any, Notes], Any]
 
 
 @dataclass
@@ -62,70 +58,6 @@ class Value(NamedTuple):
     finish: Convert | None
     path: str
     nested: tuple[str, str] | None = None
-
-
-class Field(NamedTuple):
-    """One target: its name, and how to get, convert and, if that fails, replace its value; ``nested`` as of a value."""
-
-    name: str
-    key: str | None
-    get: Getter | None
-    convert: Convert
-    fail: Fail
-    nested: tuple[str, str] | None = None
-
-
-Steps = tuple[tuple[str, str | None, Getter | None, Convert, Fail], ...]
-"""Fields as ``fill`` takes them: real tuples, which a loop takes apart twice as fast as named ones."""
-
-Filling = tuple[tuple[str | None, Steps], ...]
-"""Fields in order, those side by side that are read from one object of the item under its name."""
-
-
-def filling(fields: Iterable[Field]) -> Filling:
-    """The fields made ready for ``fill_all``."""
-    found: list[tuple[str | None, Steps]] = []
-    for outer, neighbours in groupby(fields, lambda field: field.nested and field.nested[0]):
-        group = list(neighbours)
-        if outer is not None and len(group) > 1:
-            found.append((outer, tuple((one.name, _inner(one), None, one.convert, one.fail) for one in group)))
-            continue
-        steps = tuple((one.name, one.key, one.get, one.convert, one.fail) for one in group)
-        if found and found[-1][0] is None:
-            steps = found.pop()[1] + steps
-        found.append((None, steps))
-    return tuple(found)
-
-
-def _inner(field: Field) -> str | None:
-    return field.nested and field.nested[1]
-
-
-def fill_all(filling: Filling, item: Any, root: Any, out: dict[str, Any], notes: Notes) -> None:
-    """Set every field that has a value."""
-    for outer, steps in filling:
-        if outer is None:
-            fill(steps, item, root, out, notes)
-        elif item.__class__ is dict and (inner := item.get(outer)).__class__ is dict:
-            fill(steps, inner, root, out, notes)
-
-
-def fill(steps: Steps, item: Any, root: Any, out: dict[str, Any], notes: Notes) -> None:
-    """Set every field of the item that has a value. The hot loop of mapping: a plain field costs one look-up and
-    one call.
-    """
-    fetch = item.get if item.__class__ is dict else _nothing
-    for name, key, get, convert, fail in steps:
-        value: Any = None  # what `get` fails at is not the value before it
-        try:
-            value = fetch(key) if get is None else get(item, root)
-            if value is None:
-                continue
-            value = convert(value)
-        except RecordInvalid as error:
-            value = fail(error, value, notes)
-        if value is not None:
-            out[name] = value
 
 
 def compile_field(name: str, source: Source, convert: Convert, build: Build, at: Location, *, raw: int = 0) -> Field:
@@ -387,11 +319,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _nothing(key: Any) -> None:
-    return None
-
-
 __all__ = [
-    "Build", "Field", "Filling", "Getter", "Notes", "Value", "compile_each", "compile_field", "compile_source",
-    "failing", "fill_all", "filling", "one", "quoted", "raw_text", "reader", "wrong_type",
+    "Build", "Getter", "Value", "compile_each", "compile_field", "compile_source", "failing", "one", "quoted",
+    "raw_text", "reader", "wrong_type",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from mappings.instants import date_text, instant_text
 from mappings.normalise.dates import normalise_birth_date
 from mappings.values import (
     Convert,
+    TextUpTo,
     boolean_of,
     clean,
     decimal_of,
@@ -26,7 +27,6 @@ from mappings.values import (
     is_empty,
     number_text,
     text_of,
-    text_up_to,
     wrong_type,
 )
 
@@ -81,7 +81,7 @@ _PRINTABLE_WEBSITE = re.compile(_WEBSITE.replace(r"\s", " "))
 def setter(field: str, zone: tzinfo) -> Convert:
     """The setter of a single-valued field of the canonical customer."""
     if field in TEXT_FIELDS:
-        return text_up_to(TEXT_FIELDS[field])
+        return TextUpTo(TEXT_FIELDS[field])
     if field in ("source_created_at", "source_changed_at", "last_contact_at"):
         return instant(zone)
     if field == "birth_date":
@@ -220,7 +220,7 @@ def website(value: Any) -> str | None:
 def attribute_setter(kind: AttributeType, zone: tzinfo) -> Convert:
     """The setter of an attribute of a declared type."""
     setters: dict[str, Convert] = {
-        "text": text_up_to(4_000),
+        "text": TextUpTo(4_000),
         "integer": _integer,
         "decimal": decimal_text,
         "boolean": boolean_of,
@@ -234,7 +234,7 @@ def attribute_setter(kind: AttributeType, zone: tzinfo) -> Convert:
 def texts_of(value: Any, limit: int) -> list[str]:
     """A list of distinct clean texts out of a list or a single value, in order."""
     items = value if isinstance(value, list) else [value]
-    convert = text_up_to(limit)
+    convert = TextUpTo(limit)
     return list(dict.fromkeys(text for item in items[:MAX_TAGS] if (text := convert(item)) is not None))
 
 

@@ -81,18 +81,21 @@ def number_text(value: int | float) -> str | None:
     return str(int(value)) if value.is_integer() and abs(value) < _EXACT_FLOAT else repr(value)
 
 
-def text_up_to(limit: int) -> Convert:
+class TextUpTo:
     """A converter to clean text of at most ``limit`` characters."""
 
-    def convert(value: Any) -> str | None:
-        if value.__class__ is str and len(value) <= limit and value.isprintable() and "  " not in value:
-            return value.strip() or None
-        text = text_of(value)
-        if text is not None and len(text) > limit:
-            raise too_long(text, limit)
-        return text
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
 
-    return convert
+    def __call__(self, value: Any) -> str | None:
+        """The text; None if there is none. Raises ``RecordInvalid``."""
+        if value.__class__ is str and len(value) <= self.limit and value.isprintable() and "  " not in value:
+            text: str = value.strip()
+            return text or None
+        found = text_of(value)
+        if found is not None and len(found) > self.limit:
+            raise too_long(found, self.limit)
+        return found
 
 
 def decimal_of(value: Any) -> Decimal | None:

@@ -269,7 +269,7 @@ def _as_syllables(words: list[str]) -> list[str]:
         return words
     found: list[str] = []
     for word in words:
-        parts = syllables(word)
+        parts = syllables(word) if word.isalpha() else ()
         if not parts:
             return words
         found += parts

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from mappings import targets
 from mappings.compile import Mapper, MappingDefaults, compile_mapping
 from mappings.errors import RecordInvalid
+from mappings.filling import Field, Notes, fill, filling
 from mappings.matching.rules import RuleMatcher
 from mappings.normalise import divisions as divisions_module
 from mappings.normalise import names, organisations
 from mappings.normalise.addresses import normalise_postcode
 from mappings.normalise.divisions import divisions, leading_city, leading_province
 from mappings.readings import set_postcode
-from mappings.sources import Field, Notes, failing, fill_all, filling
+from mappings.sources import failing
 from mappings.spec import load_spec
-from mappings.values import text_up_to
+from mappings.values import TextUpTo
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.just("x" * 20))
 NAMES = st.one_of(
@@ -71,7 +72,7 @@ def field(name: str, nested: tuple[str, str] | None) -> Field:
         value = item.get(outer) if isinstance(item, dict) else None
         return (value.get(inner) if isinstance(value, dict) else None) if nested else value
 
-    return Field(name, None, get, text_up_to(9), failing(name, "drop", 0), nested)
+    return Field(name, None, get, TextUpTo(9), failing(name, "drop", 0), nested)
 
 
 FIELDS = st.lists(
@@ -97,9 +98,9 @@ def test_neighbouring_fields_of_one_object_are_read_as_each_would_be(fields: lis
     one_by_one: dict[str, Any] = {}
     notes: Notes = []
     single_notes: Notes = []
-    fill_all(filling(fields), item, item, together, notes)
+    fill(filling(fields), item, item, together, notes)
     for one in fields:
-        fill_all(filling([one]), item, item, one_by_one, single_notes)
+        fill(filling([one]), item, item, one_by_one, single_notes)
     assert list(together.items()) == list(one_by_one.items())
     assert [str(note) for note in notes] == [str(note) for note in single_notes]
 
