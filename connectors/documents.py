@@ -193,7 +193,7 @@ def _worded(
     model: type[BaseModel], details: ErrorDetails, document: Document | None, where: str, connection: str
 ) -> BadConfiguration:
     place = tuple(details["loc"])
-    key = _spell(place, document)
+    key = spelling(place, document)
     kind = details["type"]
     common: dict[str, Any] = {"setting": key, "where": where, "key": key}
     if connection:
@@ -241,8 +241,8 @@ def _reason(details: ErrorDetails) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _spell(place: Place, document: Document | None) -> str:
-    """The place as a user writes it. pydantic inserts the names of union members, which no file holds."""
+def spelling(place: Place, document: Document | None) -> str:
+    """A place as a user writes it. pydantic inserts the names of union members, which no file holds."""
     if document is None:
         return ".".join(str(part) for part in place if not _is_type_name(part))
     shown: list[str] = []

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from connectors.documents import Document, Place, allowed_keys, nearest
+from connectors.documents import Document, Place, allowed_keys, nearest, spelling
 from connectors.errors import BadConfiguration
 from sync.language import Phrase
 
@@ -78,7 +78,7 @@ def _fault(
     model: type[BaseModel], details: ErrorDetails, document: Document, inside: Place, line: int
 ) -> BadConfiguration:
     place = details["loc"]
-    key = _spelling((*inside, *place), document)
+    key = spelling((*inside, *place), document)
     common: dict[str, Any] = {"setting": key, "file": document.path.name, "line": line, "key": key, "remedy": REMEDY}
     kind = details["type"]
     if place and place[-1] == "[key]" and not isinstance(details["input"], str):
@@ -151,19 +151,3 @@ def reason(details: Mapping[str, Any]) -> str:
 def _choices(limits: Mapping[str, Any]) -> str:
     """As pydantic lists them, without quotes."""
     return ", ".join(part.strip(" '") for part in str(limits.get("expected", "")).replace(" or ", ", ").split(","))
-
-
-def _spelling(place: Place, document: Document) -> str:
-    """The place as the user writes it, without pydantic's names of union members."""
-    shown: list[str] = []
-    data: Any = document.data
-    for index, part in enumerate(place):
-        last = index == len(place) - 1
-        if isinstance(data, Mapping) and (part in data or last):
-            data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            continue
-        shown.append(str(part))
-    return ".".join(shown) or document.path.name

@@ -327,7 +327,7 @@ class Settings(Section):
     mappings: str = Field(default="mappings", max_length=400, description="folder of mapping files")
     connectors: str = Field(default="connectors", max_length=400, description="folder of your own REST connectors")
     connections: dict[Name, ConnectionSettings] = Field(default_factory=dict, max_length=500)
-    attributes: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")], AttributeSettings] = Field(
+    attributes: dict[AttributeName, AttributeSettings] = Field(
         default_factory=dict, max_length=500, description="your own fields of a customer"
     )
     survivorship: dict[str, str] = Field(default_factory=dict, description="field: rule that chooses its value")
