@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import BadConfiguration
 from sync.errors import ConfigurationFaults
-from sync.settings import Settings, find_settings, load_settings
+from sync.settings import (
+    ConnectionSettings,
+    DeletesSettings,
+    RateSettings,
+    Section,
+    Settings,
+    StreamSettings,
+    find_settings,
+    load_settings,
+)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -168,3 +178,10 @@ def test_settings_are_found_in_a_folder_above(tmp_path: Path) -> None:
     inner.mkdir(parents=True)
     assert find_settings(inner) == path
     assert find_settings(path) == path
+
+
+@pytest.mark.parametrize("section", [Settings, ConnectionSettings, StreamSettings, DeletesSettings, RateSettings])
+def test_every_setting_stands_on_the_page_of_the_configuration(section: type[Section]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    absent = {key for key in section.model_fields if f"`{key}`" not in page and not re.search(rf"[ {{]{key}:", page)}
+    assert absent == set()
