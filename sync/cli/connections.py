@@ -116,9 +116,11 @@ def pause(context: typer.Context, connection: Connection, dry_run: DryRun = Fals
     """Pause a connection by hand."""
     project = session(context).ready
     project.connection(connection)
-    if not dry_run:
-        with project.database.transaction() as unit:
-            services.pause_connection(unit, connection)
+    if dry_run:
+        say(_("Would pause {name}.", name=connection))
+        return
+    with project.database.transaction() as unit:
+        services.pause_connection(unit, connection)
     say(_("{name} is paused.", name=connection))
     next_step(f"kehu connection resume {word(connection)}")
 
@@ -128,10 +130,11 @@ def resume(context: typer.Context, connection: Connection, dry_run: DryRun = Fal
     """Resume a connection that a human or a fault has paused."""
     project = session(context).ready
     project.connection(connection)
-    resumed = True
-    if not dry_run:
-        with project.database.transaction() as unit:
-            resumed = services.resume_connection(unit, connection)
+    if dry_run:
+        say(_("Would resume {name}.", name=connection))
+        return
+    with project.database.transaction() as unit:
+        resumed = services.resume_connection(unit, connection)
     say(_("{name} goes on.", name=connection) if resumed else _("{name} was not paused.", name=connection))
     next_step(f"kehu sync run {word(connection)}")
 

@@ -23,7 +23,11 @@ def migrate(context: typer.Context, dry_run: DryRun = False, as_json: Json = Fal
     """Bring the database to this program's schema."""
     database = session(context).project.database
     if dry_run:
-        emit(migrations.plan(database) or "-- " + _("Nothing to do."))
+        plan = migrations.plan(database)
+        if as_json:
+            emit_json("migration_plan", {"sql": plan, "dry_run": True})
+        else:
+            emit(plan or "-- " + _("Nothing to do."))
         return
     before, after = migrations.migrate(database)
     if as_json:

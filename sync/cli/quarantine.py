@@ -151,6 +151,9 @@ def ignore(
     """Ignore records."""
     project = session(context).ready
     chosen = _chosen(project, ids, every=every, source=source, path=path)
+    if dry_run and as_json:
+        emit_json("ignored", {"records": len(chosen), "dry_run": True})
+        return
     if dry_run:
         say(_("Would ignore {count} records.", count=len(chosen)))
         return

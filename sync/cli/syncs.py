@@ -123,6 +123,9 @@ def cancel(context: typer.Context, run: RunId, dry_run: DryRun = False, as_json:
     project = session(context).migrated
     if dry_run:
         view = oneshot.look(project, [run])[0]
+        if as_json:
+            emit_json("cancelled", {"run": run, "status": view.status, "dry_run": True})
+            return
         say(_("Would cancel run {run} of {stream}.", run=run, stream=f"{view.connection}.{view.stream}"))
         return
     with project.database.transaction() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -210,3 +211,19 @@ def test_a_mapping_that_was_changed_is_told_to_have_been_applied(
     assert "other.customers: The mapping has changed: 2 stored records were derived again." in err
     assert "The run starts." not in err
     assert "derived again" not in kehu(capsys, "sync", "run", "other")[2]
+
+
+@pytest.mark.parametrize("arguments", [["sync", "cancel", "1"], ["quarantine", "ignore", "1"], ["db", "migrate"]])
+def test_a_dry_run_for_programs_says_as_json_what_it_would_do(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    (folder / "customers.csv").write_text("id,name,email\n1,张伟,zhang@example.com\n2,,\n")
+    kehu(capsys, "sync", "run", "other")
+    code, out, err = kehu(capsys, *arguments, "--dry-run", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["data"]["dry_run"] is True
+
+
+def test_a_dry_run_never_says_that_something_was_done(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kehu(capsys, "connection", "pause", "other", "--dry-run") == (0, "", "Would pause other.\n")
+    assert kehu(capsys, "connection", "resume", "other", "--dry-run") == (0, "", "Would resume other.\n")
