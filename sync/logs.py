@@ -6,11 +6,24 @@ structlog loads rich, pygments and more (60 ms): here it is loaded with the firs
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from connectors.importing import IMPORTING
 
+LARGEST = 10_000_000
+"""Bytes; a log that has become larger is set aside when it is next opened, and the one set aside before goes."""
+
 _configure: Callable[[], None] | None = None
+
+
+def rotate(log: Path) -> None:
+    """Make room for a log that is about to be opened: its folder, and no more than twice ``LARGEST`` bytes."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > LARGEST:
+            log.replace(log.with_suffix(".log.1"))
 
 
 def configure_late(configure: Callable[[], None]) -> None:

@@ -21,12 +21,12 @@ from types import FrameType
 
 from sync.errors import Refused, SyncError
 from sync.lifeline import die_with_parent
+from sync.logs import rotate
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 STEADY = 60.0
 """A child that lived so many seconds starts again at the first delay."""
 POLL = 0.1
-LARGEST_LOG = 10_000_000
 
 
 class ChildFailed(SyncError):
@@ -77,7 +77,7 @@ class Child:
 
     def start(self) -> None:
         """Start the process, with its output appended to its log. Call from the main thread only."""
-        _rotate(self.spec.log)
+        rotate(self.spec.log)
         with self.spec.log.open("ab") as log:
             self._process = subprocess.Popen(
                 list(self.spec.command),
@@ -211,10 +211,3 @@ def runs(lock_file: Path) -> bool:
 def _signal_group(leader: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
-
-
-def _rotate(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):
-        if log.stat().st_size > LARGEST_LOG:
-            log.replace(log.with_suffix(".log.1"))

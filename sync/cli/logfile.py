@@ -26,5 +26,5 @@ def _open(given: Globals) -> None:
     if given.debug or not folder.is_dir():
         return telemetry.configure()
     path = folder / "logs" / FILE
-    path.parent.mkdir(exist_ok=True)
+    logs.rotate(path)
     telemetry.configure(stream=path.open("a", encoding="utf-8"))

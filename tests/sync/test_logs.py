@@ -10,6 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from sync import logs
+from sync.cli import logfile
+from sync.cli.session import Globals
 from sync.logs import Logger
 
 
@@ -53,3 +55,24 @@ def test_a_command_logs_into_the_projects_folder_and_never_between_its_own_lines
     assert (done.stdout, done.stderr) == ("", "")
     assert "ZeroDivisionError" in written
     assert "'c4nary'" not in written.replace("password = 'c4nary'", ""), "no values of variables in a traceback"
+
+
+def test_a_log_that_has_become_large_is_set_aside_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LARGEST", 10)
+    log = tmp_path / "logs" / "commands.log"
+    logs.rotate(log)
+    for text in ("the first run's", "the second run's", "short"):
+        log.write_text(text)
+        logs.rotate(log)
+    assert log.read_text() == "short"
+    assert log.with_suffix(".log.1").read_text() == "the second run's"
+
+
+def test_the_log_of_commands_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LARGEST", 10)
+    log = tmp_path / ".kehu" / "logs" / logfile.FILE
+    log.parent.mkdir(parents=True)
+    log.write_text("many lines of earlier commands")
+    logfile.keep(Globals(tmp_path))
+    Logger("x").info("this command's")
+    assert log.read_text().count("\n") == 1
