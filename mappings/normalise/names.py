@@ -82,6 +82,7 @@ def split_person_name(text: str) -> PersonName | None:
     return _split_chinese(text) if has_han(text) else _split_latin(text)
 
 
+@lru_cache(maxsize=1024)  # words, characters and given name of one customer are asked for one after the other
 def _split_chinese(text: str) -> PersonName | None:
     given, dot, family = text.replace("•", "·").rpartition("·")
     if (
