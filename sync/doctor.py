@@ -61,7 +61,7 @@ def examine(path: Path, *, online: bool = True) -> Iterator[Finding]:
 
 def _project(project: Project, online: bool) -> Iterator[Finding]:
     count = len(project.settings.connections)
-    yield Finding("kehu.yaml", Verdict.OK, _("The configuration is right: {count} connections.", count=count))
+    yield Finding("kehu.yaml", Verdict.OK, _("The configuration is right; connections: {count}.", count=count))
     yield from _secrets_file(project)
     yield from _regions(project)
     yield from _guarded("database", lambda: _database(project))

@@ -40,7 +40,7 @@ class FilesConnector(Connector[FilesConfig]):
                 endings=", ".join(FORMATS),
             )
         details = {name: stream.describe() for name, stream in self._streams.items()}
-        return Checked("The files of {streams} streams can be read.", details, {"streams": len(details)})
+        return Checked("The files can be read; streams: {streams}.", details, {"streams": len(details)})
 
     def discover(self) -> Sequence[Stream]:
         """The configured streams with the columns of their first files; without, where those cannot be read now.

@@ -52,7 +52,7 @@ class SqlConnector(Connector[SqlConfig]):
             details[stream.name] = f"key: {', '.join(stream.origin().key)}"
         name = self._database.engine.dialect.name
         return Checked(
-            "Connected to the {kind} database; {streams} streams can be read.",
+            "Connected to the {kind} database; streams that can be read: {streams}.",
             details,
             {"kind": name, "streams": len(streams)},
         )

@@ -76,7 +76,8 @@ def discover(
         return
     for stream in streams:
         capabilities = ", ".join(sorted(stream.capabilities)) or "-"
-        say(f"{stream.name}  {stream.title}  [{capabilities}; {_('deletes')}: {stream.deletes}]", "bold")
+        title = _title(project, connection, stream)
+        say(f"{stream.name}  {title}  [{capabilities}; {_('deletes')}: {stream.deletes}]", "bold")
         emit_table((_("Field"), _("Type"), _("Title")), [(f.path, f.type, f.title) for f in stream.fields])
         _show_mapping(connection, stream.name, mapped[stream.name])
     preview_of = f"kehu connection preview {word(connection)} --stream "
@@ -245,6 +246,12 @@ def _accept(context: typer.Context, connection: str) -> None:
     with project.database.transaction() as unit:
         accepted = services.accept_schema(unit, connection)
     say(_("Accepted the fields of {count} streams.", count=accepted), "green")
+
+
+def _title(project: Project, connection: str, stream: Stream) -> str:
+    """As the connector's manifest calls it in the user's language, where it does."""
+    note = project.connector_info(connection).streams.get(stream.name)
+    return stream.title if note is None else note.title.to(language.current())
 
 
 def _stream_data(stream: Stream) -> dict[str, Any]:

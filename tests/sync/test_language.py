@@ -60,8 +60,8 @@ def test_the_first_known_language_is_chosen(candidates: tuple[str | None, ...], 
 
 
 def test_a_passed_check_is_told_in_the_language() -> None:
-    checked = Checked("The files of {streams} streams can be read.", params={"streams": 2})
-    assert str(checked) == "The files of 2 streams can be read."
+    checked = Checked("The files can be read; streams: {streams}.", params={"streams": 2})
+    assert str(checked) == "The files can be read; streams: 2."
     language.use("zh")
     try:
         assert language.passed(checked) == "2 个流的文件可以读取。"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.manifest import StreamNote, Text
+from connectors.registry import ConnectorInfo
 from sync import language
 from sync.cli import run
 from sync.project import LOCK_FILE, STATE_FOLDER
@@ -227,3 +229,12 @@ def test_a_dry_run_for_programs_says_as_json_what_it_would_do(
 def test_a_dry_run_never_says_that_something_was_done(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert kehu(capsys, "connection", "pause", "other", "--dry-run") == (0, "", "Would pause other.\n")
     assert kehu(capsys, "connection", "resume", "other", "--dry-run") == (0, "", "Would resume other.\n")
+
+
+def test_streams_are_called_as_the_manifest_calls_them_in_the_users_language(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = {"customers": StreamNote(title=Text(en="Customers", zh="客户"))}
+    monkeypatch.setattr(ConnectorInfo, "streams", property(lambda _info: declared))
+    assert "customers  客户  [" in kehu(capsys, "connection", "discover", "other", "--lang", "zh")[2]
+    assert "customers  Customers  [" in kehu(capsys, "connection", "discover", "other")[2]
