@@ -92,6 +92,27 @@ def test_a_matcher_that_fails_at_a_record_costs_only_that_record() -> None:
     assert isinstance(outcome, Unforeseen)
 
 
+@pytest.mark.parametrize("stage", ["features", "keys"])
+def test_neighbours_of_a_record_that_a_matcher_fails_at_are_derived_as_ever(stage: str) -> None:
+    class Broken(RuleMatcher):
+        def features(self, customer: Any) -> Any:
+            return self._checked("features", super().features(customer))
+
+        def keys(self, features: Any) -> list[int]:
+            self._checked("keys", features)
+            return super().keys(features)
+
+        def _checked(self, here: str, features: Any) -> Any:
+            if here == stage and "bad" in features[1]:
+                raise ZeroDivisionError
+            return features
+
+    bodies = [orjson.dumps({"name": name, "contacts": ["Bo Chen"]}) for name in ("Ann Lee", "bad", "reject", "Cy Oz")]
+    outcomes = derive(bodies, MAPPING, Broken())
+    assert [type(one) for one in outcomes] == [list, Unforeseen, RecordInvalid, list]
+    assert [outcomes[0], outcomes[3]] == derive([bodies[0], bodies[3]], MAPPING, MATCHER)
+
+
 def test_running_out_of_memory_is_nobodys_record() -> None:
     class Hungry(Contacts):
         def __call__(self, record: Mapping[str, Any]) -> list[Mapped]:
