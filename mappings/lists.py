@@ -235,8 +235,8 @@ def _repeated(
             found = read(item, root) if key is None or item.__class__ is not dict else item.get(key)
             if found is None:
                 return
-            if found.__class__ is str and (value := simply(found)) is not None:
-                out.append({"value": value, **constants})
+            if found.__class__ is str and (simple := simply(found)) is not None:
+                out.append({"value": simple, **constants})
                 return
             if found is False or found == []:
                 return
