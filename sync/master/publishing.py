@@ -16,7 +16,7 @@ import orjson
 
 from sync.master import cause
 from sync.master.bulk import KINDS, Bulk, Columns, Row
-from sync.master.components import Held, Standing, Stored
+from sync.master.components import Held, Stored
 from sync.master.golden import Goldens
 from sync.master.identity import public_id
 from sync.master.records import LandedRecord
@@ -84,7 +84,7 @@ class Publisher:
             customer_id = stream.founder_id(record.source_id, record.part)
             golden = self._goldens.of_single(record)
             text = golden.text.decode()
-            rows.crosswalk.append((record.id, customer_id, *Standing.of(record)))
+            rows.crosswalk.append((record.id, customer_id, record.version, record.features_version))
             rows.customers.append((customer_id, 1, "active", golden.kind, golden.name, text, 1, now))
             address = orjson.dumps([stream.connection, stream.name, record.source_id, record.part]).decode()
             rows.changes.append((customer_id, "created", 1, f'{{"golden":{text},"joined":[{address}]}}'))
