@@ -175,6 +175,12 @@ class Database:
         """
         return self.hot_transaction() if self.is_postgres else self.reading()
 
+    def let_go(self) -> None:
+        """What this thread announced to do after its last commit is not going to be done: the transaction that began
+        with that commit ends, and with it the locks that it took ahead.
+        """
+        self._kept.let_go()
+
     def carry(self, **options: Any) -> None:
         """What connections bring along to whoever is given one (``Connection.get_execution_options``)."""
         self._kept.close()

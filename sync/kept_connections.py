@@ -57,6 +57,10 @@ class KeptConnections:
         else:
             connection.close()
 
+    def let_go(self) -> None:
+        """Roll back what this thread's last commit has begun, if the thread did not go on with it."""
+        self._end(get_ident())
+
     def close(self) -> None:
         """Give all of them back."""
         for thread in list(self._begun):

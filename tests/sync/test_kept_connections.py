@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from threading import Thread
 
 import pytest
 
@@ -98,3 +99,35 @@ def test_what_connections_bring_along_reaches_those_that_were_kept(database: Dat
     database.carry(kehu_test="told")
     with database.hot_transaction() as connection:
         assert connection.get_execution_options()["kehu_test"] == "told"
+
+
+def free(database: Database) -> bool:
+    """Whether nobody holds the lock that the tests below announce."""
+    with database.transaction() as connection:
+        return bool(connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(7)").scalar_one())
+
+
+def announce_a_lock(database: Database) -> None:
+    """A unit of work whose commit begins the next, which takes the lock."""
+    with database.hot_transaction() as connection:
+        bulk_for(connection).insert_keys([(1, 1)])
+        bulk_for(connection).ahead_of_next(("SELECT pg_advisory_xact_lock(?)", 7))
+    assert not free(database)
+
+
+def test_what_was_announced_and_is_not_done_keeps_no_locks(database: Database) -> None:
+    announce_a_lock(database)
+    database.let_go()
+    assert free(database)
+    database.let_go()  # there is nothing left to let go
+    assert pid(database) > 0
+
+
+def test_another_threads_announcement_is_left_alone(database: Database) -> None:
+    announce_a_lock(database)
+    other = Thread(target=database.let_go)
+    other.start()
+    other.join()
+    assert not free(database)
+    pid(database)  # goes on with what had begun, and ends it
+    assert free(database)
