@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from threading import Lock, local
@@ -82,13 +82,15 @@ class _Stored:
         """The fingerprint of what decides."""
         return self.compiled.version
 
-    def features(self, customer: Canonical) -> Features:
-        """The comparison features of one customer."""
-        return self.compiled.features(customer)
+    @property
+    def features(self) -> Callable[[Canonical], Features]:
+        """The comparison features of one customer: the compiled matcher's own way, asked of every record of a page."""
+        return self.compiled.features
 
-    def keys(self, features: Features) -> list[int]:
-        """Blocking keys."""
-        return self.compiled.keys(features)
+    @property
+    def keys(self) -> Callable[[Features], list[int]]:
+        """Blocking keys, likewise."""
+        return self.compiled.keys
 
     def compare(self, left: Features, right: Features) -> Evidence | None:
         """The evidence of one pair."""
