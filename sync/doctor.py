@@ -205,6 +205,7 @@ def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Fi
     try:
         yield from look()
     except _TOLD as error:
+        error.params.setdefault("connection", subject)  # remedies name it in the command to type
         yield from _wrong(subject, error)
     except DBAPIError as error:
         yield from _wrong(subject, migrations.unavailable(error))

@@ -146,6 +146,9 @@ def opened(project: Project, name: str) -> Iterator[Connector[Any]]:
     connector = project.open(name)
     try:
         yield connector
+    except ConnectorError as error:
+        error.params.setdefault("connection", name)  # remedies name it in the command to type
+        raise
     finally:
         connector.close()
 

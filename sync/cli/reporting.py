@@ -89,8 +89,16 @@ _HELP = re.compile(r"Usage: kehu")
 """A group that was named without a command: the message is its whole help."""
 _VALUE = r"Invalid value for '(?P<name>[^']*)'[^:]*: "
 _USAGE = (
+    (
+        re.compile(r"No such command '(?P<name>[^']*)'\. Did you mean (?:one of: )?(?P<nearest>.*?)\??$"),
+        Phrase("there is no command {name}. Did you mean {nearest}?"),
+    ),
     (re.compile(r"No such command '(?P<name>.*)'\.$"), Phrase("there is no command {name}.")),
-    (re.compile(r"No such option: (?P<name>\S+)$"), Phrase("there is no option {name}.")),
+    (
+        re.compile(r"No such option: (?P<name>\S+) \((?:Possible options|Did you mean):? (?P<nearest>.*?)\??\)$"),
+        Phrase("there is no option {name}. Did you mean {nearest}?"),
+    ),
+    (re.compile(r"No such option: (?P<name>\S+)"), Phrase("there is no option {name}.")),
     (re.compile(r"Missing argument '(?P<name>.*)'\.$"), Phrase("{name} must be given.")),
     (re.compile(r"Missing command\.$"), Phrase("a command must be given.")),
     (re.compile(r"Option '(?P<name>.*)' requires an argument\.$"), Phrase("{name} needs a value.")),

@@ -101,10 +101,10 @@ def show_summary(project: Project, views: Sequence[RunView]) -> None:
         ),
         "bold",
     )
-    if any(view.counts.quarantined for view in views):
-        next_step("kehu quarantine list")
-    elif any(view.status is Status.FAILED for view in views):
+    if any(view.error is not None for view in views):
         next_step("kehu doctor")
+    elif any(view.counts.quarantined for view in views):
+        next_step("kehu quarantine list")
     else:
         next_step("kehu master stats")
 

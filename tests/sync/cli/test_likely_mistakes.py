@@ -103,7 +103,13 @@ def test_a_group_without_a_command_shows_its_help_and_no_error(
 @pytest.mark.parametrize(
     ("arguments", "english", "chinese"),
     [
+        (["sync", "rum"], "there is no command rum. Did you mean 'run'?", "没有命令 rum。是否想写 'run'？"),
         (["sync", "cancel", "x"], "run must be a whole number.", "run 必须是整数。"),
+        (
+            ["sync", "run", "--jsn"],
+            "there is no option --jsn. Did you mean --json?",
+            "没有选项 --jsn。是否想写 --json？",
+        ),
         (["sync", "list", "--limit", "x"], "--limit must be a whole number.", "--limit 必须是整数。"),
         (["changes", "tail", "--after", "-5"], "--after must not be below 0.", "--after 不得小于 0。"),
         (["mapping", "diff", "sheet", "no.yaml"], "there is no file no.yaml.", "没有文件 no.yaml。"),
@@ -238,3 +244,15 @@ def test_streams_are_called_as_the_manifest_calls_them_in_the_users_language(
     monkeypatch.setattr(ConnectorInfo, "streams", property(lambda _info: declared))
     assert "customers  客户  [" in kehu(capsys, "connection", "discover", "other", "--lang", "zh")[2]
     assert "customers  Customers  [" in kehu(capsys, "connection", "discover", "other")[2]
+
+
+def test_a_key_that_the_file_lacks_is_told_with_the_commands_to_type(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "kehu.yaml").write_text(SETTINGS.replace("key: id", "key: Number"))
+    for command in (["connection", "test", "other"], ["doctor"], ["mapping", "preview", "other"]):
+        code, _out, err = kehu(capsys, *command)
+        assert code == 3
+        assert "`kehu connection test other`" in err
+    code, _out, err = kehu(capsys, "sync", "run", "other")
+    assert (code, err.splitlines()[-1]) == (3, "Next: kehu doctor")
