@@ -133,7 +133,6 @@ customer = Table(
     Column("golden", Text, nullable=False),
     Column("members", Integer, nullable=False, comment="live source records"),
     Column("changed_at", UtcDateTime, nullable=False),
-    info={WITHOUT_ROWID: True},
 )
 
 customer_alias = Table(

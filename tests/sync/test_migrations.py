@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
-import sync.master.tables
-import sync.runs.tables  # noqa: F401 - both fill the metadata
+import sync.runs.tables  # noqa: F401 - fills the metadata, as the master's tables do
 from sync import migrations
 from sync.database import Database, metadata
 from sync.errors import DatabaseUnavailable, SchemaMismatch, SchemaNewer
+from sync.master.tables import customer
 from sync.migrations import SchemaState
 
 
@@ -40,6 +42,23 @@ def differences(database: Database) -> list[Any]:
 def test_the_migrations_give_exactly_the_tables(database: Database) -> None:
     migrations.migrate(database)
     assert differences(database) == []
+
+
+def test_customers_stay_when_their_table_is_laid_out_anew(database: Database) -> None:
+    row = {
+        "id": -(2**62), "version": 3, "status": "active", "kind": "person", "name": "张伟", "golden": '{"name":"张伟"}',
+        "members": 2, "changed_at": datetime(2026, 1, 31, 8, 0, 0, 123456, tzinfo=UTC),
+    }  # fmt: skip
+    rows = [row, {**row, "id": 7, "name": None, "status": "deleted"}, {**row, "id": 2**62}]
+    with database.transaction() as connection:
+        migrations.upgrade_to(connection, "0014")
+        connection.execute(customer.insert(), rows)
+    migrations.migrate(database)
+    with database.reading() as connection:
+        kept = connection.execute(select(customer).order_by(customer.c.id)).mappings().all()
+    assert [dict(one) for one in kept] == rows
+    with pytest.raises(IntegrityError), database.transaction() as connection:
+        connection.execute(customer.insert(), [row])
 
 
 @pytest.mark.services
