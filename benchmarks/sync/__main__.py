@@ -62,9 +62,16 @@ class Bench:
         """What autovacuum does within the minute after a load, done at once: else whoever runs then pays for it."""
         self.report("  vacuum and analyse after it", server_work("VACUUM (ANALYZE)", url, postmaster))
 
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """A database for one scenario; what others left to write is written before, or this one would pay for it."""
+        with self.server.database() as url:
+            self.server.execute("CHECKPOINT")
+            yield url
+
     def floor(self) -> None:
         """Plain requests and COPY."""
-        with self.server.database() as url:
+        with self.database() as url:
             command = [sys.executable, "-m", "benchmarks.sync.floor", self.address, url]
             self.report("floor", run(command, self.server.pid))
 
@@ -79,7 +86,7 @@ class Bench:
             write_project(folder, self.address, url, mapping, model)
             self._kehu(name, url, folder, None, further)
         else:
-            with self.server.database() as url:
+            with self.database() as url:
                 write_project(folder, self.address, url, mapping, model)
                 self._kehu(name, url, folder, self.server.pid, further)
 
@@ -101,7 +108,7 @@ class Bench:
 
     def workers(self) -> None:
         """On both databases."""
-        with self.server.database() as url:
+        with self.database() as url:
             self.by_worker("PostgreSQL", url, self.server.pid)
         self.by_worker("SQLite", "", None)
 
@@ -131,7 +138,7 @@ class Bench:
     def peer(self) -> None:
         """dlt, first load and incremental runs."""
         python = peer_python()
-        with self.server.database() as url, tempfile.TemporaryDirectory() as folder:
+        with self.database() as url, tempfile.TemporaryDirectory() as folder:
             command = [python, "-m", "benchmarks.sync.peer", self.address, url, folder]
             self.report("dlt (merge, csv loader)", run(command, self.server.pid))
             self.settle(url, self.server.pid)
