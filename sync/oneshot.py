@@ -149,6 +149,23 @@ def finish(project: Project, run_ids: Sequence[int], progress: Progress) -> list
     return look(project, run_ids)
 
 
+def settled(project: Project) -> bool:
+    """Whether the customers are what they will be: a worker may just learn from a first load how to match them."""
+    return pending.is_settled(project)
+
+
+def settle(project: Project, seconds: float, tick: Callable[[], None]) -> bool:
+    """Wait until they are, at most so long, and help where no worker does; ``tick`` is called again and again."""
+    deadline = time.monotonic() + seconds
+    while not settled(project):
+        if time.monotonic() > deadline:
+            return False
+        tick()
+        pending.resolve_pending(project)
+        time.sleep(POLL)
+    return True
+
+
 def _work(project: Project, run_id: int, stop: threading.Event) -> None:
     """Work on a run whenever it is free and due, until it ends."""
     while not stop.is_set():

@@ -24,6 +24,8 @@ from sync.runs.services import RunView
 from sync.up import Supervisor, runs
 
 SHOWN = 5
+SETTLING = 60.0
+"""Seconds in which a worker may learn from the records how to match them, before the customers are shown."""
 
 
 def demo(
@@ -109,15 +111,21 @@ def _first_sync(folder: Path, run_ids: list[int], supervisor: Supervisor) -> Non
 
 
 def _sync(project: Project, run_ids: list[int], supervisor: Supervisor) -> None:
+    def go_on() -> None:
+        if supervisor.stopped.is_set():
+            raise KeyboardInterrupt
+
     with console.progress() as bar:
 
         def show(views: Sequence[RunView]) -> None:
-            if supervisor.stopped.is_set():
-                raise KeyboardInterrupt
+            go_on()
             run_showing.show_progress(bar, views)
 
         views = oneshot.finish(project, run_ids, show)
     run_showing.show_table(views)
+    if not oneshot.settled(project):
+        say(_("How to match these customers is learnt from them …"))
+        oneshot.settle(project, SETTLING, go_on)
     _result(project)
 
 

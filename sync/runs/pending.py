@@ -86,6 +86,12 @@ def resolve_pending(workspace: Workspace) -> int:
         _release(database, held)
 
 
+def is_settled(workspace: Workspace) -> bool:
+    """Whether no version of the match model has to be learnt by itself or is being switched to."""
+    learns = workspace.settings.matching.recalibrate != due.NEVER and due.is_due(workspace.database)
+    return not learns and switching.under_way(workspace.database) is None
+
+
 def _learn(workspace: Workspace) -> None:
     policy = workspace.settings.matching.recalibrate
     if policy != due.NEVER and due.is_due(workspace.database):

@@ -11,8 +11,10 @@ from connectors.errors import StreamBroken
 from sync import children, migrations, oneshot
 from sync.demo import NoExample, generate
 from sync.errors import Misused, NotFound, Refused
+from sync.matching import switching
 from sync.oneshot import Target
 from sync.project import Project
+from sync.runs import lease
 from sync.runs.history import RunView
 from sync.runs.states import RunMode, Status
 
@@ -105,6 +107,31 @@ def test_a_run_whose_connection_was_paused_meanwhile_is_not_waited_for(project: 
         connection.execute(text("UPDATE connection SET state = 'paused'"))
     views = oneshot.finish(project, run_ids, lambda _: None)
     assert [view.status for view in views] == [Status.QUEUED]
+
+
+def test_customers_are_shown_when_another_process_has_switched_the_match_model(project: Project) -> None:
+    prepare(project)
+    (run_id,) = oneshot.request(project, [Target("a", "x")])
+    oneshot.finish(project, [run_id], lambda _: None)
+    assert oneshot.settled(project)
+    with project.database.transaction() as connection:
+        held = lease.acquire(connection, switching.LEASE)
+        active = connection.execute(text("SELECT active FROM match_state")).scalar_one()
+        switching.begin(connection, active, by="test")
+    assert held is not None
+    assert not oneshot.settle(project, 0.0, lambda: None)
+    waited: list[int] = []
+
+    def tick() -> None:
+        waited.append(1)
+        if len(waited) == 2:  # the other process is gone: whoever waits does its work
+            with project.database.transaction() as connection:
+                lease.release(connection, held)
+
+    assert oneshot.settle(project, 30.0, tick)
+    assert len(waited) == 2
+    assert switching.under_way(project.database) is None
+    project.close()
 
 
 def told(project: Project, run_id: int) -> list[str]:
