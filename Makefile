@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 3
 OLDEST := 3.11
 # The interpreter for a new environment: the first of these that runs and is new enough.
 FITS := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
