@@ -210,14 +210,14 @@ class Statements:
     def _copied(self, portions: Sequence[bytes | bytearray]) -> Any:
         """Give each COPY its data; answers the result of the first that fails, after which the server does no other."""
         for portion in portions:
-            begun = self._result()
-            if begun is None or begun.status != _COPYING:
+            begun = self._told()
+            if begun.status != _COPYING:
                 return begun
             if not (self._pgconn.put_copy_data(portion) and self._pgconn.put_copy_end()):
                 raise OperationalError("no memory for what is to be copied")
             self._pass_on()
-            ended = self._result()
-            if ended is None or ended.status not in _DONE:
+            ended = self._told()
+            if ended.status not in _DONE:
                 return ended
         return None
 
@@ -305,13 +305,17 @@ class Statements:
         """
         get_result, results = self._pgconn.get_result, []
         for place in range(count + 1):  # the last one is the end of the pipeline
-            result = self._result()
-            if result is None:
-                raise OperationalError("the connection is lost")
-            results.append(result)
+            results.append(self._told())
             if place < count:
                 get_result()  # that nothing more comes of it
         return results[:count]
+
+    def _told(self) -> Any:
+        """The next result, which must come."""
+        result = self._result()
+        if result is None:
+            raise OperationalError("the connection is lost")
+        return result
 
     def _result(self) -> Any:
         """The next result; None: there is none."""
