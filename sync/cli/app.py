@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli import logfile
+from sync.cli import help, logfile
 from sync.cli.session import Globals, Session
 from sync.language import _
 
@@ -75,6 +75,7 @@ def invoke(arguments: Sequence[str], given: Globals) -> int:
     session = Session(given)
     logfile.keep(given)
     command = typer.main.get_command(build(arguments))
+    help.translate(command)
     try:
         code = command.main(args=list(arguments), prog_name="kehu", standalone_mode=False, obj=session)
     finally:
