@@ -20,7 +20,7 @@ from connectors.contract import Page, Record
 from connectors.errors import RecordRejected
 from mappings.contract import CompiledMapping, Matcher
 from mappings.errors import RecordInvalid
-from sync.master import tombstones
+from sync.master import record_keys, tombstones
 from sync.master.bulk import Bulk, Question, bulk_for
 from sync.master.deriving import Derived, derive
 from sync.master.inforce import (
@@ -34,10 +34,6 @@ from sync.master.inforce import (
 from sync.master.records import LandedRecord, pack_ids
 from sync.master.streams import StreamRef
 from sync.master.writing import Change, Writes
-
-MAX_KEY = 500
-"""Longest source id that is stored, in bytes of UTF-8."""
-
 
 _KNOWN = (
     "SELECT source_id, id, hash, version, deleted_at IS NOT NULL FROM source_record "
@@ -282,7 +278,7 @@ def _ask_ahead(bulk: Bulk, stream: StreamRef, latest: Dict[str, Record], matcher
 
 
 def _known_as(stream_id: int, keys: Sequence[str]) -> Question:
-    return _KNOWN, stream_id, list(keys) if _all_plain(keys) else [key for key in keys if _storable(key)]
+    return _KNOWN, stream_id, record_keys.storable(keys)
 
 
 def _look_up(bulk: Bulk, stream_id: int, keys: list[str]) -> dict[str, _Known]:
@@ -328,11 +324,11 @@ def _derive_into(
 ) -> None:
     """Add every record to the changes, or to the rejections."""
     storable = due
-    if not _all_plain([one.record.key for one in due]):
-        storable = [one for one in due if _storable(one.record.key)]
+    if not record_keys.all_plain([one.record.key for one in due]):
+        storable = [one for one in due if record_keys.is_storable(one.record.key)]
         for one in due:
-            if not _storable(one.record.key):
-                _reject(sorting, one.record, _unstorable(one.record.key))
+            if not record_keys.is_storable(one.record.key):
+                _reject(sorting, one.record, record_keys.refused(one.record.key))
     if early is not None and early.matcher is matcher and len(storable) == len(early.outcomes):
         outcomes = early.outcomes
     else:
@@ -368,18 +364,6 @@ def _reject(sorting: _Sorted, record: Record, error: Exception) -> None:
     sorting.rejections.append(Rejection(record.key, record.body, told, record.changed_at))
 
 
-def _unstorable(key: str) -> RecordRejected:
-    return RecordRejected(
-        "The record's key cannot be stored: it is empty, longer than {limit} bytes, or holds characters "
-        "that are not text.",
-        path="",
-        value=repr(key[:80]),
-        rule="key",
-        limit=MAX_KEY,
-        remedy="Choose another key field for this stream.",
-    )
-
-
 def _unreadable(error: Exception) -> RecordRejected:
     return RecordRejected(
         "The record is not one JSON object in UTF-8: {detail}",
@@ -387,19 +371,3 @@ def _unreadable(error: Exception) -> RecordRejected:
         detail=str(error).split("\n", 1)[0][:200],
         remedy="Correct the record in its system, or report the connector; then replay it.",
     )
-
-
-def _all_plain(keys: Sequence[str]) -> bool:
-    """Whether all keys can be stored, told without looking at each of them."""
-    together = "".join(keys)
-    if not together.isascii() or "\x00" in together:
-        return False
-    lengths = set(map(len, keys))
-    return 0 not in lengths and max(lengths, default=0) <= MAX_KEY
-
-
-def _storable(key: str) -> bool:
-    try:
-        return 0 < len(key.encode()) <= MAX_KEY and "\x00" not in key
-    except UnicodeEncodeError:
-        return False
