@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from sync import language
-from sync.cli import run
 from sync.cli.session import Globals
 from sync.project import Project
+from tests.cli_kit import kehu
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = """
@@ -29,10 +28,7 @@ connections:
 ROWS = "id,name,email,phone\n1,张伟,zhang@example.com,13800138000\n2,Zhang Wei,zhang@example.com,13800138000\n"
 
 
-@pytest.fixture(autouse=True)
-def _english(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEHU_LANG", "en")
-    language.use("en")
+pytestmark = pytest.mark.usefixtures("english")
 
 
 @pytest.fixture
@@ -45,12 +41,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "kehu.yaml").write_text(SETTINGS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def kehu(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = run(arguments)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def data(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> tuple[str, object]:

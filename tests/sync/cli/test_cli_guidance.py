@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sync import language
-from sync.cli import console, run
+from sync.cli import console
 from sync.up import only_one
+from tests.cli_kit import kehu
 
 SETTINGS = """
 language: en
@@ -21,10 +21,7 @@ connections:
 """
 
 
-@pytest.fixture(autouse=True)
-def _english(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEHU_LANG", "en")
-    language.use("en")
+pytestmark = pytest.mark.usefixtures("english")
 
 
 @pytest.fixture
@@ -33,12 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "kehu.yaml").write_text(SETTINGS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def kehu(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = run(arguments)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_the_next_command_names_the_project_as_we_were_told_it(

@@ -10,10 +10,9 @@ import pytest
 
 from connectors.manifest import StreamNote, Text
 from connectors.registry import ConnectorInfo
-from sync import language
-from sync.cli import run
 from sync.project import LOCK_FILE, STATE_FOLDER
 from sync.up import only_one
+from tests.cli_kit import kehu
 
 SETTINGS = """\
 language: en
@@ -29,10 +28,7 @@ connections:
 """
 
 
-@pytest.fixture(autouse=True)
-def _english(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEHU_LANG", "en")
-    language.use("en")
+pytestmark = pytest.mark.usefixtures("english")
 
 
 @pytest.fixture
@@ -43,12 +39,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "kehu.yaml").write_text(SETTINGS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def kehu(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = run(arguments)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 @pytest.mark.parametrize(
